@@ -1,0 +1,72 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "throughline",
+  products: [.executable(name: "throughline", targets: ["throughline"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    // C libraries: module maps and thin shims, no decisions.
+    .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
+    .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .systemLibrary(name: "CIDN2", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(
+      name: "CText",
+      linkerSettings: [.linkedLibrary("phonenumber"), .linkedLibrary("cld2"), .linkedLibrary("simdjson")]),
+    .target(
+      name: "CSchemas", path: "schemas",
+      exclude: ["README.md"], sources: ["embedded.c"], publicHeadersPath: "include"),
+
+    // The core: values in, values out.
+    .target(name: "Canonical"),
+    .target(name: "Parsing", dependencies: ["CGMime", "CText", "CXML", "CIDN2", "CCrypto"]),
+    .target(name: "Channels", dependencies: ["Canonical", "Parsing"]),
+    .target(name: "Engine", dependencies: ["Canonical"]),
+
+    // The shell: one owner per handle, no business rules.
+    .target(name: "Blocking"),
+    .target(
+      name: "Kafka", dependencies: ["CRdKafka", "Blocking", .product(name: "Logging", package: "swift-log")]),
+    .target(
+      name: "Postgres", dependencies: ["CPostgres", "Blocking", .product(name: "Logging", package: "swift-log")]),
+    .target(
+      name: "Store",
+      dependencies: ["Engine", "Canonical", "Postgres", "CSchemas", .product(name: "Logging", package: "swift-log")]),
+    .target(
+      name: "Workers",
+      dependencies: [
+        "Canonical", "Engine", "Store", "Channels", "Kafka", "Postgres",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(name: "Operations", dependencies: [.product(name: "Logging", package: "swift-log")]),
+    .executableTarget(
+      name: "throughline",
+      dependencies: [
+        "Workers", "Store", "Channels", "Kafka", "Postgres", "Canonical", "Operations",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ]),
+
+    .testTarget(name: "KafkaTests", dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")]),
+    .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Store"]),
+    .testTarget(name: "ParsingTests", dependencies: ["Parsing"]),
+    .testTarget(name: "ChannelsTests", dependencies: ["Channels", "Canonical", "Parsing"], resources: [.copy("Samples")]),
+    .testTarget(name: "EngineTests", dependencies: ["Engine", "Canonical"]),
+    .testTarget(
+      name: "IngestTests",
+      dependencies: ["throughline", "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "Operations"]),
+    .testTarget(name: "TidyTests"),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c2x,
+  cxxLanguageStandard: .cxx17
+)

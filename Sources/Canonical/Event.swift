@@ -1,0 +1,208 @@
+/// What one element of one record says, in the canonical schema, version 1 (`schemas/canonical/event.json`).
+public struct Event: Sendable {
+  public var tenant: String
+  public var channel: Channel
+  /// The page, number or mailbox it came through.
+  public var account: String
+  /// What makes this delivery the same as another one.
+  public var key: MessageKey
+  /// When the provider says it happened, exactly as sent; nil where the provider states no time.
+  public var sentAt: Timestamp?
+  /// When the adapter took it: `ce_time`, else the Kafka record's time.
+  public var receivedAt: Timestamp
+  public var traceparent: String?
+  public var body: Body
+
+  public enum Body: Sendable {
+    case message(Message)
+    /// What the business knows of a customer.
+    case contact(Contact)
+    /// An event about another message (edit, delete, reaction, receipt …), applied when its target is known.
+    case change(Change)
+    /// Something inside a known body that this version does not know.
+    case unknown(Unknown)
+  }
+
+  public init(
+    tenant: String, channel: Channel, account: String, key: MessageKey, sentAt: Timestamp?, receivedAt: Timestamp,
+    traceparent: String? = nil, body: Body
+  ) {
+    self.tenant = tenant
+    self.channel = channel
+    self.account = account
+    self.key = key
+    self.sentAt = sentAt
+    self.receivedAt = receivedAt
+    self.traceparent = traceparent
+    self.body = body
+  }
+}
+
+public enum Direction: String, Sendable { case inbound, outbound, `internal` }
+public enum AuthorKind: String, Sendable { case customer, agent, bot, system }
+
+/// A message, call, visit or note.
+public struct Message: Sendable {
+  public var direction: Direction
+  public var authorKind: AuthorKind
+  /// The provider's id of an agent or bot; nil for customers, who are known by their identifiers.
+  public var authorID: String?
+  /// The customer's side, sender or (of an echo) recipient: the channel-scoped id first, if there is one.
+  public var customer: [StatedIdentifier]
+  public var customerName: String?
+  /// BCP 47, only where reliable.
+  public var language: String?
+  /// The provider's id of the message.
+  public var externalID: String?
+  /// What others refer to this message by.
+  public var names: [ReferenceKey]
+  /// What this message refers to, strongest first: replied-to messages, then older ones of the thread.
+  public var references: [ReferenceKey]
+  /// A session or call that this message belongs to: a reference and, from now on, a name of its conversation.
+  public var session: ReferenceKey?
+  public var replyToExternalID: String?
+  public var subject: String?
+  /// As agents see it; nil when there is none (a picture without caption).
+  public var text: String?
+  public var attachments: [Attachment]
+  /// The raw bytes, where `text` shows less than was sent.
+  public var original: Original?
+  /// A JSON object with everything else worth keeping; empty means `{}`.
+  public var details: JSONText
+  /// Short marks for readers, such as `clock_skew` or `own_address_unverified`; stored in `details.flags`.
+  public var flags: [String]
+
+  public init(
+    direction: Direction, authorKind: AuthorKind, authorID: String? = nil, customer: [StatedIdentifier],
+    customerName: String? = nil, language: String? = nil, externalID: String? = nil, names: [ReferenceKey] = [],
+    references: [ReferenceKey] = [], session: ReferenceKey? = nil, replyToExternalID: String? = nil, subject: String? = nil,
+    text: String? = nil, attachments: [Attachment] = [], original: Original? = nil, details: JSONText = JSONText(),
+    flags: [String] = []
+  ) {
+    self.direction = direction
+    self.authorKind = authorKind
+    self.authorID = authorID
+    self.customer = customer
+    self.customerName = customerName
+    self.language = language
+    self.externalID = externalID
+    self.names = names
+    self.references = references
+    self.session = session
+    self.replyToExternalID = replyToExternalID
+    self.subject = subject
+    self.text = text
+    self.attachments = attachments
+    self.original = original
+    self.details = details
+    self.flags = flags
+  }
+}
+
+/// A reference to media; the worker never fetches it.
+public struct Attachment: Sendable, Equatable {
+  /// `image`, `video`, `audio`, `document`, `sticker`, `location`, `contact` or `file`.
+  public var kind: String
+  public var name: String?
+  /// MIME type as the provider states it.
+  public var type: String?
+  public var sizeBytes: Int64?
+  /// The provider's id of the media, or the Content-ID of a mail part.
+  public var providerID: String?
+  public var url: String?
+
+  public init(
+    kind: String, name: String? = nil, type: String? = nil, sizeBytes: Int64? = nil, providerID: String? = nil, url: String? = nil
+  ) {
+    self.kind = kind
+    self.name = name
+    self.type = type
+    self.sizeBytes = sizeBytes
+    self.providerID = providerID
+    self.url = url
+  }
+}
+
+/// The bytes of what is shown shortened.
+public struct Original: Sendable, Equatable {
+  public var contentType: String
+  public var bytes: [UInt8]
+  public init(contentType: String, bytes: [UInt8]) {
+    self.contentType = contentType
+    self.bytes = bytes
+  }
+}
+
+/// What the business knows of a customer (`contact.upsert`).
+public struct Contact: Sendable {
+  public var identifiers: [StatedIdentifier]
+  public var displayName: String?
+  public var language: String?
+  public var organization: Organization?
+  /// Name and JSON value of each trait.
+  public var traits: [String: JSONText]
+  /// The newest contact wins.
+  public var updatedAt: Timestamp
+
+  public init(
+    identifiers: [StatedIdentifier], displayName: String? = nil, language: String? = nil, organization: Organization? = nil,
+    traits: [String: JSONText] = [:], updatedAt: Timestamp
+  ) {
+    self.identifiers = identifiers
+    self.displayName = displayName
+    self.language = language
+    self.organization = organization
+    self.traits = traits
+    self.updatedAt = updatedAt
+  }
+}
+
+/// A B2B account.
+public struct Organization: Sendable, Equatable {
+  public var externalID: String
+  public var name: String?
+  public var domains: [String]
+  /// The agent's id.
+  public var accountManager: String?
+  public init(externalID: String, name: String? = nil, domains: [String] = [], accountManager: String? = nil) {
+    self.externalID = externalID
+    self.name = name
+    self.domains = domains
+    self.accountManager = accountManager
+  }
+}
+
+/// An event about a message that is known by its provider id.
+public struct Change: Sendable {
+  /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`.
+  public var kind: String
+  /// Name of the target message, where it has one.
+  public var target: ReferenceKey?
+  public var targetExternalID: String?
+  /// The customer's side as the element states it.
+  public var customer: [StatedIdentifier]
+  /// A JSON object with what is to be applied.
+  public var details: JSONText
+  public init(
+    kind: String, target: ReferenceKey? = nil, targetExternalID: String? = nil, customer: [StatedIdentifier] = [],
+    details: JSONText = JSONText()
+  ) {
+    self.kind = kind
+    self.target = target
+    self.targetExternalID = targetExternalID
+    self.customer = customer
+    self.details = details
+  }
+}
+
+/// An element of a known body that this version does not know.
+public struct Unknown: Sendable {
+  /// The provider's word for it, such as the WhatsApp `field` or message `type`.
+  public var what: String
+  /// The element as it came, as JSON.
+  public var details: JSONText
+  public init(what: String, details: JSONText = JSONText()) {
+    self.what = what
+    self.details = details
+  }
+}

@@ -1,0 +1,122 @@
+/// 16 bytes in big-endian order: the raw form of ids and hashes.
+public struct Bytes16: Hashable, Sendable, Comparable {
+  public var high: UInt64
+  public var low: UInt64
+
+  public init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  /// The first 16 bytes of `bytes`; nil when there are fewer.
+  public init?(_ bytes: some Collection<UInt8>) {
+    guard bytes.count >= 16 else { return nil }
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    for (position, byte) in bytes.prefix(16).enumerated() {
+      if position < 8 { high = high << 8 | UInt64(byte) } else { low = low << 8 | UInt64(byte) }
+    }
+    self.init(high: high, low: low)
+  }
+
+  /// The order PostgreSQL gives the type `uuid`.
+  public static func < (a: Self, b: Self) -> Bool { a.high != b.high ? a.high < b.high : a.low < b.low }
+}
+
+/// An id made by a worker: UUIDv7 (RFC 9562).
+public struct ID: Hashable, Sendable, Comparable, CustomStringConvertible {
+  public var raw: Bytes16
+
+  public init(_ raw: Bytes16) { self.raw = raw }
+
+  /// The canonical text form, or nil.
+  public init?(_ text: String) {
+    var nibbles: [UInt8] = []
+    nibbles.reserveCapacity(32)
+    for (position, byte) in text.utf8.enumerated() {
+      if position == 8 || position == 13 || position == 18 || position == 23 {
+        guard byte == UInt8(ascii: "-") else { return nil }
+        continue
+      }
+      guard let nibble = Character(UnicodeScalar(byte)).hexDigitValue else { return nil }
+      nibbles.append(UInt8(nibble))
+    }
+    guard nibbles.count == 32,
+      let raw = Bytes16(stride(from: 0, to: 32, by: 2).map { nibbles[$0] << 4 | nibbles[$0 + 1] })
+    else { return nil }
+    self.raw = raw
+  }
+
+  public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+
+  public var description: String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(unsafeUninitializedCapacity: 36) { out in
+      var position = 0
+      for nibble in 0..<32 {
+        if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
+          out[position] = UInt8(ascii: "-")
+          position += 1
+        }
+        let word = nibble < 16 ? raw.high : raw.low
+        out[position] = digits[Int(word >> UInt64(60 - (nibble % 16) * 4) & 0xf)]
+        position += 1
+      }
+      return 36
+    }
+  }
+}
+
+/// Makes UUIDv7 ids that grow within one generator, from a time and random bits that the caller supplies.
+public struct IDGenerator: Sendable {
+  private var milliseconds: UInt64
+  private var counter: UInt16 = 0
+  private var random: SplitMix64
+
+  /// - Parameters:
+  ///   - milliseconds: Unix time in milliseconds.
+  ///   - seed: 64 random bits, never used twice in production.
+  public init(milliseconds: UInt64, seed: UInt64) {
+    self.milliseconds = milliseconds
+    random = SplitMix64(seed: seed)
+  }
+
+  public mutating func next() -> ID {
+    if counter == 0xfff {
+      counter = 0
+      milliseconds += 1
+    } else {
+      counter += 1
+    }
+    let high = milliseconds << 16 | 0x7000 | UInt64(counter)
+    let low = random.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
+    return ID(Bytes16(high: high, low: low))
+  }
+}
+
+/// A small seedable generator (Steele, Lea and Flood, 2014): for ids beside a clock, for jitter and for tests, never for secrets.
+public struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+  public init(seed: UInt64) { state = seed }
+  public mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
+
+/// The hash of what makes a delivery the same: two events of a tenant with the same key are one event.
+public struct MessageKey: Hashable, Sendable, Comparable {
+  public var raw: Bytes16
+  public init(_ raw: Bytes16) { self.raw = raw }
+  public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+}
+
+/// The hash of an id by which a provider or a mail program refers to a message, a session or a call.
+public struct ReferenceKey: Hashable, Sendable, Comparable {
+  public var raw: Bytes16
+  public init(_ raw: Bytes16) { self.raw = raw }
+  public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+}

@@ -1,0 +1,74 @@
+/// UTF-8 JSON text of one value. Empty stands for "nothing said".
+public struct JSONText: Sendable, Hashable {
+  public var utf8: [UInt8]
+  public init(utf8: [UInt8] = []) { self.utf8 = utf8 }
+  public var isEmpty: Bool { utf8.isEmpty }
+  public var string: String { String(decoding: utf8, as: UTF8.self) }
+}
+
+/// Writes one JSON object, member after member, in the order of the calls.
+///
+/// Strings are escaped as RFC 8259 demands, so whatever is written parses; `JSONEncoder` costs twenty times as much for the few
+/// members of an event.
+public struct JSONObjectWriter: Sendable {
+  private var utf8: [UInt8] = [UInt8(ascii: "{")]
+
+  public init() {}
+
+  public mutating func member(_ name: String, _ value: String?) {
+    guard let value else { return }
+    key(name)
+    Self.append(value, to: &utf8)
+  }
+  public mutating func member(_ name: String, _ value: Int64?) {
+    guard let value else { return }
+    key(name)
+    utf8.append(contentsOf: String(value).utf8)
+  }
+  public mutating func member(_ name: String, _ value: Bool?) {
+    guard let value else { return }
+    key(name)
+    utf8.append(contentsOf: (value ? "true" : "false").utf8)
+  }
+  public mutating func member(_ name: String, _ values: [String]) {
+    key(name)
+    utf8.append(UInt8(ascii: "["))
+    for (position, value) in values.enumerated() {
+      if position > 0 { utf8.append(UInt8(ascii: ",")) }
+      Self.append(value, to: &utf8)
+    }
+    utf8.append(UInt8(ascii: "]"))
+  }
+  /// A value that already is JSON; nothing is written when it is empty.
+  public mutating func member(_ name: String, _ value: JSONText) {
+    guard !value.isEmpty else { return }
+    key(name)
+    utf8.append(contentsOf: value.utf8)
+  }
+
+  /// The finished object.
+  public consuming func finish() -> JSONText {
+    utf8.append(UInt8(ascii: "}"))
+    return JSONText(utf8: utf8)
+  }
+
+  private mutating func key(_ name: String) {
+    if utf8.count > 1 { utf8.append(UInt8(ascii: ",")) }
+    Self.append(name, to: &utf8)
+    utf8.append(UInt8(ascii: ":"))
+  }
+
+  static func append(_ text: String, to utf8: inout [UInt8]) {
+    utf8.append(UInt8(ascii: "\""))
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): utf8 += [UInt8(ascii: "\\"), byte]
+      case 0..<0x20:
+        let digits = Array("0123456789abcdef".utf8)
+        utf8 += Array("\\u00".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      default: utf8.append(byte)
+      }
+    }
+    utf8.append(UInt8(ascii: "\""))
+  }
+}

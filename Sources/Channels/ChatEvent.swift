@@ -1,0 +1,116 @@
+import Canonical
+import Parsing
+
+/// `chat.event`: what our own chat widget and its agent side send (`schemas/payloads/chat.event.json`), one event a record.
+///
+/// The visitor's `external_id`, `email` and `phone` are A3 when the adapter attests `token`: it then fills them from the token.
+enum ChatEvent {
+  static func read(_ payload: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
+    guard payload.isObject else { throw Rejection(.malformedPayload, "not an object") }
+    elements.add { () throws(Rejection) in
+      let event = try payload.requiredID("event")
+      let eventID = try payload.requiredID("event_id")
+      switch event {
+      case "typing": return .ignored(reason: "typing")
+      case "message.created": return try message(payload, delivery, eventID)
+      case "message.edited": return try change("edit", payload, delivery, eventID)
+      case "message.deleted": return try change("delete", payload, delivery, eventID)
+      case "visitor.identified": return try change("identity_change", payload, delivery, eventID)
+      case "conversation.started", "conversation.ended": return try change("conversation_state", payload, delivery, eventID)
+      case "csat.submitted": return try change("survey_response", payload, delivery, eventID)
+      default:
+        let details = payload.rest(without: ["identity_token"])
+        return delivery.event(
+          delivery.key("unknown", event, eventID), sentAt: payload["sent_at"].time,
+          .unknown(Unknown(what: event, details: details)))
+      }
+    }
+  }
+
+  private static func message(
+    _ payload: JSONValue, _ delivery: Delivery, _ eventID: String
+  ) throws(Rejection) -> NormalisedElement {
+    let body = payload["message"]
+    guard body.isObject else { throw Rejection(.malformedPayload, "message") }
+    let id = body["id"].id ?? eventID
+    let author = payload["author"]
+    let authorKind: AuthorKind
+    switch author["kind"].string {
+    case "agent": authorKind = .agent
+    case "bot": authorKind = .bot
+    case "visitor", nil: authorKind = .customer
+    default: throw Rejection(.malformedPayload, "author.kind")
+    }
+    let isInbound = authorKind == .customer
+    let customer = try identifiers(payload, delivery)
+    let session = payload["conversation_id"].id
+    // An echo may know its visitor by the session alone.
+    guard !customer.isEmpty || (!isInbound && session != nil) else { throw Rejection(.malformedPayload, "visitor.id") }
+    let text = try body.text("text")
+    let replyTo = body["reply_to"].id
+
+    var details = JSONObjectWriter()
+    details.members(of: payload, without: ["event", "event_id", "sent_at", "message", "identity_token"])
+    details.member("message", body.rest(without: ["id", "text", "reply_to", "attachments"]))
+
+    let message = Message(
+      direction: isInbound ? .inbound : .outbound, authorKind: authorKind, authorID: isInbound ? nil : author["id"].id,
+      customer: customer, customerName: payload["visitor"]["name"].string?.nonEmpty,
+      language: isInbound ? language(payload) ?? text.flatMap(Language.detect) : nil, externalID: id,
+      names: [.message(.chat, account: delivery.account, id: id)],
+      references: replyTo.map { [.message(.chat, account: delivery.account, id: $0)] } ?? [],
+      session: session.map { .session(.chat, account: delivery.account, id: $0) }, replyToExternalID: replyTo, text: text,
+      attachments: attachments(body["attachments"], limit: delivery.limits.attachments + 1), details: details.finished,
+      flags: payload["sent_at"].timeFlags)
+    return delivery.event(
+      .message(.chat, account: delivery.account, id: id), sentAt: payload["sent_at"].time, .message(message))
+  }
+
+  /// Edits and deletes point at a message, everything else at the session.
+  private static func change(
+    _ kind: String, _ payload: JSONValue, _ delivery: Delivery, _ eventID: String
+  ) throws(Rejection) -> NormalisedElement {
+    var change = Change(kind: kind, customer: try identifiers(payload, delivery))
+    var details = JSONObjectWriter()
+    if kind == "edit" || kind == "delete" {
+      let body = payload["message"]
+      let target = try body.requiredID("id", in: "message.")
+      change.target = .message(.chat, account: delivery.account, id: target)
+      change.targetExternalID = target
+      if kind == "edit" {
+        details.member("text", try body.text("text") ?? "")
+        details.member("attachments", body["attachments"].isArray ? body["attachments"].json : JSONText())
+      }
+    } else {
+      change.target = payload["conversation_id"].id.map { .session(.chat, account: delivery.account, id: $0) }
+    }
+    details.members(of: payload, without: ["event_id", "sent_at", "message", "identity_token", "text", "attachments"])
+    change.details = details.finished
+    return delivery.event(
+      delivery.key(kind, change.targetExternalID ?? "", eventID), sentAt: payload["sent_at"].time, .change(change))
+  }
+
+  private static func identifiers(_ payload: JSONValue, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
+    let visitor = payload["visitor"]
+    let stated: Assurance = delivery.envelope.attested.contains(.token) ? .a3 : .a0
+    var identifiers = StatedIdentifiers(delivery.limits)
+    try identifiers.add(.visitor, scope: delivery.account, visitor["id"].id, .bearer)
+    try identifiers.add(.externalID, visitor["external_id"].id, stated)
+    try identifiers.add(.email, visitor["email"].string, stated)
+    try identifiers.add(.phone, visitor["phone"].string, stated)
+    return identifiers.list
+  }
+
+  private static func language(_ payload: JSONValue) -> String? {
+    (payload["locale"].string ?? payload["visitor"]["locale"].string)?.languageOfLocale
+  }
+
+  private static func attachments(_ list: JSONValue, limit: Int) -> [Attachment] {
+    list.elements.prefix(limit).filter(\.isObject).map { item in
+      let type = item["mime"].string
+      return Attachment(
+        kind: Attachment.kind(ofType: type), name: item["name"].string, type: type, sizeBytes: item["size"].int64,
+        providerID: item["id"].id, url: item["url"].string)
+    }
+  }
+}

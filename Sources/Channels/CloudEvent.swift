@@ -1,0 +1,188 @@
+import Canonical
+import Parsing
+
+/// What the adapter itself verified: the words of the extension `attested`; unknown words mean nothing.
+public struct Attested: OptionSet, Sendable, Hashable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// The webhook's signature.
+  public static let signature = Self(rawValue: 1)
+  /// The signed token of a visitor or portal user.
+  public static let token = Self(rawValue: 2)
+  /// An aligned DMARC pass, seen by our own receiver.
+  public static let dmarc = Self(rawValue: 4)
+  /// A caller id with full attestation.
+  public static let callerID = Self(rawValue: 8)
+  /// The record is the business's own statement.
+  public static let business = Self(rawValue: 16)
+
+  init(words: String) {
+    self = []
+    for word in words.split(separator: " ") {
+      switch word {
+      case "signature": insert(.signature)
+      case "token": insert(.token)
+      case "dmarc": insert(.dmarc)
+      case "caller_id": insert(.callerID)
+      case "business": insert(.business)
+      default: break
+      }
+    }
+  }
+}
+
+/// The envelope of a record: CloudEvents 1.0 over the Kafka protocol binding, binary or structured content mode.
+public struct CloudEvent: Sendable {
+  public static let defaultTenant = "default"
+
+  public var id: String
+  /// The payload's format.
+  public var type: String
+  /// The word after `/channels/` in `source`.
+  public var channel: String
+  /// The rest of `source`, percent-decoded.
+  public var account: String
+  public var tenant: String
+  /// nil when absent or unreadable.
+  public var time: Timestamp?
+  public var partitionKey: String?
+  public var attested: Attested
+  /// nil when absent or not of the W3C form.
+  public var traceparent: String?
+  public var dataSchema: String?
+  public var dataContentType: String?
+  /// The provider's HTTP headers (`http_…`) and `envelope_rcpt`, names in lower case; the first of equal names.
+  public var headers: [String: String]
+}
+
+/// The data of a CloudEvent: a JSON value of the structured mode, or bytes.
+enum Payload {
+  /// Valid until the parser that read the envelope parses again.
+  case json(JSONValue)
+  case bytes([UInt8])
+}
+
+extension CloudEvent {
+  /// Reads a record's envelope and finds its payload.
+  ///
+  /// - Throws: `envelopeInvalid`, `tenantInvalid`, `malformedPayload` (tombstone), `tooLarge`, `nulInText`, `invalidUTF8`, and the
+  ///   reasons of a JSON document that cannot be read.
+  static func decode(_ record: Record, parser: JSONParser, limits: Limits) throws(Rejection) -> (CloudEvent, Payload) {
+    guard let value = record.value else { throw Rejection(.malformedPayload, "tombstone") }
+    guard value.count <= limits.bodyBytes else { throw Rejection(.tooLarge, "body_bytes") }
+    guard record.headers.count <= limits.headers,
+      record.headers.reduce(0, { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }) <= limits.headerBytes
+    else { throw Rejection(.tooLarge, "headers") }
+
+    var headers: [String: [UInt8]] = [:]
+    for header in record.headers {
+      guard let value = header.value else { continue }
+      let name = header.name.lowercased()
+      if headers[name] == nil { headers[name] = value }
+    }
+    var kept: [String: String] = [:]
+    for (name, bytes) in headers where name.hasPrefix("http_") || name == "envelope_rcpt" {
+      guard !bytes.contains(0) else { throw Rejection(.nulInText, name) }
+      kept[name] = String(decoding: bytes, as: UTF8.self)
+    }
+    let contentType = headers["content-type"].map { String(decoding: $0, as: UTF8.self).trimmed }
+
+    guard let mediaType = contentType?.mediaType, mediaType.hasPrefix("application/cloudevents") else {
+      let event = try CloudEvent(headers: kept, dataContentType: contentType) { name throws(Rejection) in
+        guard let bytes = headers["ce_" + name] else { return nil }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw Rejection(.invalidUTF8, "ce_" + name) }
+        return text
+      }
+      return (event, .bytes(value))
+    }
+    guard mediaType == "application/cloudevents+json" else { throw Rejection(.envelopeInvalid, "content-type") }
+    let root = try parser.document(value)
+    guard root.isObject else { throw Rejection(.envelopeInvalid, "not an object") }
+    let event = try CloudEvent(headers: kept, dataContentType: root["datacontenttype"].string) { name throws(Rejection) in
+      root[name].idString
+    }
+    return (event, try payload(of: root, contentType: event.dataContentType))
+  }
+
+  private init(
+    headers: [String: String], dataContentType: String?, attribute: (String) throws(Rejection) -> String?
+  ) throws(Rejection) {
+    func optional(_ name: String) throws(Rejection) -> String? {
+      guard let text = try attribute(name), !text.isEmpty else { return nil }
+      guard !text.utf8.contains(0) else { throw Rejection(.nulInText, name) }
+      return text
+    }
+    func required(_ name: String) throws(Rejection) -> String {
+      guard let text = try optional(name) else { throw Rejection(.envelopeInvalid, name) }
+      return text
+    }
+    tenant = try optional("tenantid") ?? Self.defaultTenant
+    guard Self.isTenant(tenant) else { throw Rejection(.tenantInvalid, "tenantid") }
+    // The specification demands a version; adapters that forget it mean 1.0.
+    if let version = try optional("specversion"), !version.hasPrefix("1.") { throw Rejection(.envelopeInvalid, "specversion") }
+    id = try required("id")
+    type = try required("type")
+    (channel, account) = try Self.channelAndAccount(required("source"))
+    time = try optional("time").flatMap(ISO8601.microseconds).map(Timestamp.init(microseconds:))
+      .flatMap { Timestamp.storable.contains($0) ? $0 : nil }
+    partitionKey = try optional("partitionkey")
+    attested = Attested(words: try optional("attested") ?? "")
+    traceparent = try optional("traceparent").flatMap { Self.isTraceparent($0) ? $0 : nil }
+    dataSchema = try optional("dataschema")
+    self.dataContentType = dataContentType
+    self.headers = headers
+  }
+
+  /// `[a-z0-9][a-z0-9_-]{0,62}`.
+  private static func isTenant(_ text: String) -> Bool {
+    let bytes = text.utf8
+    guard bytes.count <= 63, let first = bytes.first, first.isLowerOrDigit else { return false }
+    return bytes.allSatisfy { $0.isLowerOrDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") }
+  }
+
+  /// `/channels/<channel>/<account>`; the account may hold `/`.
+  private static func channelAndAccount(_ source: String) throws(Rejection) -> (String, String) {
+    let parts = source.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+    guard parts.count == 4, parts[0].isEmpty, parts[1] == "channels", let account = parts[3].percentDecoded, !account.isEmpty,
+      account.utf8.count <= Identifier.maximumBytes
+    else { throw Rejection(.envelopeInvalid, "source") }
+    guard !account.utf8.contains(0) else { throw Rejection(.nulInText, "source") }
+    return (String(parts[2]), account)
+  }
+
+  /// W3C Trace Context, version 00: `00-<32 hex>-<16 hex>-<2 hex>`.
+  private static func isTraceparent(_ text: String) -> Bool {
+    let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.map(\.utf8.count) == [2, 32, 16, 2] else { return false }
+    return parts.allSatisfy { $0.utf8.allSatisfy { ($0.isLowerOrDigit) && $0 <= UInt8(ascii: "f") } }
+  }
+
+  private static func payload(of root: JSONValue, contentType: String?) throws(Rejection) -> Payload {
+    if let base64 = root["data_base64"].string {
+      guard let bytes = base64.base64Decoded else { throw Rejection(.envelopeInvalid, "data_base64") }
+      return .bytes(bytes)
+    }
+    let data = root["data"]
+    guard data.exists, !data.isNull else { throw Rejection(.malformedPayload, "data") }
+    let mediaType = contentType?.mediaType ?? "application/json"
+    if let text = data.string, mediaType != "application/json", !mediaType.hasSuffix("+json") { return .bytes(Array(text.utf8)) }
+    return .json(data)
+  }
+}
+
+extension JSONParser {
+  /// Parses a whole document, its faults as rejections.
+  func document(_ bytes: [UInt8]) throws(Rejection) -> JSONValue {
+    do {
+      return try parse(bytes)
+    } catch {
+      switch error {
+      case .malformed(let words): throw Rejection(.malformedJSON, words)
+      case .invalidUTF8: throw Rejection(.invalidUTF8, "json")
+      case .tooLarge: throw Rejection(.tooLarge, "json")
+      case .tooDeep: throw Rejection(.tooDeep, "json")
+      }
+    }
+  }
+}

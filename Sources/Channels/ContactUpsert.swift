@@ -1,0 +1,76 @@
+import Canonical
+import Parsing
+
+/// `contact.upsert`: what the business knows of a customer (`schemas/payloads/contact.upsert.json`), one contact a record.
+///
+/// Without `attested: business` it is nobody's statement and every identifier a claim.
+enum ContactUpsert {
+  static func read(_ payload: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
+    guard payload.isObject else { throw Rejection(.malformedPayload, "not an object") }
+    elements.add { () throws(Rejection) in
+      let identifiers = try identifiers(payload, delivery)
+      let updatedAt = payload["updated_at"].time
+      guard updatedAt != nil || payload["updated_at"].timeFlags.isEmpty else { throw Rejection(.malformedPayload, "updated_at") }
+      let contact = Contact(
+        identifiers: identifiers, displayName: try payload.text("display_name"),
+        language: payload["language"].string?.languageOfLocale, organization: try organization(payload["organization"], delivery),
+        traits: try traits(payload["traits"], delivery), updatedAt: updatedAt ?? delivery.receivedAt)
+      let who =
+        payload["external_id"].id.map { ["external_id", $0] }
+        ?? identifiers.map(\.identifier).sorted().flatMap { [$0.kind.rawValue, $0.scope, $0.value] }
+      let version = updatedAt?.iso8601 ?? delivery.envelope.id
+      let key = MessageKey(Bytes16(Digest.bytes16([delivery.channel.rawValue, delivery.account, "contact", version] + who)))
+      return delivery.event(key, sentAt: updatedAt, .contact(contact))
+    }
+  }
+
+  private static func identifiers(_ payload: JSONValue, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
+    let isVouchedFor = delivery.envelope.attested.contains(.business)
+    var identifiers = StatedIdentifiers(delivery.limits)
+    try identifiers.add(.externalID, payload["external_id"].id, isVouchedFor ? .a3 : .a0)
+    let stated = payload["identifiers"]
+    guard stated.isArray || !stated.exists || stated.isNull else { throw Rejection(.malformedPayload, "identifiers") }
+    for item in stated.elements {
+      let kind = IdentifierKind(rawValue: try item.requiredID("kind", in: "identifiers[]."))
+      guard let isScoped = isScoped[kind] else { throw Rejection(.malformedPayload, "identifiers[].kind") }
+      let value = try item.requiredID("value", in: "identifiers[].")
+      let scope = isScoped ? try item.requiredID("scope", in: "identifiers[].") : ""
+      let isVerified = item["verified"].bool == true || kind == .externalID
+      try identifiers.add(kind, scope: scope, value, !isVouchedFor ? .a0 : isVerified ? .a3 : .a1)
+    }
+    guard !identifiers.list.isEmpty else { throw Rejection(.malformedPayload, "identifiers") }
+    return identifiers.list
+  }
+
+  /// The kinds that a contact may name, and whether their values are unique only inside a scope.
+  private static let isScoped: [IdentifierKind: Bool] = [
+    .externalID: false, .email: false, .phone: false, .loyalty: false, .order: false, .whatsapp: true, .messenger: true,
+    .instagram: true, .telegram: true, .x: true, .line: true, .viber: true, .slack: true, .visitor: true, .device: true,
+  ]
+
+  private static func organization(_ value: JSONValue, _ delivery: Delivery) throws(Rejection) -> Organization? {
+    guard value.exists, !value.isNull else { return nil }
+    var domains: [String] = []
+    for domain in value["domains"].elements {
+      guard let name = domain.string?.trimmed.lowercased().nonEmpty else {
+        throw Rejection(.malformedPayload, "organization.domains")
+      }
+      guard domains.count < delivery.limits.traits else { throw Rejection(.tooLarge, "organization.domains") }
+      domains.append(name)
+    }
+    return Organization(
+      externalID: try value.requiredID("external_id", in: "organization."), name: try value.text("name"), domains: domains,
+      accountManager: value["account_manager"].id)
+  }
+
+  private static func traits(_ value: JSONValue, _ delivery: Delivery) throws(Rejection) -> [String: JSONText] {
+    guard value.exists, !value.isNull else { return [:] }
+    guard value.isObject else { throw Rejection(.malformedPayload, "traits") }
+    var traits: [String: JSONText] = [:]
+    for (name, trait) in value.members {
+      guard traits.count < delivery.limits.traits else { throw Rejection(.tooLarge, "traits") }
+      traits[name] = trait.json
+    }
+    return traits
+  }
+}

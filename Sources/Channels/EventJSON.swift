@@ -1,0 +1,128 @@
+import Canonical
+
+/// One line of JSON as `schemas/canonical/event.json` describes it; members in a fixed order, absent where nothing is said.
+public func canonicalJSON(_ event: Event) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("version", Int64(1))
+  writer.member("tenant", event.tenant)
+  writer.member("channel", event.channel.rawValue)
+  writer.member("account", event.account)
+  writer.member("key", event.key.raw.hex)
+  writer.member("sent_at", event.sentAt?.iso8601)
+  writer.member("received_at", event.receivedAt.iso8601)
+  writer.member("traceparent", event.traceparent)
+  switch event.body {
+  case .message(let message): writer.member("message", json(message))
+  case .contact(let contact): writer.member("contact", json(contact))
+  case .change(let change): writer.member("change", json(change))
+  case .unknown(let unknown):
+    var body = JSONObjectWriter()
+    body.member("what", unknown.what)
+    body.member("details", unknown.details)
+    writer.member("unknown", body.finish())
+  }
+  return writer.finish()
+}
+
+/// One element of a record: an event, `{"ignored":reason}` or `{"rejected":{"reason","detail"}}`.
+public func canonicalJSON(_ element: NormalisedElement) -> JSONText {
+  var writer = JSONObjectWriter()
+  switch element {
+  case .event(let event): return canonicalJSON(event)
+  case .ignored(let reason): writer.member("ignored", reason)
+  case .rejected(let rejection):
+    var body = JSONObjectWriter()
+    body.member("reason", rejection.reason.rawValue)
+    body.member("detail", rejection.detail)
+    writer.member("rejected", body.finish())
+  }
+  return writer.finish()
+}
+
+private func json(_ message: Message) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("direction", message.direction.rawValue)
+  writer.member("author_kind", message.authorKind.rawValue)
+  writer.member("author_id", message.authorID)
+  writer.member("customer", array(message.customer.map(json)))
+  writer.member("customer_name", message.customerName)
+  writer.member("language", message.language)
+  writer.member("external_id", message.externalID)
+  writer.member("names", message.names.map(\.raw.hex))
+  writer.member("references", message.references.map(\.raw.hex))
+  writer.member("session", message.session?.raw.hex)
+  writer.member("reply_to_external_id", message.replyToExternalID)
+  writer.member("subject", message.subject)
+  writer.member("text", message.text)
+  writer.member("attachments", array(message.attachments.map(json)))
+  if let original = message.original {
+    var body = JSONObjectWriter()
+    body.member("content_type", original.contentType)
+    body.member("size_bytes", Int64(original.bytes.count))
+    writer.member("original", body.finish())
+  }
+  writer.member("details", message.details)
+  writer.member("flags", message.flags)
+  return writer.finish()
+}
+
+private func json(_ contact: Contact) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("identifiers", array(contact.identifiers.map(json)))
+  writer.member("display_name", contact.displayName)
+  writer.member("language", contact.language)
+  if let organization = contact.organization {
+    var body = JSONObjectWriter()
+    body.member("external_id", organization.externalID)
+    body.member("name", organization.name)
+    body.member("domains", organization.domains)
+    body.member("account_manager", organization.accountManager)
+    writer.member("organization", body.finish())
+  }
+  var traits = JSONObjectWriter()
+  for (name, value) in contact.traits.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+    traits.member(name, value)
+  }
+  writer.member("traits", traits.finish())
+  writer.member("updated_at", contact.updatedAt.iso8601)
+  return writer.finish()
+}
+
+private func json(_ change: Change) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("kind", change.kind)
+  writer.member("target", change.target?.raw.hex)
+  writer.member("target_external_id", change.targetExternalID)
+  writer.member("customer", array(change.customer.map(json)))
+  writer.member("details", change.details)
+  return writer.finish()
+}
+
+private func json(_ stated: StatedIdentifier) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("kind", stated.identifier.kind.rawValue)
+  writer.member("scope", stated.identifier.scope)
+  writer.member("value", stated.identifier.value)
+  writer.member("assurance", stated.assurance.label)
+  return writer.finish()
+}
+
+private func json(_ attachment: Attachment) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("kind", attachment.kind)
+  writer.member("name", attachment.name)
+  writer.member("type", attachment.type)
+  writer.member("size_bytes", attachment.sizeBytes)
+  writer.member("provider_id", attachment.providerID)
+  writer.member("url", attachment.url)
+  return writer.finish()
+}
+
+private func array(_ items: [JSONText]) -> JSONText {
+  JSONText(utf8: [UInt8(ascii: "[")] + items.map(\.utf8).joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")])
+}
+
+extension Bytes16 {
+  /// 32 hexadecimal digits.
+  fileprivate var hex: String { ID(self).description.filter { $0 != "-" } }
+}

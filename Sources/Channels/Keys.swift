@@ -1,0 +1,30 @@
+import Canonical
+import Parsing
+
+extension Bytes16 {
+  init(_ digest: (high: UInt64, low: UInt64)) { self.init(high: digest.high, low: digest.low) }
+}
+
+extension MessageKey {
+  /// What makes two deliveries of a provider's message the same.
+  public static func message(_ channel: Channel, account: String, id: String) -> MessageKey {
+    MessageKey(Bytes16(Digest.bytes16([channel.rawValue, account, "message", id])))
+  }
+}
+
+extension ReferenceKey {
+  /// A message by the provider's id; the account keeps ids apart that are unique only inside it.
+  public static func message(_ channel: Channel, account: String, id: String) -> ReferenceKey {
+    ReferenceKey(Bytes16(Digest.bytes16([channel.rawValue, account, "message", id])))
+  }
+
+  /// A provider's session or call.
+  public static func session(_ channel: Channel, account: String, id: String) -> ReferenceKey {
+    ReferenceKey(Bytes16(Digest.bytes16([channel.rawValue, account, "session", id])))
+  }
+
+  /// A mail by its Message-ID without `<>`; one mail to two of our mailboxes has one name.
+  public static func mail(messageID: String) -> ReferenceKey {
+    ReferenceKey(Bytes16(Digest.bytes16(["email", "message-id", messageID])))
+  }
+}

@@ -1,0 +1,27 @@
+/// What one record and one element may hold at most; everything above is a dead letter or is cut, as each limit says.
+public struct Limits: Sendable {
+  /// Body of a record in bytes; above: `tooLarge`.
+  public var bodyBytes = 8 << 20
+  /// Headers of a record; above: `tooLarge`.
+  public var headers = 256
+  /// Names and values of all headers of a record in bytes; above: `tooLarge`.
+  public var headerBytes = 256 << 10
+  /// Nesting of JSON; above: `tooDeep`.
+  public var depth = 64
+  /// Elements of a record; the rest becomes one `tooLarge`.
+  public var elements = 10_000
+  /// Identifiers of an element; above: `tooLarge`.
+  public var identifiers = 32
+  /// UTF-8 bytes of a message's text; longer texts are cut and flagged `text_truncated`.
+  public var textBytes = 1 << 20
+  /// UTF-8 bytes of a subject, name, file name or URL; longer ones are cut, longer ids and URLs left out.
+  public var lineBytes = 4096
+  /// Attachments of a message; the rest is left out, flagged `attachments_capped`.
+  public var attachments = 256
+  /// References of a message; the oldest of the thread are left out.
+  public var references = 50
+  /// Traits or domains of a contact; above: `tooLarge`.
+  public var traits = 256
+
+  public init() {}
+}

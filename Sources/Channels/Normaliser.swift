@@ -1,0 +1,191 @@
+import Canonical
+import Parsing
+
+/// Turns records into canonical events: decodes the envelope, finds the format, reads every element on its own.
+///
+/// Pure: equal records give equal results, whatever the clock says. Owns its parsers, so use one per thread of work.
+public final class Normaliser {
+  private let topicPrefix: String
+  private let limits: Limits
+  private let parser: JSONParser
+  /// For JSON inside JSON strings, while a document of `parser` is being read.
+  private let nestedParser: JSONParser
+
+  /// - Parameter topicPrefix: what stands before the names of all topics, such as `shop.`; may be empty.
+  public init(topicPrefix: String = "", limits: Limits = Limits()) {
+    self.topicPrefix = topicPrefix
+    self.limits = limits
+    parser = JSONParser(maximumBytes: limits.bodyBytes, maximumDepth: limits.depth)
+    nestedParser = JSONParser(maximumBytes: limits.bodyBytes, maximumDepth: limits.depth)
+  }
+
+  /// The elements of a record in the provider's order, at least one; whatever is wrong is a `.rejected` element.
+  public func normalise(_ record: Record) -> NormalisedRecord {
+    var tenant = CloudEvent.defaultTenant
+    do throws(Rejection) {
+      let (envelope, payload) = try CloudEvent.decode(record, parser: parser, limits: limits)
+      tenant = envelope.tenant
+      return NormalisedRecord(record: record, tenant: tenant, elements: try elements(of: record, envelope, payload))
+    } catch {
+      return NormalisedRecord(record: record, tenant: tenant, elements: [.rejected(error)])
+    }
+  }
+
+  private func elements(
+    of record: Record, _ envelope: CloudEvent, _ payload: Payload
+  ) throws(Rejection) -> [NormalisedElement] {
+    guard let format = Formats.byType[envelope.type] else { throw Rejection(.unknownType, "type") }
+    guard record.topic == topicPrefix + format.topic else { throw Rejection(.topicMismatch, "topic") }
+    guard envelope.channel == format.channel.rawValue else { throw Rejection(.topicMismatch, "source") }
+    let delivery = Delivery(
+      envelope: envelope, channel: format.channel, account: envelope.account,
+      receivedAt: envelope.time ?? record.timestamp ?? Timestamp(seconds: 0), limits: limits, nestedParser: nestedParser)
+    // A raw zero byte is no JSON, so without an escaped one no string of the body can hold U+0000.
+    var elements: Elements
+    switch (format.read, payload) {
+    case (.json(let read), .json(let value)):
+      elements = Elements(limits: limits, mayHoldNUL: JSONText(utf8: record.value ?? []).mayHoldNUL)
+      try read(value, delivery, &elements)
+    case (.json(let read), .bytes(let bytes)):
+      elements = Elements(limits: limits, mayHoldNUL: JSONText(utf8: bytes).mayHoldNUL)
+      try read(parser.document(bytes), delivery, &elements)
+    case (.bytes(let read), .bytes(let bytes)):
+      elements = Elements(limits: limits, mayHoldNUL: true)
+      try read(bytes, delivery, &elements)
+    case (.bytes, .json(let value)):
+      guard let text = value.string else { throw Rejection(.malformedPayload, "data") }
+      return try self.elements(of: record, envelope, .bytes(Array(text.utf8)))
+    }
+    return elements.finished
+  }
+}
+
+/// One record on its way through a format: its envelope and what every element takes from it.
+struct Delivery {
+  var envelope: CloudEvent
+  var channel: Channel
+  var account: String
+  var receivedAt: Timestamp
+  var limits: Limits
+  var nestedParser: JSONParser
+
+  func event(_ key: MessageKey, sentAt: Timestamp?, _ body: Event.Body) -> NormalisedElement {
+    .event(
+      Event(
+        tenant: envelope.tenant, channel: channel, account: account, key: key, sentAt: sentAt, receivedAt: receivedAt,
+        traceparent: envelope.traceparent, body: body))
+  }
+
+  func key(_ kind: String, _ parts: String...) -> MessageKey {
+    MessageKey(Bytes16(Digest.bytes16([channel.rawValue, account, kind] + parts)))
+  }
+}
+
+/// Collects the elements of a record: each is made, checked and counted on its own, so that a bad one spoils no other.
+struct Elements {
+  private let limits: Limits
+  private let mayHoldNUL: Bool
+  private var list: [NormalisedElement] = []
+
+  init(limits: Limits, mayHoldNUL: Bool) {
+    self.limits = limits
+    self.mayHoldNUL = mayHoldNUL
+  }
+
+  /// A body without elements is recognised and of no use.
+  var finished: [NormalisedElement] { list.isEmpty ? [.ignored(reason: "empty")] : list }
+
+  mutating func add(_ make: () throws(Rejection) -> NormalisedElement) {
+    guard list.count <= limits.elements else { return }
+    guard list.count < limits.elements else {
+      list.append(.rejected(Rejection(.tooLarge, "elements")))
+      return
+    }
+    do throws(Rejection) {
+      list.append(try checked(make()))
+    } catch {
+      list.append(.rejected(error))
+    }
+  }
+
+  /// The bounds that hold for every format.
+  private func checked(_ element: NormalisedElement) throws(Rejection) -> NormalisedElement {
+    guard case .event(var event) = element else { return element }
+    if case .message(var message) = event.body {
+      bound(&message)
+      if let sentAt = event.sentAt, isSkewed(sentAt, event.receivedAt) { message.flags.append("clock_skew") }
+      event.body = .message(message)
+    }
+    if mayHoldNUL, canonicalJSON(event).holdsNUL { throw Rejection(.nulInText, "element") }
+    return .event(event)
+  }
+
+  private func bound(_ message: inout Message) {
+    if let text = message.text, text.utf8.count > limits.textBytes {
+      if message.original == nil {
+        message.original = Original(contentType: "text/plain; charset=utf-8", bytes: Array(text.utf8))
+      }
+      message.text = text.prefix(utf8Bytes: limits.textBytes)
+      if !message.flags.contains("text_truncated") { message.flags.append("text_truncated") }
+    }
+    if message.attachments.count > limits.attachments {
+      message.attachments.removeSubrange(limits.attachments...)
+      message.flags.append("attachments_capped")
+    }
+    for position in message.attachments.indices {
+      cut(&message.attachments[position].name)
+      cut(&message.attachments[position].type)
+      drop(&message.attachments[position].providerID)
+      drop(&message.attachments[position].url)
+    }
+    if message.references.count > limits.references { message.references.removeSubrange(limits.references...) }
+    cut(&message.subject)
+    cut(&message.customerName)
+    drop(&message.authorID)
+    drop(&message.externalID)
+    drop(&message.replyToExternalID)
+  }
+
+  private func cut(_ line: inout String?) {
+    if let text = line, text.utf8.count > limits.lineBytes { line = text.prefix(utf8Bytes: limits.lineBytes) }
+  }
+
+  /// A shortened id or URL is another one.
+  private func drop(_ line: inout String?) {
+    if let text = line, text.utf8.count > limits.lineBytes { line = nil }
+  }
+
+  /// More than a day ahead of its arrival, or from before the year 2000; unknown arrivals (time 0) prove nothing.
+  private func isSkewed(_ sentAt: Timestamp, _ receivedAt: Timestamp) -> Bool {
+    sentAt < Timestamp(seconds: 946_684_800)
+      || (receivedAt.microseconds > 0 && sentAt > receivedAt.advanced(by: .seconds(86_400)))
+  }
+}
+
+extension JSONText {
+  /// Whether the text holds `\u0000` at all, escaped backslash or not: cheap, for whole bodies.
+  fileprivate var mayHoldNUL: Bool {
+    var matched = 0
+    let wanted = Array(#"\u0000"#.utf8)
+    for byte in utf8 {
+      // Only the first byte of the pattern can start it, so no shorter match has to be remembered.
+      matched = byte == wanted[matched] ? matched + 1 : (byte == wanted[0] ? 1 : 0)
+      if matched == wanted.count { return true }
+    }
+    return false
+  }
+
+  /// Whether a string of this JSON holds U+0000.
+  var holdsNUL: Bool {
+    var position = 0
+    while position < utf8.count {
+      guard utf8[position] == UInt8(ascii: "\\") else {
+        position += 1
+        continue
+      }
+      if utf8.dropFirst(position + 1).starts(with: "u0000".utf8) { return true }
+      position += 2
+    }
+    return false
+  }
+}

@@ -1,0 +1,109 @@
+import Canonical
+import Parsing
+
+extension JSONValue {
+  var json: JSONText { JSONText(utf8: utf8) }
+
+  /// An id that says something.
+  var id: String? { idString?.nonEmpty }
+
+  /// The string under `key`; nil when absent, null or empty.
+  func text(_ key: String) throws(Rejection) -> String? {
+    let value = self[key]
+    guard value.exists, !value.isNull else { return nil }
+    guard let text = value.string else { throw Rejection(.malformedPayload, key) }
+    return text.nonEmpty
+  }
+
+  /// The id under `key`.
+  func requiredID(_ key: String, in place: String = "") throws(Rejection) -> String {
+    guard let id = self[key].id else { throw Rejection(.malformedPayload, place + key) }
+    return id
+  }
+
+  /// A JSON object of the members whose names are not in `names`; empty when none is left.
+  func rest(without names: Set<String>) -> JSONText {
+    var writer = JSONObjectWriter()
+    writer.members(of: self, without: names)
+    return writer.finished
+  }
+
+  /// A point in time as providers write it: seconds or milliseconds (number or digits), or ISO 8601; nil for anything else and for
+  /// what no calendar holds.
+  var time: Timestamp? {
+    let stated: Timestamp?
+    if let text = string {
+      stated =
+        Int64(text).map(Timestamp.init(secondsOrMilliseconds:))
+        ?? ISO8601.microseconds(text).map(Timestamp.init(microseconds:))
+    } else if let number = int64 {
+      stated = Timestamp(secondsOrMilliseconds: number)
+    } else if let number = double {
+      let microseconds = number.magnitude >= 1e11 ? number * 1_000 : number * 1_000_000
+      stated = Int64(exactly: microseconds.rounded()).map(Timestamp.init(microseconds:))
+    } else {
+      stated = nil
+    }
+    return stated.flatMap { Timestamp.storable.contains($0) ? $0 : nil }
+  }
+
+  /// The flag for a time that is there and says nothing.
+  var timeFlags: [String] { exists && !isNull && time == nil ? ["sent_at_invalid"] : [] }
+}
+
+extension JSONObjectWriter {
+  mutating func members(of value: JSONValue, without names: Set<String>) {
+    for (name, member) in value.members where !names.contains(name) { self.member(name, member.json) }
+  }
+
+  /// The object, or nothing when it has no member.
+  var finished: JSONText {
+    let json = finish()
+    return json.utf8.count > 2 ? json : JSONText()
+  }
+}
+
+/// The identifiers of one element, each normalised as its kind demands.
+struct StatedIdentifiers {
+  private(set) var list: [StatedIdentifier] = []
+  private let limit: Int
+
+  init(_ limits: Limits) { limit = limits.identifiers }
+
+  /// Adds what `value` says; nothing when it says nothing, or nothing that its kind can be compared by.
+  ///
+  /// - Throws: `malformedPayload` when scope or value is longer than an identifier may be, `tooLarge` when there are too many.
+  mutating func add(_ kind: IdentifierKind, scope: String = "", _ value: String?, _ assurance: Assurance) throws(Rejection) {
+    guard let value = value?.trimmed.nonEmpty else { return }
+    guard value.utf8.count <= Identifier.maximumBytes, scope.utf8.count <= Identifier.maximumBytes else {
+      throw Rejection(.malformedPayload, "identifier longer than \(Identifier.maximumBytes) bytes")
+    }
+    let normalised: String? =
+      switch kind {
+      case .email: EmailAddress.normalise(value)
+      case .phone: PhoneNumber.e164(value)
+      default: value
+      }
+    guard let normalised, normalised.utf8.count <= Identifier.maximumBytes else { return }
+    let identifier = Identifier(kind, scope: scope, normalised)
+    let stated = StatedIdentifier(identifier, kind.isBearer ? .bearer : assurance)
+    if let position = list.firstIndex(where: { $0.identifier == identifier }) {
+      if list[position].assurance < stated.assurance { list[position] = stated }
+    } else {
+      guard list.count < limit else { throw Rejection(.tooLarge, "identifiers") }
+      list.append(stated)
+    }
+  }
+}
+
+extension Attachment {
+  /// The kind of a file by its MIME type.
+  static func kind(ofType type: String?) -> String {
+    switch type?.lowercased().split(separator: "/", maxSplits: 1).first {
+    case "image": "image"
+    case "video": "video"
+    case "audio": "audio"
+    default: "file"
+    }
+  }
+}

@@ -1,0 +1,114 @@
+extension UInt8 {
+  var isDigit: Bool { self >= UInt8(ascii: "0") && self <= UInt8(ascii: "9") }
+  var isLowerOrDigit: Bool { isDigit || (self >= UInt8(ascii: "a") && self <= UInt8(ascii: "z")) }
+  /// Space, tab, line feed or carriage return.
+  var isBlank: Bool { self == 0x20 || (self >= 0x09 && self <= 0x0d) }
+
+  fileprivate var hexValue: UInt8? {
+    switch self {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+
+  fileprivate var base64Value: UInt32? {
+    switch self {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(self - UInt8(ascii: "A"))
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(self - UInt8(ascii: "a")) + 26
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(self - UInt8(ascii: "0")) + 52
+    case UInt8(ascii: "+"): 62
+    case UInt8(ascii: "/"): 63
+    default: nil
+    }
+  }
+}
+
+extension StringProtocol {
+  /// Without ASCII white space at both ends; by bytes, so its cost is linear whatever the text holds.
+  var trimmed: String {
+    let bytes = Substring(self).utf8
+    guard let first = bytes.firstIndex(where: { !$0.isBlank }), let last = bytes.lastIndex(where: { !$0.isBlank }) else {
+      return ""
+    }
+    return String(Substring(bytes[first...last]))
+  }
+
+  /// RFC 3986 percent-decoding; nil for a broken escape or bytes that are not UTF-8.
+  var percentDecoded: String? {
+    guard utf8.contains(UInt8(ascii: "%")) else { return String(self) }
+    var bytes: [UInt8] = []
+    var rest = Substring(self).utf8
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
+        continue
+      }
+      guard let high = rest.popFirst()?.hexValue, let low = rest.popFirst()?.hexValue else { return nil }
+      bytes.append(high << 4 | low)
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+}
+
+extension String {
+  /// nil where nothing is said.
+  var nonEmpty: String? { isEmpty ? nil : self }
+
+  /// The part of a content type before its parameters, in lower case.
+  var mediaType: String { (split(separator: ";", maxSplits: 1).first ?? "").trimmed.lowercased() }
+
+  /// RFC 4648 base64, padding optional; nil for anything else.
+  var base64Decoded: [UInt8]? {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(utf8.count / 4 * 3)
+    var group: UInt32 = 0
+    var sextets = 0
+    var isPadded = false
+    for byte in utf8 {
+      if byte == UInt8(ascii: "=") {
+        isPadded = true
+        continue
+      }
+      guard !isPadded, let value = byte.base64Value else { return nil }
+      group = group << 6 | value
+      sextets += 1
+      if sextets == 4 {
+        bytes.append(UInt8(truncatingIfNeeded: group >> 16))
+        bytes.append(UInt8(truncatingIfNeeded: group >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: group))
+        (group, sextets) = (0, 0)
+      }
+    }
+    switch sextets {
+    case 0: break
+    case 2: bytes.append(UInt8(truncatingIfNeeded: group >> 4))
+    case 3: bytes += [UInt8(truncatingIfNeeded: group >> 10), UInt8(truncatingIfNeeded: group >> 2)]
+    default: return nil
+    }
+    return bytes
+  }
+
+  /// The longest prefix of at most `limit` UTF-8 bytes that cuts no character; of a character longer than 64 bytes, no scalar.
+  func prefix(utf8Bytes limit: Int) -> String {
+    guard utf8.count > limit else { return self }
+    var index = utf8.index(startIndex, offsetBy: limit)
+    var scalarBoundary: String.Index?
+    for _ in 0..<64 {
+      if Index(index, within: self) != nil { return String(self[..<index]) }
+      if scalarBoundary == nil { scalarBoundary = Index(index, within: unicodeScalars) }
+      guard index > startIndex else { break }
+      index = utf8.index(before: index)
+    }
+    return String(unicodeScalars[..<(scalarBoundary ?? startIndex)])
+  }
+
+  /// The two-letter language of a locale such as `es-ES`; nil for anything else.
+  var languageOfLocale: String? {
+    let code = lowercased().utf8.prefix(3)
+    guard code.count >= 2, code.prefix(2).allSatisfy({ $0.isLowerOrDigit && !$0.isDigit }) else { return nil }
+    if code.count == 3, let third = code.last, third != UInt8(ascii: "-"), third != UInt8(ascii: "_") { return nil }
+    return String(decoding: code.prefix(2), as: UTF8.self)
+  }
+}

@@ -1,0 +1,281 @@
+import Canonical
+
+/// What the database knows about the identifiers of a batch, before and again after the customers are locked.
+public struct IdentityFacts: Sendable, Equatable {
+  public struct Stored: Sendable, Equatable {
+    public var customer: ID
+    public var assurance: Assurance
+    public var isShared: Bool
+    public var lastSeenAt: Timestamp
+    public init(customer: ID, assurance: Assurance, isShared: Bool, lastSeenAt: Timestamp) {
+      self.customer = customer
+      self.assurance = assurance
+      self.isShared = isShared
+      self.lastSeenAt = lastSeenAt
+    }
+  }
+  public var identities: [InTenant<Identifier>: Stored] = [:]
+  /// Values that are accounts of ours: mailboxes and numbers.
+  public var ownAccounts: Set<InTenant<String>> = []
+  /// How many valid identities of each kind the customers behind `identities` have.
+  public var counts: [InTenant<ID>: [IdentifierKind: Int]] = [:]
+  public init() {}
+}
+
+/// Who an event is from, or (of an echo) to.
+public struct Resolved: Sendable, Equatable {
+  public var customer: ID
+  /// Known by nothing but a claim: their messages thread inside their channel account only.
+  public var isClaimed: Bool
+  /// The strongest assurance by which this record speaks for the customer.
+  public var assurance: Assurance
+  /// What the record states and nobody vouches for.
+  public var claims: [Identifier]
+}
+
+/// Resolves the senders of a batch, one event after the other: rules 1 to 4, 6 and 7 of identity-and-threading.md.
+///
+/// Where rule 5 would merge two customers, the pair becomes a suggestion.
+public struct IdentityResolver: Sendable {
+  public struct NewIdentity: Sendable, Equatable {
+    public var customer: ID
+    public var assurance: Assurance
+    public var firstSeenAt: Timestamp
+    public var lastSeenAt: Timestamp
+  }
+  /// What changes of an identity that exists.
+  public struct SeenIdentity: Sendable, Equatable {
+    public var customer: ID
+    public var assurance: Assurance
+    public var lastSeenAt: Timestamp
+  }
+  public struct Suggestion: Sendable, Hashable {
+    public var tenant: String
+    public var customer: ID
+    public var other: ID
+    public var rule: String
+  }
+
+  public private(set) var newCustomers: [InTenant<ID>: Timestamp] = [:]
+  public private(set) var newIdentities: [InTenant<Identifier>: NewIdentity] = [:]
+  public private(set) var seenIdentities: [InTenant<Identifier>: SeenIdentity] = [:]
+  /// Evidence by pair: the kinds and assurances that met on one record.
+  public private(set) var suggestions: [Suggestion: (evidence: JSONText, at: Timestamp)] = [:]
+  /// The strongest assurance that the batch brings to each customer.
+  public private(set) var assurances: [InTenant<ID>: Assurance] = [:]
+
+  private var facts: IdentityFacts
+  private let policy: Policy
+  private var ids: IDGenerator
+
+  public init(facts: IdentityFacts, policy: Policy, ids: IDGenerator) {
+    self.facts = facts
+    self.policy = policy
+    self.ids = ids
+  }
+
+  /// Existing customers that gained or may have gained something: the ones to lock.
+  public var touchedCustomers: Set<InTenant<ID>> { Set(assurances.keys).subtracting(newCustomers.keys) }
+
+  /// The identifiers whose identities decide about the event.
+  public static func lookups(for event: Event, policy: Policy) -> [Identifier] {
+    let stated = stated(in: event).filter { !policy.isBlocked($0.identifier) }
+    var lookups = stated.filter { $0.assurance > .a0 && $0.identifier.kind.definesCustomer }.map(\.identifier)
+    // What is not scoped to a channel may turn out to be shared or our own; then the claim decides.
+    if let first = stated.first, first.assurance == .a0 || !first.identifier.kind.isChannelScoped {
+      lookups.append(claim(first.identifier, of: event))
+    }
+    return lookups
+  }
+
+  /// Customers that a record may give an identity to: one of its identifiers leads there, and another one nowhere.
+  public static func customersThatMayGain(
+    _ records: [NormalisedRecord], facts: IdentityFacts, policy: Policy
+  ) -> Set<InTenant<ID>> {
+    var customers: Set<InTenant<ID>> = []
+    for case .event(let event) in records.lazy.flatMap(\.elements) {
+      let found = lookups(for: event, policy: policy).filter { !$0.kind.isClaimed }.map { facts.identities[InTenant(event.tenant, $0)] }
+      guard found.contains(where: { $0 == nil }) else { continue }
+      for case let stored? in found { customers.insert(InTenant(event.tenant, stored.customer)) }
+    }
+    return customers
+  }
+
+  /// How many identities of each kind the customer has with what the batch adds.
+  public func counts(of customer: InTenant<ID>) -> [IdentifierKind: Int] { facts.counts[customer] ?? [:] }
+
+  /// The identifiers that an event states about its customer; changes and unknown elements speak for nobody.
+  public static func stated(in event: Event) -> [StatedIdentifier] {
+    switch event.body {
+    case .message(let message): message.customer
+    case .contact(let contact): contact.identifiers
+    case .change(let change): change.kind == "identity_change" ? change.customer : []
+    case .unknown: []
+    }
+  }
+
+  /// Resolves the next event of the batch. Nil for events that are about no customer.
+  public mutating func resolve(_ event: Event, at time: Timestamp) -> Resolved? {
+    let stated = Self.stated(in: event)
+    if stated.isEmpty {
+      guard case .message = event.body else { return nil }
+    }
+    var usable: [StatedIdentifier] = []
+    var claims: [Identifier] = []
+    var isOnlyBlocked = true
+    for candidate in stated where !policy.isBlocked(candidate.identifier) {
+      isOnlyBlocked = false
+      let identifier = candidate.identifier
+      let isUsable =
+        candidate.assurance > .a0 && identifier.kind.definesCustomer && !policy.isRoleAddress(identifier)
+        && (identifier.kind.isChannelScoped
+          || !facts.ownAccounts.contains(InTenant(event.tenant, identifier.value))
+            && facts.identities[InTenant(event.tenant, identifier)]?.isShared != true)
+      if !isUsable {
+        if !claims.contains(identifier) { claims.append(identifier) }
+      } else if let index = usable.firstIndex(where: { $0.identifier == identifier }) {
+        usable[index].assurance = max(usable[index].assurance, candidate.assurance)
+      } else {
+        usable.append(candidate)
+      }
+    }
+    if usable.isEmpty {
+      guard !isOnlyBlocked, let first = claims.first else {
+        return Resolved(customer: newCustomer(event.tenant, .a0, time), isClaimed: true, assurance: .a0, claims: claims)
+      }
+      let customer = attach(
+        [StatedIdentifier(Self.claim(first, of: event), .a0)], to: nil, tenant: event.tenant, at: time)
+      return Resolved(customer: customer, isClaimed: true, assurance: .a0, claims: claims)
+    }
+    // Rule 6: over a limit, the weakest identifier of the record is left out and the rest resolved again.
+    var customer = hit(usable, tenant: event.tenant)
+    while usable.count > 1, breaksLimit(usable, customer, event.tenant) {
+      claims.append(removeWeakest(&usable))
+      customer = hit(usable, tenant: event.tenant)
+    }
+    let resolved = attach(usable, to: customer, tenant: event.tenant, at: time)
+    return Resolved(
+      customer: resolved, isClaimed: false, assurance: usable.map(\.assurance).max() ?? .a0, claims: claims)
+  }
+
+  // MARK: - The rules
+
+  /// Rule 4: the identity of a sender that is nothing but a claim, kept inside the channel account.
+  private static func claim(_ identifier: Identifier, of event: Event) -> Identifier {
+    Identifier(identifier.kind.claimed, scope: event.lane, identifier.value)
+  }
+
+  /// Rules 1 and 2: the record's first identifier (the channel-scoped one) decides, then the strongest that hits.
+  private func hit(_ usable: [StatedIdentifier], tenant: String) -> ID? {
+    let rest = usable.dropFirst().sorted(by: Self.isStronger)
+    for candidate in usable.prefix(1) + rest {
+      if let customer = customer(of: candidate.identifier, tenant) { return customer }
+    }
+    return nil
+  }
+
+  private func customer(of identifier: Identifier, _ tenant: String) -> ID? {
+    let key = InTenant(tenant, identifier)
+    if let new = newIdentities[key] { return new.customer }
+    return facts.identities[key]?.customer
+  }
+
+  private static func isStronger(_ a: StatedIdentifier, _ b: StatedIdentifier) -> Bool {
+    if a.assurance != b.assurance { return a.assurance > b.assurance }
+    if a.identifier.kind.rank != b.identifier.kind.rank { return a.identifier.kind.rank < b.identifier.kind.rank }
+    return a.identifier < b.identifier
+  }
+
+  private func breaksLimit(_ usable: [StatedIdentifier], _ customer: ID?, _ tenant: String) -> Bool {
+    var added: [IdentifierKind: Int] = [:]
+    for candidate in usable where self.customer(of: candidate.identifier, tenant) == nil {
+      added[candidate.identifier.kind, default: 0] += 1
+    }
+    let counts = customer.flatMap { facts.counts[InTenant(tenant, $0)] } ?? [:]
+    return added.contains { kind, count in counts[kind, default: 0] + count > policy.identityLimit(kind) }
+  }
+
+  private func removeWeakest(_ usable: inout [StatedIdentifier]) -> Identifier {
+    var weakest = usable.startIndex
+    // On a tie with a later one the first, the channel-scoped one, stays.
+    for index in usable.indices.dropFirst() where !Self.isStronger(usable[index], usable[weakest]) { weakest = index }
+    return usable.remove(at: weakest).identifier
+  }
+
+  private mutating func newCustomer(_ tenant: String, _ assurance: Assurance, _ time: Timestamp) -> ID {
+    let customer = ids.next()
+    newCustomers[InTenant(tenant, customer)] = time
+    assurances[InTenant(tenant, customer)] = assurance
+    return customer
+  }
+
+  /// Gives the customer what the record adds, notes what was seen again, and suggests where it points elsewhere.
+  private mutating func attach(_ stated: [StatedIdentifier], to found: ID?, tenant: String, at time: Timestamp) -> ID {
+    let strongest = stated.map(\.assurance).max() ?? .a0
+    let customer = found ?? self.customer(of: stated[0].identifier, tenant) ?? newCustomer(tenant, strongest, time)
+    let customerKey = InTenant(tenant, customer)
+    assurances[customerKey] = max(assurances[customerKey] ?? .a0, strongest)
+    for candidate in stated {
+      let key = InTenant(tenant, candidate.identifier)
+      if var new = newIdentities[key] {
+        if new.customer == customer {
+          new.assurance = max(new.assurance, candidate.assurance)
+          new.lastSeenAt = max(new.lastSeenAt, time.hour)
+          newIdentities[key] = new
+        } else {
+          suggest(tenant, customer, new.customer, candidate, stored: new.assurance, strongest, time)
+        }
+      } else if let stored = facts.identities[key] {
+        if stored.customer == customer {
+          let seen = seenIdentities[key]
+          let assurance = max(seen?.assurance ?? stored.assurance, candidate.assurance)
+          let lastSeenAt = max(seen?.lastSeenAt ?? stored.lastSeenAt, time.hour)
+          if assurance != stored.assurance || lastSeenAt != stored.lastSeenAt {
+            seenIdentities[key] = SeenIdentity(customer: customer, assurance: assurance, lastSeenAt: lastSeenAt)
+          }
+        } else {
+          let assurance = seenIdentities[key]?.assurance ?? stored.assurance
+          suggest(tenant, customer, stored.customer, candidate, stored: assurance, strongest, time)
+        }
+      } else {
+        newIdentities[key] = NewIdentity(
+          customer: customer, assurance: candidate.assurance, firstSeenAt: time, lastSeenAt: time.hour)
+        facts.counts[customerKey, default: [:]][candidate.identifier.kind, default: 0] += 1
+      }
+    }
+    return customer
+  }
+
+  /// The record reached `customer` and also states an identity of `other`.
+  private mutating func suggest(
+    _ tenant: String, _ customer: ID, _ other: ID, _ stated: StatedIdentifier, stored: Assurance, _ strongest: Assurance,
+    _ time: Timestamp
+  ) {
+    let isMergeGrade =
+      strongest >= .a2 && stated.assurance >= .a2 && stored >= .a2
+      || stated.identifier.kind == .email && min(stated.assurance, stored) >= .a1 && max(stated.assurance, stored) == .a3
+    let key = Suggestion(
+      tenant: tenant, customer: min(customer, other), other: max(customer, other),
+      rule: isMergeGrade ? "merge_evidence" : "weaker_evidence")
+    guard suggestions[key] == nil else { return }
+    var evidence = JSONObjectWriter()
+    evidence.member("kind", stated.identifier.kind.rawValue)
+    evidence.member("stated", stated.assurance.label)
+    evidence.member("stored", stored.label)
+    suggestions[key] = (evidence.finish(), time)
+  }
+}
+
+extension Event {
+  /// The channel account as a lane and as the scope of claims.
+  var lane: String { channel.rawValue + "/" + account }
+}
+
+extension Timestamp {
+  /// The start of its hour, in UTC.
+  var hour: Timestamp {
+    let hour: Int64 = 3_600_000_000
+    let rest = microseconds % hour
+    return Timestamp(microseconds: microseconds - (rest < 0 ? rest + hour : rest))
+  }
+}

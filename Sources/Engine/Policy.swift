@@ -1,0 +1,57 @@
+import Canonical
+
+/// What an installation may decide about identity and threading; the defaults are the design's.
+public struct Policy: Sendable {
+  /// How many identities of a kind one customer may have; `otherIdentityLimit` for the kinds not named.
+  public var identityLimits: [IdentifierKind: Int] = [.externalID: 1]
+  public var otherIdentityLimit = 5
+  /// Values that stand for nobody: no identity and no claim, whatever the kind.
+  public var blockedValues: Set<String> = [
+    "null", "nil", "none", "undefined", "unknown", "anonymous", "restricted", "unavailable", "private", "n/a", "na", "test",
+    "0", "0000", "00000000", "-1", "1234", "12345678", "+10000000000", "+266696687", "test@test.com", "test@example.com",
+    "a@a.com", "noreply", "none@none.com",
+  ]
+  /// Local parts of mailboxes that several people read or nobody does: they thread, and never match a person.
+  public var roleLocalParts: Set<String> = [
+    "info", "noreply", "no-reply", "donotreply", "do-not-reply", "admin", "administrator", "office", "contact", "sales", "support",
+    "help", "helpdesk", "service", "billing", "accounts", "invoices", "postmaster", "mailer-daemon", "webmaster", "hostmaster", "abuse",
+    "root", "team", "hello", "mail", "reception", "kontakt", "contacto", "buchhaltung",
+  ]
+  /// A conversation that was silent for longer is over: the next message without reference opens a new one.
+  public var idleWindow: Duration = .seconds(14 * 86_400)
+  /// How long after its resolution a customer's message opens a conversation again; `otherReopenWindow` for the channels not named.
+  public var reopenWindows: [Channel: Duration] = [:]
+  public var otherReopenWindow: Duration = .seconds(72 * 3_600)
+  /// A provider's time further ahead of the adapter's than this is flagged.
+  public var clockSkew: Duration = .seconds(86_400)
+  /// No customer wrote before: such times are defaults of somebody's clock.
+  public var earliestPlausible = Timestamp(seconds: 946_684_800)
+
+  public init() {}
+
+  func identityLimit(_ kind: IdentifierKind) -> Int { identityLimits[kind] ?? otherIdentityLimit }
+  func reopenWindow(_ channel: Channel) -> Duration { reopenWindows[channel] ?? otherReopenWindow }
+
+  func isBlocked(_ identifier: Identifier) -> Bool { blockedValues.contains(identifier.value.lowercased()) }
+
+  func isRoleAddress(_ identifier: Identifier) -> Bool {
+    guard identifier.kind == .email, let at = identifier.value.firstIndex(of: "@") else { return false }
+    return roleLocalParts.contains(String(identifier.value[..<at]))
+  }
+}
+
+/// A value of one tenant: the key of every fact.
+public struct InTenant<Value: Hashable & Sendable>: Hashable, Sendable {
+  public var tenant: String
+  public var value: Value
+  public init(_ tenant: String, _ value: Value) {
+    self.tenant = tenant
+    self.value = value
+  }
+}
+
+extension InTenant: Comparable where Value: Comparable {
+  public static func < (a: Self, b: Self) -> Bool {
+    a.tenant != b.tenant ? a.tenant.utf8.lexicographicallyPrecedes(b.tenant.utf8) : a.value < b.value
+  }
+}

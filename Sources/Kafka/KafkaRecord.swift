@@ -1,0 +1,80 @@
+import CRdKafka
+
+/// A header of a record; names may repeat, nil is not the same as empty.
+public struct KafkaHeader: Sendable, Equatable {
+  public var name: String
+  public var value: [UInt8]?
+
+  public init(_ name: String, _ value: [UInt8]?) {
+    self.name = name
+    self.value = value
+  }
+}
+
+/// A record as it was read; its bytes are a copy of its own.
+public struct KafkaRecord: Sendable, Equatable {
+  public var topic: String
+  public var partition: Int32
+  public var offset: Int64
+  /// Since 1970; nil when the broker gave none.
+  public var timestampMilliseconds: Int64?
+  public var key: [UInt8]?
+  /// nil is a tombstone. The array has room for 64 bytes more, so that simdjson may read beyond its end.
+  public var value: [UInt8]?
+  public var headers: [KafkaHeader]
+
+  public init(
+    topic: String, partition: Int32, offset: Int64, timestampMilliseconds: Int64?, key: [UInt8]?, value: [UInt8]?,
+    headers: [KafkaHeader]
+  ) {
+    self.topic = topic
+    self.partition = partition
+    self.offset = offset
+    self.timestampMilliseconds = timestampMilliseconds
+    self.key = key
+    self.value = value
+    self.headers = headers
+  }
+
+  public var topicPartition: TopicPartition { TopicPartition(topic, partition) }
+}
+
+extension KafkaRecord {
+  /// Copies out of a fetch event, which still owns `raw`.
+  init(_ raw: UnsafePointer<rd_kafka_message_t>) {
+    let record = raw.pointee
+    let timestamp = rd_kafka_message_timestamp(raw, nil)
+    self.init(
+      topic: String(cString: rd_kafka_topic_name(record.rkt)), partition: record.partition, offset: record.offset,
+      timestampMilliseconds: timestamp < 0 ? nil : timestamp,
+      key: Self.copy(record.key, count: record.key_len),
+      value: Self.copy(record.payload, count: record.len, spare: 64),
+      headers: Self.headers(raw))
+  }
+
+  var byteCount: Int {
+    headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
+  }
+
+  private static func copy(_ start: UnsafeRawPointer?, count: Int, spare: Int = 0) -> [UInt8]? {
+    guard let start else { return nil }
+    return [UInt8](unsafeUninitializedCapacity: count + spare) { buffer, initialized in
+      UnsafeMutableRawBufferPointer(buffer).copyMemory(from: UnsafeRawBufferPointer(start: start, count: count))
+      initialized = count
+    }
+  }
+
+  /// Headers that cannot be parsed are none: the record then fails as one without its attributes, and is kept.
+  private static func headers(_ raw: UnsafePointer<rd_kafka_message_t>) -> [KafkaHeader] {
+    var list: OpaquePointer?
+    guard rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return [] }
+    return (0..<rd_kafka_header_cnt(list)).compactMap { index in
+      var name: UnsafePointer<CChar>?
+      var value: UnsafeRawPointer?
+      var count = 0
+      let code = rd_kafka_header_get_all(list, index, &name, &value, &count)
+      guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let name else { return nil }
+      return KafkaHeader(String(cString: name), copy(value, count: count))
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import CCrypto
+
+/// Short, stable digests for keys.
+public enum Digest {
+  /// The first 16 bytes of SHA-256 over the parts, each preceded by its length in eight bytes, so that no two lists look the same.
+  public static func bytes16(_ parts: [[UInt8]]) -> (high: UInt64, low: UInt64) {
+    var input: [UInt8] = []
+    input.reserveCapacity(parts.reduce(0) { $0 + 8 + $1.count })
+    for part in parts { append(part, count: part.count, to: &input) }
+    return hash(input)
+  }
+
+  /// The same over the UTF-8 of the parts.
+  public static func bytes16(_ parts: [String]) -> (high: UInt64, low: UInt64) {
+    var input: [UInt8] = []
+    for part in parts { append(part.utf8, count: part.utf8.count, to: &input) }
+    return hash(input)
+  }
+
+  private static func append(_ part: some Sequence<UInt8>, count: Int, to input: inout [UInt8]) {
+    withUnsafeBytes(of: UInt64(count).bigEndian) { input.append(contentsOf: $0) }
+    input.append(contentsOf: part)
+  }
+
+  private static func hash(_ input: [UInt8]) -> (high: UInt64, low: UInt64) {
+    var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+    SHA256(input, input.count, &output)
+    let word = { (bytes: ArraySlice<UInt8>) in bytes.reduce(0 as UInt64) { $0 << 8 | UInt64($1) } }
+    return (word(output[0..<8]), word(output[8..<16]))
+  }
+}

@@ -1,0 +1,349 @@
+import CGMime
+
+/// Mail by GMime 3.2.
+public enum MIME {
+  private static let maximumBytes = 1 << 30
+  private static let ready: Void = g_mime_init()
+
+  /// Parses one RFC 5322 message; safe from any thread. How many bytes are too many is the caller's to say (up to 1 GiB).
+  ///
+  /// `maximumDepth` counts multiparts inside one another (`tooDeep`); what comes after `maximumParts` parts is left out and flagged.
+  /// Mails with more than `maximumParts` multiparts or absurdly nested address groups are refused before GMime sees them.
+  public static func parse(
+    _ bytes: [UInt8], maximumDepth: Int = 32, maximumParts: Int = 256
+  ) throws(MIMEFault) -> MIMEMessage {
+    _ = ready
+    guard bytes.count <= maximumBytes else { throw .tooLarge }
+    let result: Result<MIMEMessage, MIMEFault> = bytes.withUnsafeBufferPointer { mail in
+      Result { () throws(MIMEFault) in
+        let safeCount = try MIMEGuard.safePrefix(of: mail, maximumContainers: maximumParts)
+        guard let parsed = GMimeParsed(UnsafeBufferPointer(rebasing: mail.prefix(safeCount))) else { throw .unreadable }
+        var reader = MIMEReader(maximumDepth: maximumDepth, maximumParts: maximumParts)
+        if safeCount < mail.count { reader.message.flag("structure_capped") }
+        return try reader.read(parsed)
+      }
+    }
+    return try result.get()
+  }
+}
+
+/// Owns one parsed message and the parser options.
+private struct GMimeParsed: ~Copyable {
+  let message: UnsafeMutablePointer<GMimeMessage>
+  let options: OpaquePointer
+
+  init?(_ mail: UnsafeBufferPointer<UInt8>) {
+    let stream = mail.withMemoryRebound(to: CChar.self) { g_mime_stream_mem_new_with_buffer($0.baseAddress, $0.count) }
+    guard let stream else { return nil }
+    defer { g_object_unref(stream) }
+    guard let parser = g_mime_parser_new_with_stream(stream) else { return nil }
+    defer { g_object_unref(parser) }
+    guard let options = g_mime_parser_options_new() else { return nil }
+    // Raw 8-bit headers: UTF-8 if they are, else what most such senders mean.
+    "utf-8".withCString { utf8 in
+      "windows-1252".withCString { windows in
+        var charsets = [utf8, windows, nil]
+        g_mime_parser_options_set_fallback_charsets(options, &charsets)
+      }
+    }
+    guard let message = g_mime_parser_construct_message(parser, options) else {
+      g_mime_parser_options_free(options)
+      return nil
+    }
+    self.message = message
+    self.options = options
+  }
+
+  deinit {
+    g_object_unref(message)
+    g_mime_parser_options_free(options)
+  }
+}
+
+/// Takes what is wanted out of GMime's tree.
+private struct MIMEReader {
+  private static let maximumMailboxes = 1_024
+  private static let maximumReferences = 256
+  private static let maximumIDBytes = 998  // RFC 5322, 2.1.1
+  private static let maximumHeaders = 512
+  private static let maximumConvertedBytes = 1 << 20
+
+  /// The text of one part or of all parts of a container.
+  private struct Body {
+    var plain: String?
+    var html: String?
+    var isEmpty: Bool { plain == nil && html == nil }
+  }
+
+  let maximumDepth: Int
+  let maximumParts: Int
+  var message = MIMEMessage()
+  private var partCount = 0
+
+  init(maximumDepth: Int, maximumParts: Int) {
+    self.maximumDepth = maximumDepth
+    self.maximumParts = maximumParts
+  }
+
+  mutating func read(_ parsed: borrowing GMimeParsed) throws(MIMEFault) -> MIMEMessage {
+    let mail = parsed.message
+    readHeaders(of: mail)
+    let root = g_mime_message_get_mime_part(mail)
+    if let root { readHeaders(of: root) }
+    guard !message.headers.isEmpty else { throw .unreadable }
+
+    message.messageID = id(string(g_mime_message_get_message_id(mail)))
+    message.inReplyTo = ids(message.header("In-Reply-To"), parsed.options)
+    message.references = ids(message.header("References"), parsed.options)
+    message.from = mailboxes(g_mime_message_get_from(mail))
+    message.sender = mailboxes(g_mime_message_get_sender(mail))
+    message.replyTo = mailboxes(g_mime_message_get_reply_to(mail))
+    message.to = mailboxes(g_mime_message_get_to(mail))
+    message.cc = mailboxes(g_mime_message_get_cc(mail))
+    message.dateSeconds = g_mime_message_get_date(mail).map { Int64(g_date_time_to_unix($0)) }
+    message.subject = string(g_mime_message_get_subject(mail)).map(oneLine)
+    guard let root else { return message }
+    let body = try read(root, depth: 0)
+    message.plainText = body.plain
+    message.htmlText = body.html
+    if isType(root, "multipart", "report") {
+      message.isReport = string(g_mime_object_get_content_type_parameter(root, "report-type"))?.lowercased()
+    }
+    return message
+  }
+
+  // MARK: Headers
+
+  private mutating func readHeaders(of object: UnsafeMutableRawPointer) {
+    guard let list = g_mime_object_get_header_list(object.assumingMemoryBound(to: GMimeObject.self)) else { return }
+    for index in 0..<g_mime_header_list_get_count(list) where message.headers.count < Self.maximumHeaders {
+      guard let header = g_mime_header_list_get_header_at(list, index),
+        let name = string(g_mime_header_get_name(header))?.lowercased(), message.headers[name] == nil,
+        let value = string(g_mime_header_get_value(header))
+      else { continue }
+      message.headers[name] = oneLine(value).trimmingSpaces
+    }
+  }
+
+  private func id(_ text: String?) -> String? {
+    guard let text, !text.isEmpty, text.utf8.count <= Self.maximumIDBytes else { return nil }
+    return oneLine(text)
+  }
+
+  /// Ids in `<>`, whatever prose stands around them; a lone word with "@" also counts.
+  private mutating func ids(_ header: String?, _ options: OpaquePointer) -> [String] {
+    guard let header, let list = g_mime_references_parse(options, header) else { return [] }
+    defer { g_mime_references_free(list) }
+    let found = (0..<g_mime_references_length(list)).compactMap { id(string(g_mime_references_get_message_id(list, $0))) }
+    if found.isEmpty, header.contains("@"), !header.contains(where: { " <>\"".contains($0) }), let word = id(header) { return [word] }
+    guard found.count > Self.maximumReferences else { return found }
+    message.flag("references_capped")
+    // Threads hang on the first and on the last.
+    return found.prefix(1) + found.suffix(Self.maximumReferences - 1)
+  }
+
+  private mutating func mailboxes(_ list: UnsafeMutablePointer<InternetAddressList>?) -> [Mailbox] {
+    var found: [Mailbox] = []
+    appendMailboxes(list, depth: 0, to: &found)
+    return found
+  }
+
+  private mutating func appendMailboxes(
+    _ list: UnsafeMutablePointer<InternetAddressList>?, depth: Int, to found: inout [Mailbox]
+  ) {
+    guard let list, depth < 4 else { return }
+    for index in 0..<internet_address_list_length(list) {
+      guard found.count < Self.maximumMailboxes else { return message.flag("addresses_capped") }
+      guard let entry = internet_address_list_get_address(list, index) else { continue }
+      let raw = UnsafeMutableRawPointer(entry)
+      if isInstance(raw, internet_address_group_get_type()) {
+        let group = raw.assumingMemoryBound(to: InternetAddressGroup.self)
+        appendMailboxes(internet_address_group_get_members(group), depth: depth + 1, to: &found)
+      } else if let address = string(
+        internet_address_mailbox_get_addr(raw.assumingMemoryBound(to: InternetAddressMailbox.self))), !address.isEmpty
+      {
+        let name = string(internet_address_get_name(entry)).map { oneLine($0).trimmingSpaces }
+        found.append(Mailbox(name: name == "" ? nil : name, address: oneLine(address)))
+      }
+    }
+  }
+
+  // MARK: Parts
+
+  private mutating func read(_ object: UnsafeMutablePointer<GMimeObject>, depth: Int) throws(MIMEFault) -> Body {
+    guard depth <= maximumDepth else { throw .tooDeep }
+    let raw = UnsafeMutableRawPointer(object)
+    if isInstance(raw, g_mime_multipart_get_type()) {
+      return try readChildren(raw.assumingMemoryBound(to: GMimeMultipart.self), depth: depth)
+    }
+    if isInstance(raw, g_mime_message_part_get_type()) {
+      readMessage(raw.assumingMemoryBound(to: GMimeMessagePart.self))
+    } else if isInstance(raw, g_mime_part_get_type()) {
+      let part = raw.assumingMemoryBound(to: GMimePart.self)
+      if isBodyText(part, isRoot: depth == 0) { return readText(part) }
+      addAttachment(object, name: string(g_mime_part_get_filename(part)), sizeBytes: size(of: part))
+    }
+    return Body()
+  }
+
+  private mutating func readChildren(_ multipart: UnsafeMutablePointer<GMimeMultipart>, depth: Int) throws(MIMEFault) -> Body {
+    let count = g_mime_multipart_get_count(multipart)
+    var bodies: [Body] = []
+    for index in 0..<count {
+      guard partCount < maximumParts else {
+        message.flag("parts_capped")
+        break
+      }
+      partCount += 1
+      guard let part = g_mime_multipart_get_part(multipart, index) else { continue }
+      let body = try read(part, depth: depth + 1)
+      if !body.isEmpty { bodies.append(body) }
+    }
+    if count == 0, let text = string(g_mime_multipart_get_prologue(multipart)) {
+      // The boundary is missing or never comes: all of it went into what should precede the parts.
+      message.flag("boundary_missing")
+      return Body(plain: nonBlank(text))
+    }
+    let object = UnsafeMutableRawPointer(multipart).assumingMemoryBound(to: GMimeObject.self)
+    guard isType(object, "multipart", "alternative") else { return join(bodies) }
+    // The richest comes last; plain text inside a later choice is only its footer.
+    return Body(plain: bodies.lazy.compactMap(\.plain).first, html: bodies.lazy.compactMap(\.html).last)
+  }
+
+  /// One text after the other. Where one side lacks a piece that the other has, the piece is converted: a footer in plain text
+  /// behind an HTML body must not pass for the whole plain text.
+  private func join(_ bodies: [Body]) -> Body {
+    guard bodies.count > 1 else { return bodies.first ?? Body() }
+    var joined = Body()
+    if bodies.contains(where: { $0.plain != nil }) {
+      joined.plain = bodies.map { body in
+        body.plain ?? HTMLText.plainText(body.html ?? "", maximumOutputBytes: Self.maximumConvertedBytes).text
+      }.joined(separator: "\n")
+    }
+    if bodies.contains(where: { $0.html != nil }) {
+      joined.html = bodies.map { $0.html ?? "<pre>" + escaped($0.plain ?? "") + "</pre>" }.joined(separator: "\n")
+    }
+    return joined
+  }
+
+  private func isBodyText(_ part: UnsafeMutablePointer<GMimePart>, isRoot: Bool) -> Bool {
+    let object = UnsafeMutableRawPointer(part).assumingMemoryBound(to: GMimeObject.self)
+    let isText = isType(object, "text", "plain") || isType(object, "text", "html")
+    return isText && disposition(object) != "attachment" && (isRoot || g_mime_part_get_filename(part) == nil)
+  }
+
+  private mutating func readText(_ part: UnsafeMutablePointer<GMimePart>) -> Body {
+    let object = UnsafeMutableRawPointer(part).assumingMemoryBound(to: GMimeObject.self)
+    let declared = string(g_mime_object_get_content_type_parameter(object, "charset"))
+    let decoded = Charset.decode(content(of: part), declared: declared)
+    if decoded.isUnknown { message.flag("charset_unknown") }
+    if decoded.isLossy { message.flag("charset_lossy") }
+    if decoded.hasNUL { message.flag("nul_replaced") }
+    var text = lineFeedsOnly(decoded.text)
+    if isType(object, "text", "html") { return Body(html: nonBlank(text)) }
+    if string(g_mime_object_get_content_type_parameter(object, "format"))?.lowercased() == "flowed" {
+      let deletingSpaces = string(g_mime_object_get_content_type_parameter(object, "delsp"))?.lowercased() == "yes"
+      text = FlowedText.unfolded(text, deletingSpaces: deletingSpaces)
+    }
+    return Body(plain: nonBlank(text))
+  }
+
+  /// A forwarded mail is one attachment; what is inside stays there.
+  private mutating func readMessage(_ part: UnsafeMutablePointer<GMimeMessagePart>) {
+    let inner = g_mime_message_part_get_message(part)
+    let object = UnsafeMutableRawPointer(part).assumingMemoryBound(to: GMimeObject.self)
+    let name =
+      string(g_mime_object_get_content_disposition_parameter(object, "filename"))
+      ?? string(g_mime_object_get_content_type_parameter(object, "name"))
+      ?? inner.flatMap { string(g_mime_message_get_subject($0)) }
+    let mail = inner.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: GMimeObject.self) }
+    let sizeBytes = mail.map { mail in counted { g_mime_object_write_to_stream(mail, nil, $0) } } ?? 0
+    addAttachment(object, name: name, sizeBytes: sizeBytes)
+  }
+
+  private mutating func addAttachment(_ object: UnsafeMutablePointer<GMimeObject>, name: String?, sizeBytes: Int) {
+    let type = g_mime_object_get_content_type(object).flatMap { owned(g_mime_content_type_get_mime_type($0)) }
+    let contentID = id(string(g_mime_object_get_content_id(object)))
+    let name = name.map { oneLine($0).trimmingSpaces }
+    let disposition = disposition(object)
+    message.attachments.append(
+      MIMEAttachment(
+        name: name == "" ? nil : name, type: oneLine(type ?? "application/octet-stream").lowercased(), sizeBytes: sizeBytes,
+        contentID: contentID, isInline: disposition == "inline" || disposition == nil && contentID != nil))
+  }
+
+  private func disposition(_ object: UnsafeMutablePointer<GMimeObject>) -> String? {
+    string(g_mime_object_get_disposition(object))?.lowercased()
+  }
+
+  private func isType(_ object: UnsafeMutablePointer<GMimeObject>, _ type: String, _ subtype: String) -> Bool {
+    guard let contentType = g_mime_object_get_content_type(object) else { return false }
+    return g_mime_content_type_is_type(contentType, type, subtype) != 0
+  }
+
+  private func size(of part: UnsafeMutablePointer<GMimePart>) -> Int {
+    guard let content = g_mime_part_get_content(part) else { return 0 }
+    return counted { g_mime_data_wrapper_write_to_stream(content, $0) }
+  }
+
+  private func counted(_ write: (UnsafeMutablePointer<GMimeStream>) -> Int) -> Int {
+    guard let sink = g_mime_stream_null_new() else { return 0 }
+    defer { g_object_unref(sink) }
+    return max(0, write(sink))
+  }
+
+  /// Decoded bytes. GMime's own `g_mime_text_part_get_text` cuts at NUL and drops what it cannot convert.
+  private func content(of part: UnsafeMutablePointer<GMimePart>) -> [UInt8] {
+    guard let content = g_mime_part_get_content(part), let sink = g_mime_stream_mem_new() else { return [] }
+    defer { g_object_unref(sink) }
+    guard g_mime_data_wrapper_write_to_stream(content, sink) >= 0,
+      let array = g_mime_stream_mem_get_byte_array(UnsafeMutableRawPointer(sink).assumingMemoryBound(to: GMimeStreamMem.self))
+    else { return [] }
+    return Array(UnsafeBufferPointer(start: array.pointee.data, count: Int(array.pointee.len)))
+  }
+
+  // MARK: Text
+
+  private func nonBlank(_ text: String) -> String? { text.utf8.allSatisfy { $0 <= 0x20 } ? nil : text }
+
+  private func lineFeedsOnly(_ text: String) -> String {
+    guard text.utf8.contains(0x0D) else { return text }
+    var output: [UInt8] = []
+    output.reserveCapacity(text.utf8.count)
+    for byte in text.utf8 {
+      if byte == 0x0A, output.last == 0x0D { output.removeLast() }
+      output.append(byte)
+    }
+    return String(decoding: output, as: UTF8.self)
+  }
+
+  private func escaped(_ text: String) -> String {
+    var output: [UInt8] = []
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "&"): output.append(contentsOf: "&amp;".utf8)
+      case UInt8(ascii: "<"): output.append(contentsOf: "&lt;".utf8)
+      default: output.append(byte)
+      }
+    }
+    return String(decoding: output, as: UTF8.self)
+  }
+
+  /// An encoded word may hide control characters; no header value keeps them.
+  private func oneLine(_ text: String) -> String {
+    guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return text }
+    return String(decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
+  }
+}
+
+private func isInstance(_ object: UnsafeMutableRawPointer, _ type: GType) -> Bool {
+  g_type_check_instance_is_a(object.assumingMemoryBound(to: GTypeInstance.self), type) != 0
+}
+
+private func string(_ text: UnsafePointer<CChar>?) -> String? { text.map { String(cString: $0) } }
+
+private func owned(_ text: UnsafeMutablePointer<CChar>?) -> String? {
+  guard let text else { return nil }
+  defer { g_free(text) }
+  return String(cString: text)
+}

@@ -1,0 +1,209 @@
+import Blocking
+import CPostgres
+import Glibc
+
+/// A named SQL text, prepared once per connection at its first use.
+public struct Statement: Sendable, Hashable {
+  public let name: String
+  public let sql: String
+  public init(name: String, sql: String) {
+    self.name = name
+    self.sql = sql
+  }
+}
+
+/// The owner of one `PGconn`: all calls block its own thread, never the shared pool.
+///
+/// The synchronous methods are for code that runs inside `perform`: a whole transaction is one hop.
+public actor PostgresConnection {
+  private let thread: BlockingThread
+  private let url: String
+  private let applicationName: String
+  private var handle: Handle?
+  private var prepared: Set<String> = []
+
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+  /// - Parameters:
+  ///   - url: a libpq connection string or URL; TLS by its `sslmode`.
+  ///   - applicationName: shown in `pg_stat_activity`, and the name of the thread.
+  public init(url: String, applicationName: String) {
+    self.url = url
+    self.applicationName = applicationName
+    thread = BlockingThread(name: applicationName)
+  }
+
+  deinit { thread.close() }
+
+  /// Connects, unless connected already. Faults are of the disposition `reconnect` or `stop`.
+  public func connect() throws(PostgresFault) {
+    guard handle == nil else { return }
+    // Later keywords override earlier ones, so the URL has the last word on these.
+    let options: [(String, String)] = [
+      ("connect_timeout", "5"), ("tcp_user_timeout", "10000"), ("keepalives_idle", "10"), ("keepalives_interval", "5"),
+      ("target_session_attrs", "read-write"), ("client_encoding", "UTF8"), ("application_name", applicationName), ("dbname", url),
+    ]
+    let keywords = options.map { strdup($0.0) }
+    let values = options.map { strdup($0.1) }
+    defer { (keywords + values).forEach { free($0) } }
+    var keywordList: [UnsafePointer<CChar>?] = keywords.map { UnsafePointer($0) } + [nil]
+    var valueList: [UnsafePointer<CChar>?] = values.map { UnsafePointer($0) } + [nil]
+    guard let pg = PQconnectdbParams(&keywordList, &valueList, 1) else { throw .connectionLost(nil) }
+    let new = Handle(pg: pg)
+    guard PQstatus(pg) == CONNECTION_OK else {
+      throw PostgresFault(sqlState: "08001", message: String(cString: PQerrorMessage(pg)))
+    }
+    // Notices would go to stderr, where every line has to be one of ours.
+    PQsetNoticeReceiver(pg, { _, _ in }, nil)
+    handle = consume new
+    prepared = []
+  }
+
+  public func close() { handle = nil }
+
+  /// Runs `body` on the connection's thread, connected. A fault that says so closes the connection; the next call opens it again.
+  public func perform<R: Sendable, E: Error>(
+    _ body: @Sendable (isolated PostgresConnection) throws(E) -> R, mapping: (PostgresFault) -> E
+  ) throws(E) -> R {
+    do throws(PostgresFault) { try connect() } catch { throw mapping(error) }
+    defer { closeIfBroken() }
+    return try body(self)
+  }
+
+  /// `perform` for bodies that fail with nothing but a `PostgresFault`.
+  public func perform<R: Sendable>(
+    _ body: @Sendable (isolated PostgresConnection) throws(PostgresFault) -> R
+  ) throws(PostgresFault) -> R {
+    try perform(body, mapping: { $0 })
+  }
+
+  /// Runs `body` between BEGIN and COMMIT, or rolls back and passes its error on.
+  ///
+  /// - Parameter settings: `SET LOCAL` assignments, such as `lock_timeout = '5s'`.
+  public func transaction<R, E: Error>(
+    settings: [String] = [], _ body: () throws(E) -> R, mapping: (PostgresFault) -> E
+  ) throws(E) -> R {
+    do throws(PostgresFault) {
+      try execute((["BEGIN"] + settings.map { "SET LOCAL " + $0 }).joined(separator: ";"))
+    } catch { throw mapping(error) }
+    let result: R
+    do throws(E) {
+      result = try body()
+    } catch {
+      // A rollback that fails leaves a broken connection, which is closed after this.
+      try? execute("ROLLBACK")
+      throw error
+    }
+    do throws(PostgresFault) { try execute("COMMIT") } catch { throw mapping(error) }
+    return result
+  }
+
+  /// `transaction` for bodies that fail with nothing but a `PostgresFault`.
+  public func transaction<R>(settings: [String] = [], _ body: () throws(PostgresFault) -> R) throws(PostgresFault) -> R {
+    try transaction(settings: settings, body, mapping: { $0 })
+  }
+
+  /// SQL text without parameters, one or several statements; rows are dropped.
+  public func execute(_ sql: String) throws(PostgresFault) {
+    let pg = try connection()
+    _ = try check(PQexec(pg, sql), pg)
+  }
+
+  /// Rows of ad-hoc SQL in text format, for tools and tests; nil is NULL.
+  public func textRows(_ sql: String) throws(PostgresFault) -> [[String?]] {
+    let pg = try connection()
+    let result = try check(PQexec(pg, sql), pg)
+    return (0..<result.count).map { row in
+      (0..<Int(PQnfields(result.raw))).map { result.optionalText(row, $0) }
+    }
+  }
+
+  /// Prepares the statement at its first use and runs it.
+  public func query(_ statement: Statement, _ parameters: [PostgresParameter] = []) throws(PostgresFault) -> PostgresResult {
+    let pg = try connection()
+    try prepare(statement)
+    let lengths = parameters.map { Int32($0.bytes?.count ?? 0) }
+    let formats = [Int32](repeating: 1, count: parameters.count)
+    // One block holds all values, so that their addresses stay put during the call.
+    var block: [UInt8] = []
+    block.reserveCapacity(lengths.reduce(1) { $0 + Int($1) })
+    for parameter in parameters { block += parameter.bytes ?? [] }
+    block.append(0)
+    let raw: OpaquePointer? = block.withUnsafeBytes { base in
+      var offset = 0
+      let values: [UnsafePointer<CChar>?] = parameters.map { parameter in
+        guard let bytes = parameter.bytes else { return nil }
+        defer { offset += bytes.count }
+        return base.baseAddress?.advanced(by: offset).assumingMemoryBound(to: CChar.self)
+      }
+      return PQexecPrepared(pg, statement.name, Int32(parameters.count), values, lengths, formats, 1)
+    }
+    return try check(raw, pg)
+  }
+
+  /// Prepares without running: what the first `query` does, and a test for every statement.
+  public func prepare(_ statement: Statement) throws(PostgresFault) {
+    guard !prepared.contains(statement.name) else { return }
+    let pg = try connection()
+    _ = try check(PQprepare(pg, statement.name, statement.sql, 0, nil), pg)
+    prepared.insert(statement.name)
+  }
+
+  /// Copies rows into `target`, a table with its column list.
+  public func copy(_ rows: CopyRows, into target: String) throws(PostgresFault) {
+    let pg = try connection()
+    _ = try check(PQexec(pg, "COPY \(target) FROM STDIN (FORMAT binary)"), pg)
+    let sent = rows.encoder.bytes.withUnsafeBytes { bytes in
+      // libpq copies each piece into its own buffer; pieces keep that buffer small.
+      stride(from: 0, to: bytes.count, by: 1 << 20).allSatisfy { start in
+        let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 1 << 20, bytes.count)])
+        return PQputCopyData(pg, piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count)) == 1
+      }
+    }
+    let trailer: [UInt8] = [0xff, 0xff]
+    let ended = sent && trailer.withUnsafeBytes { PQputCopyData(pg, $0.baseAddress?.assumingMemoryBound(to: CChar.self), 2) } == 1
+    guard ended, PQputCopyEnd(pg, nil) == 1 else { throw .connectionLost(pg) }
+    var fault: PostgresFault?
+    // Drained to the end, or the next command fails.
+    while let raw = PQgetResult(pg) {
+      do throws(PostgresFault) { _ = try check(raw, pg) } catch { fault = fault ?? error }
+    }
+    if let fault { throw fault }
+  }
+
+  private func connection() throws(PostgresFault) -> OpaquePointer {
+    switch handle {
+    case .some(let handle): return handle.pg
+    case nil: throw PostgresFault(sqlState: "08003", message: "not connected")
+    }
+  }
+
+  private func closeIfBroken() {
+    let isUsable =
+      switch handle {
+      case .some(let handle): PQstatus(handle.pg) == CONNECTION_OK && PQtransactionStatus(handle.pg) == PQTRANS_IDLE
+      case nil: true
+      }
+    if !isUsable { handle = nil }
+  }
+
+  private func check(_ raw: OpaquePointer?, _ pg: OpaquePointer) throws(PostgresFault) -> PostgresResult {
+    guard let raw else { throw .connectionLost(pg) }
+    let result = PostgresResult(raw)
+    switch PQresultStatus(raw) {
+    case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_COPY_IN, PGRES_EMPTY_QUERY: return result
+    default:
+      // 67 is PG_DIAG_SQLSTATE ('C'), a macro that is not imported.
+      let state = PQresultErrorField(raw, 67).map { String(cString: $0) }
+      let message = PQresultErrorField(raw, 77 /* PG_DIAG_MESSAGE_PRIMARY, 'M' */).map { String(cString: $0) }
+      throw PostgresFault(
+        sqlState: state ?? (PQstatus(pg) == CONNECTION_BAD ? "08006" : "XX000"),
+        message: message ?? String(cString: PQresultErrorMessage(raw)))
+    }
+  }
+}
+
+private struct Handle: ~Copyable {
+  let pg: OpaquePointer
+  deinit { PQfinish(pg) }
+}

@@ -1,0 +1,66 @@
+import CPostgres
+
+/// The rows of one statement in binary format; owns the `PGresult`.
+///
+/// Accessors read the column as the type they name and trap on a column that does not exist: both are fixed by our own SQL.
+public struct PostgresResult: ~Copyable {
+  let raw: OpaquePointer
+
+  init(_ raw: OpaquePointer) { self.raw = raw }
+  deinit { PQclear(raw) }
+
+  public var count: Int { Int(PQntuples(raw)) }
+
+  /// Rows inserted, updated, deleted or copied.
+  public var affected: Int { Int(String(cString: PQcmdTuples(raw))) ?? 0 }
+
+  public func isNull(_ row: Int, _ column: Int) -> Bool { PQgetisnull(raw, Int32(row), Int32(column)) != 0 }
+
+  public func bytes(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(
+      start: PQgetvalue(raw, Int32(row), Int32(column)), count: Int(PQgetlength(raw, Int32(row), Int32(column))))
+  }
+
+  public func text(_ row: Int, _ column: Int) -> String { String(decoding: bytes(row, column), as: UTF8.self) }
+  public func optionalText(_ row: Int, _ column: Int) -> String? { isNull(row, column) ? nil : text(row, column) }
+  public func bool(_ row: Int, _ column: Int) -> Bool { bytes(row, column)[0] != 0 }
+  public func int2(_ row: Int, _ column: Int) -> Int16 { Int16(truncatingIfNeeded: integer(row, column, 2)) }
+  public func int4(_ row: Int, _ column: Int) -> Int32 { Int32(truncatingIfNeeded: integer(row, column, 4)) }
+  public func int8(_ row: Int, _ column: Int) -> Int64 { Int64(bitPattern: integer(row, column, 8)) }
+  public func optionalInt8(_ row: Int, _ column: Int) -> Int64? { isNull(row, column) ? nil : int8(row, column) }
+  public func uuid(_ row: Int, _ column: Int) -> PostgresUUID {
+    let bytes = bytes(row, column)
+    precondition(bytes.count == 16)
+    return PostgresUUID(
+      high: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+      low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+  }
+  public func optionalUUID(_ row: Int, _ column: Int) -> PostgresUUID? { isNull(row, column) ? nil : uuid(row, column) }
+
+  /// `timestamptz` in microseconds since 1970.
+  public func microseconds(_ row: Int, _ column: Int) -> Int64 { int8(row, column) &+ PostgresEpoch.microseconds }
+  public func optionalMicroseconds(_ row: Int, _ column: Int) -> Int64? {
+    isNull(row, column) ? nil : microseconds(row, column)
+  }
+
+  private func integer(_ row: Int, _ column: Int, _ size: Int) -> UInt64 {
+    let bytes = bytes(row, column)
+    precondition(bytes.count == size, "column \(column) is not of \(size) bytes")
+    return bytes.reduce(0) { $0 << 8 | UInt64($1) }
+  }
+}
+
+/// The 16 bytes of a `uuid`, big-endian.
+public struct PostgresUUID: Hashable, Sendable {
+  public var high: UInt64
+  public var low: UInt64
+  public init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+}
+
+enum PostgresEpoch {
+  /// 2000-01-01T00:00:00Z, where PostgreSQL counts from.
+  static let microseconds: Int64 = 946_684_800_000_000
+}

@@ -1,0 +1,28 @@
+import Canonical
+import Engine
+import Postgres
+
+extension PostgresUUID {
+  init(_ raw: Bytes16) { self.init(high: raw.high, low: raw.low) }
+  init(_ id: ID) { self.init(id.raw) }
+  var id: ID { ID(Bytes16(high: high, low: low)) }
+}
+
+extension Timestamp {
+  /// Microseconds, clamped to what every reader can hold.
+  var stored: Int64 { min(max(self, Self.storable.lowerBound), Self.storable.upperBound).microseconds }
+}
+
+extension PostgresResult {
+  func timestamp(_ row: Int, _ column: Int) -> Timestamp { Timestamp(microseconds: microseconds(row, column)) }
+  func optionalTimestamp(_ row: Int, _ column: Int) -> Timestamp? {
+    optionalMicroseconds(row, column).map(Timestamp.init(microseconds:))
+  }
+  /// `WITH ORDINALITY` counts from 1.
+  func position(_ row: Int) -> Int { Int(int8(row, 0)) - 1 }
+}
+
+extension PostgresParameter {
+  static func ids(_ values: some Collection<ID>) -> Self { uuids(values.map { PostgresUUID($0) }) }
+  static func times(_ values: some Collection<Timestamp?>) -> Self { timestamps(microseconds: values.map { $0?.stored }) }
+}

@@ -1,0 +1,416 @@
+import Canonical
+import Engine
+import Postgres
+
+/// What an ingest batch writes, each a statement for the whole batch.
+public enum IngestWrites {
+  /// Bytes above this are stored in pieces of it, before the batch's transaction.
+  public static let pieceBytes = 1 << 20
+
+  /// Tenants and channel accounts register themselves on first sight, in key order.
+  public static func register(
+    _ accounts: Set<ChannelAccount>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !accounts.isEmpty else { return }
+    let rows = accounts.sorted { ($0.tenant, $0.channel.rawValue, $0.account) < ($1.tenant, $1.channel.rawValue, $1.account) }
+    _ = try db.query(
+      Queries.named("accounts_register"),
+      [.texts(rows.map(\.tenant)), .texts(rows.map(\.channel.rawValue)), .texts(rows.map(\.account))])
+  }
+
+  /// Inserts identities in key order, before the customers are locked. Whoever loses the race to one plans again.
+  public static func insert(
+    _ identities: [InTenant<Identifier>: IdentityResolver.NewIdentity], on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !identities.isEmpty else { return }
+    let rows = identities.sorted { $0.key < $1.key }
+    let result = try db.query(
+      Queries.named("identities_insert"),
+      [
+        .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value.kind.rawValue)), .texts(rows.map(\.key.value.scope)),
+        .texts(rows.map(\.key.value.value)), .ids(rows.map(\.value.customer)), .texts(rows.map(\.value.assurance.label)),
+        .times(rows.map(\.value.firstSeenAt)), .times(rows.map(\.value.lastSeenAt)),
+      ])
+    guard result.affected == rows.count else { throw .replan("an identity was inserted by somebody else") }
+  }
+
+  /// The bytes of a record that will be a dead letter and are too long for one row.
+  public static func insertPieces(of record: Record, on db: isolated PostgresConnection) throws(PostgresFault) {
+    guard let value = record.value, value.count > pieceBytes else { return }
+    for (piece, start) in stride(from: 0, to: value.count, by: pieceBytes).enumerated() {
+      _ = try db.query(
+        Queries.named("dead_letter_piece_insert"),
+        [
+          .text(record.topic), .int4(record.partition), .int8(record.offset), .int4(Int32(piece)),
+          .bytea(Array(value[start..<min(start + pieceBytes, value.count)])),
+        ])
+    }
+  }
+
+  /// Writes the plan: changes before inserts (at most one conversation is live in a lane at any instant), parents before children.
+  public static func write(
+    _ writes: WriteSet, identity: IdentityPlan, topicPrefix: String, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    try organizations(writes, on: db)
+    try customers(writes, on: db)
+    try identities(identity.resolver.seenIdentities, on: db)
+    try suggestions(identity.resolver.suggestions, on: db)
+    try conversations(writes, on: db)
+    try messages(writes, on: db)
+    try references(writes, on: db)
+    try aside(writes, identity.records, on: db)
+    try outbox(writes, identity.records, topicPrefix, on: db)
+    // Last, so that a redelivery on another partition waits with no lock that we still need.
+    let keys = writes.keys.sorted()
+    try copy(keys, "message_key (tenant_id, key)", 2, on: db) { row, key in
+      row.text(key.tenant)
+      row.uuid(PostgresUUID(key.value.raw))
+    }
+  }
+
+  // MARK: - Customers
+
+  private static func organizations(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+    guard !writes.organizations.isEmpty else { return }
+    let rows = writes.organizations.sorted { $0.key < $1.key }
+    let domains = rows.map { row in
+      var object = JSONObjectWriter()
+      object.member("d", row.value.organization.domains)
+      return String(object.finish().string.dropFirst(#"{"d":"#.count).dropLast())
+    }
+    _ = try db.query(
+      Queries.named("organizations_upsert"),
+      [
+        .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value)), .texts(rows.map(\.value.organization.name)), .texts(domains),
+        .texts(rows.map(\.value.organization.accountManager)), .times(rows.map { $0.value.at }),
+      ])
+  }
+
+  private static func customers(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+    let changed = writes.changedCustomers.sorted { $0.key < $1.key }
+    if !changed.isEmpty {
+      _ = try db.query(
+        Queries.named("customers_update"),
+        [
+          .texts(changed.map(\.key.tenant)), .ids(changed.map(\.key.value)), .texts(changed.map(\.value.displayName)),
+          .bools(changed.map(\.value.isVerified)), .texts(changed.map(\.value.language)), .texts(changed.map(\.value.organization)),
+          .times(changed.map(\.value.updatedAt)), .texts(changed.map { traits($0.value).string }),
+        ])
+    }
+    try copy(
+      writes.customers.sorted { $0.id < $1.id },
+      "customer (tenant_id, id, display_name, verified, organization_id, language, traits, profile_updated_at, created_at)", 9, on: db
+    ) { row, customer in
+      row.text(customer.tenant)
+      row.uuid(PostgresUUID(customer.id))
+      row.text(customer.profile.displayName)
+      row.bool(customer.profile.isVerified)
+      row.text(customer.profile.organization)
+      row.text(customer.profile.language)
+      row.jsonb(traits(customer.profile).utf8)
+      row.timestamp(customer.profile.updatedAt?.stored)
+      row.timestamp(customer.createdAt.stored)
+    }
+  }
+
+  private static func traits(_ profile: CustomerProfile) -> JSONText {
+    var object = JSONObjectWriter()
+    for (name, value) in profile.traits.sorted(by: { $0.key < $1.key }) { object.member(name, value) }
+    return object.finish()
+  }
+
+  private static func identities(
+    _ seen: [InTenant<Identifier>: IdentityResolver.SeenIdentity], on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !seen.isEmpty else { return }
+    let rows = seen.sorted { $0.key < $1.key }
+    _ = try db.query(
+      Queries.named("identities_update"),
+      [
+        .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value.kind.rawValue)), .texts(rows.map(\.key.value.scope)),
+        .texts(rows.map(\.key.value.value)), .texts(rows.map(\.value.assurance.label)), .times(rows.map(\.value.lastSeenAt)),
+      ])
+  }
+
+  private static func suggestions(
+    _ suggestions: [IdentityResolver.Suggestion: (evidence: JSONText, at: Timestamp)], on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !suggestions.isEmpty else { return }
+    let rows = suggestions.sorted {
+      ($0.key.tenant, $0.key.customer, $0.key.other, $0.key.rule) < ($1.key.tenant, $1.key.customer, $1.key.other, $1.key.rule)
+    }
+    _ = try db.query(
+      Queries.named("suggestions_insert"),
+      [
+        .texts(rows.map(\.key.tenant)), .ids(rows.map(\.key.customer)), .ids(rows.map(\.key.other)), .texts(rows.map(\.key.rule)),
+        .texts(rows.map { $0.value.evidence.string }), .times(rows.map { $0.value.at }),
+      ])
+  }
+
+  // MARK: - Conversations and messages
+
+  private static func conversations(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+    let changed = writes.changedConversations
+    if !changed.isEmpty {
+      _ = try db.query(
+        Queries.named("conversations_update"),
+        [
+          .texts(changed.map(\.tenant)), .ids(changed.map(\.id)), .texts(changed.map(\.status.rawValue)),
+          .int8s(changed.map(\.version)), .int8s(changed.map(\.eventSeq)), .texts(changed.map(\.lastChannel)),
+          .texts(changed.map(\.language)), .texts(changed.map(\.subject)), .times(changed.map(\.openedAt)),
+          .times(changed.map(\.firstResponseAt)), .times(changed.map(\.resolvedAt)), .times(changed.map(\.lastMessageAt)),
+        ])
+    }
+    try copy(
+      writes.newConversations.sorted { $0.id < $1.id },
+      """
+      conversation (tenant_id, id, customer_id, lane, status, language, subject, version, event_seq, last_channel, \
+      previous_conversation_id, opened_at, first_response_at, resolved_at, last_message_at)
+      """, 15, on: db
+    ) { row, conversation in
+      row.text(conversation.tenant)
+      row.uuid(PostgresUUID(conversation.id))
+      row.uuid(PostgresUUID(conversation.customer))
+      row.text(conversation.lane)
+      row.text(conversation.status.rawValue)
+      row.text(conversation.language)
+      row.text(conversation.subject)
+      row.int8(conversation.version)
+      row.int8(conversation.eventSeq)
+      row.text(conversation.lastChannel)
+      row.uuid(conversation.previous.map { PostgresUUID($0) })
+      row.timestamp(conversation.openedAt.stored)
+      row.timestamp(conversation.firstResponseAt?.stored)
+      row.timestamp(conversation.resolvedAt?.stored)
+      row.timestamp(conversation.lastMessageAt.stored)
+    }
+  }
+
+  private static func messages(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+    try copy(
+      writes.messages,
+      """
+      message (tenant_id, id, conversation_id, customer_id, channel, account, external_id, direction, author_kind, author_id, \
+      sent_at, received_at, ordered_at, text, reply_to_external_id, details)
+      """, 16, on: db
+    ) { row, new in
+      row.text(new.tenant)
+      row.uuid(PostgresUUID(new.id))
+      row.uuid(PostgresUUID(new.conversation))
+      row.uuid(PostgresUUID(new.customer))
+      row.text(new.channel.rawValue)
+      row.text(new.account)
+      row.text(new.message.externalID)
+      row.text(new.message.direction.rawValue)
+      row.text(new.message.authorKind.rawValue)
+      row.text(new.message.authorID)
+      row.timestamp(new.sentAt?.stored)
+      row.timestamp(new.receivedAt.stored)
+      row.timestamp(new.orderedAt.stored)
+      row.text(new.message.text)
+      row.text(new.message.replyToExternalID)
+      row.jsonb(details(new.message).utf8)
+    }
+    let originals = writes.messages.filter { $0.message.original != nil }
+    try copy(originals, "message_original (tenant_id, message_id, content_type, bytes)", 4, on: db) { row, new in
+      row.text(new.tenant)
+      row.uuid(PostgresUUID(new.id))
+      row.text(new.message.original?.contentType)
+      row.bytea(new.message.original?.bytes)
+    }
+    let attachments = writes.messages.flatMap { new in
+      new.message.attachments.enumerated().map { (new.tenant, new.id, $0.offset, $0.element) }
+    }
+    try copy(
+      attachments, "attachment (tenant_id, message_id, position, kind, name, type, size_bytes, provider_id, url)", 9, on: db
+    ) { row, attachment in
+      let (tenant, message, position, media) = attachment
+      row.text(tenant)
+      row.uuid(PostgresUUID(message))
+      row.int2(Int16(clamping: position))
+      row.text(media.kind)
+      row.text(media.name)
+      row.text(media.type)
+      row.int8(media.sizeBytes)
+      row.text(media.providerID)
+      row.text(media.url)
+    }
+  }
+
+  /// The normaliser's details, with the flags and the subject in front.
+  private static func details(_ message: Message) -> JSONText {
+    guard !message.flags.isEmpty || message.subject != nil else {
+      return message.details.isEmpty ? JSONText(utf8: Array("{}".utf8)) : message.details
+    }
+    var front = JSONObjectWriter()
+    if !message.flags.isEmpty { front.member("flags", message.flags) }
+    front.member("subject", message.subject)
+    let object = front.finish().utf8
+    guard message.details.utf8.count > 2 else { return JSONText(utf8: object) }
+    return JSONText(utf8: object.dropLast() + [UInt8(ascii: ",")] + message.details.utf8.dropFirst())
+  }
+
+  private static func references(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+    let rows = writes.references.sorted { $0.key < $1.key }
+    let replacing = rows.filter { $0.value.replaces }
+    if !replacing.isEmpty {
+      let result = try db.query(
+        Queries.named("references_replace"),
+        [
+          .texts(replacing.map(\.key.tenant)), .uuids(replacing.map { PostgresUUID($0.key.value.raw) }),
+          .ids(replacing.map(\.value.conversation)), .optionalUUIDs(replacing.map { $0.value.message.map { PostgresUUID($0) } }),
+        ])
+      guard result.affected == replacing.count else { throw .replan("a referenced message was stored by somebody else") }
+    }
+    try copy(
+      rows.filter { !$0.value.replaces }, "message_ref (tenant_id, key, conversation_id, message_id)", 4, on: db
+    ) { row, reference in
+      row.text(reference.key.tenant)
+      row.uuid(PostgresUUID(reference.key.value.raw))
+      row.uuid(PostgresUUID(reference.value.conversation))
+      row.uuid(reference.value.message.map { PostgresUUID($0) })
+    }
+    let links = writes.links.sorted { ($0.key.conversation, $0.key.linked, $0.key.reason) < ($1.key.conversation, $1.key.linked, $1.key.reason) }
+    guard !links.isEmpty else { return }
+    _ = try db.query(
+      Queries.named("links_insert"),
+      [
+        .texts(links.map(\.key.tenant)), .ids(links.map(\.key.conversation)), .ids(links.map(\.key.linked)),
+        .texts(links.map(\.key.reason)), .ids(links.map { $0.value.message }), .times(links.map { $0.value.at }),
+      ])
+  }
+
+  // MARK: - Claims, parked events, dead letters
+
+  private static func aside(
+    _ writes: WriteSet, _ records: [NormalisedRecord], on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    try copy(
+      writes.claims, "identity_claim (tenant_id, id, customer_id, message_id, kind, scope, value, created_at)", 8, on: db
+    ) { row, claim in
+      row.text(claim.tenant)
+      row.uuid(PostgresUUID(claim.id))
+      row.uuid(PostgresUUID(claim.customer))
+      row.uuid(claim.message.map { PostgresUUID($0) })
+      row.text(claim.identifier.kind.rawValue)
+      row.text(claim.identifier.scope)
+      row.text(claim.identifier.value)
+      row.timestamp(claim.at.stored)
+    }
+    try copy(
+      writes.parked,
+      """
+      parked_event (tenant_id, id, kind, channel, account, customer_id, target, target_external_id, sent_at, received_at, details, \
+      topic, partition, record_offset, element)
+      """, 15, on: db
+    ) { row, parked in
+      let record = records[parked.record].record
+      row.text(parked.tenant)
+      row.uuid(PostgresUUID(parked.id))
+      row.text(parked.kind)
+      row.text(parked.channel.rawValue)
+      row.text(parked.account)
+      row.uuid(parked.customer.map { PostgresUUID($0) })
+      row.uuid(parked.target.map { PostgresUUID($0.raw) })
+      row.text(parked.targetExternalID)
+      row.timestamp(parked.sentAt?.stored)
+      row.timestamp(parked.receivedAt.stored)
+      row.jsonb(parked.details.isEmpty ? Array("{}".utf8) : parked.details.utf8)
+      row.text(record.topic)
+      row.int4(record.partition)
+      row.int8(record.offset)
+      row.int4(Int32(clamping: parked.element))
+    }
+    try copy(
+      writes.deadLetters,
+      "dead_letter (id, tenant_id, topic, partition, record_offset, element, reason, detail, key, value, value_bytes, headers)", 12,
+      on: db
+    ) { row, letter in
+      let record = records[letter.record].record
+      let value = record.value.flatMap { $0.count > pieceBytes ? nil : $0 }
+      row.uuid(PostgresUUID(letter.id))
+      row.text(letter.tenant)
+      row.text(record.topic)
+      row.int4(record.partition)
+      row.int8(record.offset)
+      row.int4(letter.element.map { Int32(clamping: $0) })
+      row.text(letter.rejection.reason.rawValue)
+      row.text(letter.rejection.detail)
+      row.bytea(record.key)
+      row.bytea(value)
+      row.int8(Int64(record.value?.count ?? 0))
+      row.jsonb(RecordHeaders.json(record.headers).utf8)
+    }
+  }
+
+  private static func outbox(
+    _ writes: WriteSet, _ records: [NormalisedRecord], _ topicPrefix: String, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    let columns = "outbox (shard, tenant_id, event_id, topic, subject, seq, value, dead_letter_id)"
+    try copy(writes.events, columns, 8, on: db) { row, event in
+      row.int2(OutboxShard.of(event.subject))
+      row.text(event.tenant)
+      row.uuid(PostgresUUID(event.id))
+      row.text(topicPrefix + "conversation.events")
+      row.text(event.subject.description)
+      row.int8(event.seq)
+      row.bytea(event.cloudEvent.utf8)
+      row.uuid(nil)
+    }
+    try copy(writes.deadLetters, columns, 8, on: db) { row, letter in
+      row.int2(OutboxShard.of(letter.id))
+      row.text(letter.tenant)
+      row.uuid(PostgresUUID(letter.id))
+      row.text(topicPrefix + "dlq." + records[letter.record].record.topic.dropFirst(topicPrefix.count))
+      row.text(letter.id.description)
+      row.int8(1)
+      row.bytea(nil)
+      row.uuid(PostgresUUID(letter.id))
+    }
+  }
+
+  private static func copy<Row>(
+    _ rows: [Row], _ target: String, _ columns: Int, on db: isolated PostgresConnection,
+    _ write: (inout PostgresEncoder, Row) -> Void
+  ) throws(PostgresFault) {
+    guard !rows.isEmpty else { return }
+    var buffer = CopyRows(columns: columns)
+    for row in rows { buffer.row { write(&$0, row) } }
+    try db.copy(buffer, into: "throughline." + target)
+  }
+}
+
+/// A page, number or mailbox of a tenant.
+public struct ChannelAccount: Hashable, Sendable {
+  public var tenant: String
+  public var channel: Channel
+  public var account: String
+  public init(tenant: String, channel: Channel, account: String) {
+    self.tenant = tenant
+    self.channel = channel
+    self.account = account
+  }
+}
+
+extension PostgresFault {
+  /// A race that is no error of the server's: the facts of the plan do not hold any more.
+  public static func replan(_ why: String) -> PostgresFault { PostgresFault(sqlState: "40001", message: why) }
+}
+
+extension WriteSet.DomainEvent {
+  /// CloudEvents 1.0 in structured JSON.
+  var cloudEvent: JSONText {
+    var event = JSONObjectWriter()
+    event.member("specversion", "1.0")
+    event.member("id", id.description)
+    event.member("source", "/throughline/ingest")
+    event.member("type", type)
+    event.member("subject", subject.description)
+    event.member("time", at.iso8601)
+    event.member("tenantid", tenant)
+    event.member("traceparent", traceparent)
+    event.member("datacontenttype", "application/json")
+    event.member("data", data)
+    return event.finish()
+  }
+}

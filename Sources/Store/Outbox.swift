@@ -1,0 +1,87 @@
+import Canonical
+import Postgres
+
+/// Which publisher an event belongs to.
+enum OutboxShard {
+  /// As many as the rows of `outbox_shard`.
+  static let count: UInt64 = 16
+  /// Ids end in random bits; a subject belongs to one tenant.
+  static func of(_ subject: ID) -> Int16 { Int16(subject.raw.low % count) }
+}
+
+/// A record to publish, and the rows to delete when it is acknowledged.
+public struct OutboxRecord: Sendable {
+  public var shard: Int16
+  public var id: Int64
+  public var topic: String
+  public var key: [UInt8]?
+  public var value: [UInt8]?
+  public var headers: [Record.Header]
+}
+
+/// The outbox as its publishers see it: leases on shards, and the oldest rows of the shards they hold.
+public struct Outbox: Sendable {
+  public let owner: String
+  public let leaseSeconds: Double
+
+  public init(owner: String, leaseSeconds: Double) {
+    self.owner = owner
+    self.leaseSeconds = leaseSeconds
+  }
+
+  /// Renews what this publisher holds, within its fair share among those alive, and returns it.
+  public func lease(on db: isolated PostgresConnection) throws(PostgresFault) -> [Int16] {
+    _ = try db.query(Queries.named("outbox_heartbeat"), [.text(owner), Self.float8(leaseSeconds)])
+    let result = try db.query(Queries.named("outbox_lease"), [.text(owner), Self.float8(leaseSeconds)])
+    return (0..<result.count).map { result.int2($0, 0) }
+  }
+
+  /// On shutdown: nobody has to wait for the lease to run out.
+  public func release(on db: isolated PostgresConnection) throws(PostgresFault) {
+    _ = try db.query(Queries.named("outbox_release"), [.text(owner)])
+  }
+
+  /// Up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.
+  public func read(
+    shards: [Int16], limit: Int, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [OutboxRecord] {
+    let rows = try db.query(Queries.named("outbox_read"), [.int2s(shards), .int4(Int32(clamping: limit))])
+    return (0..<rows.count).map { row in
+      if rows.isNull(row, 15) {
+        return OutboxRecord(
+          shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), key: Array(rows.text(row, 3).utf8),
+          value: rows.isNull(row, 4) ? nil : Array(rows.bytes(row, 4)),
+          headers: [.init("content-type", Array("application/cloudevents+json".utf8))])
+      }
+      return letter(rows, row)
+    }
+  }
+
+  /// The original record, with where it came from and why it is here in headers of ours.
+  private func letter(_ rows: borrowing PostgresResult, _ row: Int) -> OutboxRecord {
+    let id = rows.uuid(row, 15).id
+    var headers = RecordHeaders.parse(rows.text(row, 7))
+    let isInPieces = rows.isNull(row, 6) && rows.int8(row, 8) > 0
+    var ours = [
+      ("throughline_dead_letter_id", id.description), ("throughline_topic", rows.text(row, 9)),
+      ("throughline_partition", String(rows.int4(row, 10))), ("throughline_offset", String(rows.int8(row, 11))),
+      ("throughline_reason", rows.text(row, 13)), ("throughline_detail", rows.text(row, 14)),
+    ]
+    if !rows.isNull(row, 12) { ours.append(("throughline_element", String(rows.int4(row, 12)))) }
+    // The value is too long to publish: it is in dead_letter_piece, by topic, partition and offset.
+    if isInPieces { ours.append(("throughline_value_bytes", String(rows.int8(row, 8)))) }
+    headers += ours.map { Record.Header($0.0, Array($0.1.utf8)) }
+    return OutboxRecord(
+      shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2),
+      key: rows.isNull(row, 5) ? nil : Array(rows.bytes(row, 5)), value: rows.isNull(row, 6) ? nil : Array(rows.bytes(row, 6)),
+      headers: headers)
+  }
+
+  /// After the broker acknowledged them.
+  public func delete(_ records: [OutboxRecord], on db: isolated PostgresConnection) throws(PostgresFault) {
+    guard !records.isEmpty else { return }
+    _ = try db.query(Queries.named("outbox_delete"), [.int2s(records.map(\.shard)), .int8s(records.map(\.id))])
+  }
+
+  private static func float8(_ value: Double) -> PostgresParameter { .int8(Int64(bitPattern: value.bitPattern)) }
+}

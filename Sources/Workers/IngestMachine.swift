@@ -1,0 +1,220 @@
+import Canonical
+import Store
+
+/// What an ingest worker does next: a pure state machine that the shell feeds and obeys.
+///
+/// At most one batch is being written while the next one is polled and normalised; a partition's records are only written under its
+/// claim; a rebalance waits for the batch in flight, and a batch that can not be committed waits with its partitions paused.
+public struct IngestMachine: Sendable {
+  public enum Event: Sendable {
+    /// The answer to `.poll`; empty when nothing came in time.
+    case polled([NormalisedRecord])
+    case assigned([TopicAndPartition])
+    case revoked
+    case claimed([OffsetClaim])
+    /// The broker does not have the records that the partition's stored offset asks for; what it has is `low` to before `high`.
+    case outOfRange(TopicAndPartition, low: Int64, high: Int64)
+    /// The answer to `.reposition`; nil when the claim was lost.
+    case repositioned(OffsetClaim?)
+    /// The answer to `.write`.
+    case written(Written)
+    /// Time has passed; about four a second.
+    case tick
+    case stopRequested
+  }
+
+  /// How a batch ended.
+  public enum Written: Sendable, Equatable {
+    case committed(advanced: [OffsetClaim], fenced: [OffsetClaim])
+    /// Given up because its partitions were taken away or the worker stops: somebody reads its records again.
+    case abandoned
+  }
+
+  public enum Action: Sendable {
+    /// Poll for the next batch; `isPaused` polls only keep the membership.
+    case poll(isPaused: Bool)
+    case claim([TopicAndPartition])
+    /// Start reading at the stored offsets.
+    case assign([OffsetClaim])
+    /// Go back to the stored offset of a partition that is still assigned.
+    case seek([OffsetClaim])
+    case write([NormalisedRecord], under: [OffsetClaim])
+    /// Store `low` as the partition's offset and a dead letter that says which records were lost.
+    case reposition(OffsetClaim, low: Int64, high: Int64)
+    /// Give up what is under way at the database at its next attempt.
+    case abandon
+    case release([OffsetClaim])
+    case unassign
+    case pause
+    case resume
+    /// For lag monitoring only.
+    case report([OffsetClaim])
+    case stop
+  }
+
+  private var claims: [TopicAndPartition: OffsetClaim] = [:]
+  private var assigned: Set<TopicAndPartition> = []
+  /// Assigned, and claimed by somebody else since: claimed again when the backoff is over.
+  private var fenced: [TopicAndPartition: (ticks: Int, attempt: Int)] = [:]
+  private var attempts: [TopicAndPartition: Int] = [:]
+  private var claiming: Set<TopicAndPartition> = []
+  private var prepared: [NormalisedRecord] = []
+  private var isPolling = false
+  private var isWriting = false
+  private var isPaused = false
+  private var isRevoking = false
+  private var isStopping = false
+  private var isStopped = false
+  /// How many ticks the batch in flight has taken.
+  private var writingTicks = 0
+
+  /// After so many ticks a write counts as stuck: the partitions are paused, and polling goes on to keep the membership.
+  static let stuckTicks = 4
+  /// How many ticks a stopping worker waits for its last batch.
+  static let drainTicks = 40
+
+  public init() {}
+
+  /// The first action of a run.
+  public mutating func start() -> [Action] { pollIfWanted() }
+
+  public mutating func handle(_ event: Event) -> [Action] {
+    var actions: [Action] = []
+    switch event {
+    case .polled(let records):
+      isPolling = false
+      // Records of partitions that are not claimed (any more) will be read again by whoever claims them.
+      prepared += records.filter { claims[$0.record.topicAndPartition] != nil }
+    case .assigned(let partitions):
+      isPolling = false
+      assigned = Set(partitions)
+      claiming = assigned
+      actions.append(partitions.isEmpty ? .assign([]) : .claim(partitions))
+    case .revoked:
+      isPolling = false
+      isRevoking = true
+      if isWriting || !claiming.isEmpty { actions.append(.abandon) }
+    case .claimed(let granted): actions += claimed(granted)
+    case .outOfRange(let partition, let low, let high):
+      isPolling = false
+      if let claim = claims[partition] { actions.append(.reposition(claim, low: low, high: high)) }
+    case .repositioned(let claim):
+      if let claim, claims[claim.key]?.epoch == claim.epoch {
+        claims[claim.key] = claim
+        actions.append(.seek([claim]))
+      }
+    case .written(let written):
+      isWriting = false
+      writingTicks = 0
+      if case .committed(let advanced, let lost) = written { actions += committed(advanced, lost) }
+    case .tick: actions += tick()
+    case .stopRequested:
+      isStopping = true
+      writingTicks = 0
+    }
+    return actions + settle()
+  }
+
+  /// What follows whatever happened: finish a revocation, write what is prepared, poll for more.
+  private mutating func settle() -> [Action] {
+    var actions: [Action] = []
+    if isStopping && !isStopped && !isWriting && (prepared.isEmpty || isRevoking) {
+      isStopped = true
+      actions += letGo() + [.stop]
+    }
+    guard !isStopped else { return actions }
+    if isRevoking && !isWriting {
+      isRevoking = false
+      actions += letGo() + [.unassign]
+    }
+    prepared.removeAll { claims[$0.record.topicAndPartition] == nil }
+    if !isWriting && !isRevoking && !prepared.isEmpty {
+      let touched = Set(prepared.map(\.record.topicAndPartition))
+      actions.append(.write(prepared, under: claims.values.filter { touched.contains($0.key) }))
+      prepared = []
+      isWriting = true
+      writingTicks = 0
+    }
+    if isPaused && !isWriting {
+      isPaused = false
+      actions.append(.resume)
+    }
+    return actions + pollIfWanted()
+  }
+
+  private mutating func letGo() -> [Action] {
+    let held = Array(claims.values)
+    claims = [:]
+    assigned = []
+    fenced = [:]
+    attempts = [:]
+    claiming = []
+    prepared = []
+    isPaused = false
+    return held.isEmpty ? [] : [.release(held)]
+  }
+
+  private mutating func pollIfWanted() -> [Action] {
+    guard !isPolling, !isStopping, !isRevoking, prepared.isEmpty || isPaused else { return [] }
+    isPolling = true
+    return [.poll(isPaused: isPaused)]
+  }
+
+  private mutating func claimed(_ granted: [OffsetClaim]) -> [Action] {
+    // An answer that comes after a revocation is about nothing, unless the partition has come back meanwhile.
+    let current = granted.filter { claiming.contains($0.key) || (claims[$0.key]?.epoch ?? .max) < $0.epoch }
+    let (again, first) = (current.filter { isReading($0.key) }, current.filter { !isReading($0.key) })
+    for claim in current {
+      claims[claim.key] = claim
+      claiming.remove(claim.key)
+      fenced[claim.key] = nil
+    }
+    return (first.isEmpty ? [] : [.assign(first)]) + (again.isEmpty ? [] : [.seek(again)])
+  }
+
+  private func isReading(_ partition: TopicAndPartition) -> Bool { claims[partition] != nil || fenced[partition] != nil }
+
+  private mutating func committed(_ advanced: [OffsetClaim], _ lost: [OffsetClaim]) -> [Action] {
+    for claim in advanced where claims[claim.key]?.epoch == claim.epoch {
+      claims[claim.key] = claim
+      attempts[claim.key] = nil
+    }
+    for claim in lost where claims[claim.key]?.epoch == claim.epoch {
+      claims[claim.key] = nil
+      let attempt = attempts[claim.key, default: 0] + 1
+      attempts[claim.key] = attempt
+      // One second, two, four … at most 32: whoever took it may be about to give it back.
+      fenced[claim.key] = (ticks: 4 << min(attempt - 1, 5), attempt)
+    }
+    return advanced.isEmpty ? [] : [.report(advanced)]
+  }
+
+  private mutating func tick() -> [Action] {
+    var actions: [Action] = []
+    if isWriting {
+      writingTicks += 1
+      if isStopping && writingTicks >= Self.drainTicks { actions.append(.abandon) }
+      if writingTicks >= Self.stuckTicks && !isPaused && !isRevoking && !isStopping {
+        isPaused = true
+        actions.append(.pause)
+      }
+    }
+    var due: [TopicAndPartition] = []
+    for (partition, wait) in fenced where !claiming.contains(partition) {
+      if wait.ticks > 0 {
+        fenced[partition] = (wait.ticks - 1, wait.attempt)
+      } else {
+        due.append(partition)
+      }
+    }
+    if !due.isEmpty && !isRevoking && !isStopping {
+      claiming.formUnion(due)
+      actions.append(.claim(due))
+    }
+    return actions
+  }
+}
+
+extension OffsetClaim {
+  var key: TopicAndPartition { TopicAndPartition(topic, partition) }
+}

@@ -1,0 +1,136 @@
+import Canonical
+import Engine
+import Postgres
+import Store
+
+/// The way of a batch from normalised records to committed rows.
+///
+/// Poll, decode and normalise come before it (`IngestWorker`), the report to Kafka and the outbox after it. Everything here is one
+/// transaction with a constant number of statements; the plans are pure and live in `Engine`.
+public struct IngestPipeline: Sendable {
+  let claims: OffsetClaims
+  let policy: Policy
+  /// In front of every topic's name.
+  let topicPrefix: String
+  /// A statement or a wait for a lock that takes longer is cancelled, and the batch halved.
+  let statementTimeoutMilliseconds: Int
+
+  public init(claims: OffsetClaims, policy: Policy, topicPrefix: String, statementTimeoutMilliseconds: Int = 30_000) {
+    self.claims = claims
+    self.policy = policy
+    self.topicPrefix = topicPrefix
+    self.statementTimeoutMilliseconds = statementTimeoutMilliseconds
+  }
+
+  /// What a committed batch left behind.
+  public struct Commit: Sendable {
+    /// Where each partition goes on, stored with the rows.
+    public var advanced: [OffsetClaim] = []
+    /// Claims that somebody else has taken over: their records were left out.
+    public var fenced: [OffsetClaim] = []
+    /// One entry per element that was committed.
+    public var outcomes: [(channel: String, outcome: Outcome)] = []
+  }
+
+  /// Commits the records under the claims, all or nothing.
+  ///
+  /// - Parameters:
+  ///   - seed: fresh random bits for the ids of this attempt.
+  ///   - isProbe: rolls back at the end, with the fault `PostgresFault.probed` when nothing else failed.
+  public func commit(
+    _ records: [NormalisedRecord], under held: [OffsetClaim], milliseconds: UInt64, seed: UInt64, isProbe: Bool = false,
+    on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> Commit {
+    for record in records where record.isRejected { try IngestWrites.insertPieces(of: record.record, on: db) }
+    return try db.transaction(settings: [
+      "statement_timeout = \(statementTimeoutMilliseconds)", "lock_timeout = \(statementTimeoutMilliseconds)",
+      "idle_in_transaction_session_timeout = \(statementTimeoutMilliseconds)",
+    ]) { () throws(PostgresFault) -> Commit in
+      var commit = Commit()
+
+      // The fence: whoever finds no row under its epoch has lost the partition.
+      let locked = try claims.lock(held, on: db)
+      let next = Dictionary(uniqueKeysWithValues: locked.map { (TopicAndPartition($0.topic, $0.partition), $0.nextOffset ?? 0) })
+      commit.fenced = held.filter { next[TopicAndPartition($0.topic, $0.partition)] == nil }
+      let records = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
+
+      // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
+      try IngestWrites.register(accounts(of: records), on: db)
+      let seenKeys = try IngestReads.seenKeys(IdentityPlan.keys(of: records), on: db)
+      let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
+      var facts = try IngestReads.identities(identifiers, on: db)
+      facts.counts = try IngestReads.identityCounts(
+        IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy), on: db)
+
+      let identity = IdentityPlan(
+        records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: seed))
+      try IngestWrites.insert(identity.resolver.newIdentities, on: db)
+      let profiles = try IngestReads.lockCustomers(identity.resolver.touchedCustomers, on: db)
+      try verify(identity, facts, on: db)
+
+      var threadFacts = try IngestReads.threads(lanes: identity.lanes, references: identity.references, on: db)
+      threadFacts.profiles = profiles
+      let plan = ThreadPlanner.plan(
+        identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
+
+      // Write, and the offsets with it.
+      try IngestWrites.write(plan, identity: identity, topicPrefix: topicPrefix, on: db)
+      commit.advanced = advanced(locked, records)
+      try claims.advance(commit.advanced.map { ($0.topic, $0.partition, $0.nextOffset ?? 0) }, on: db)
+      for (record, outcomes) in zip(records, plan.outcomes) {
+        commit.outcomes += outcomes.map { (record.channel(topicPrefix), $0) }
+      }
+      if isProbe { throw .probed }
+      return commit
+    }
+  }
+
+  /// Reads the identities again, under the locks of their customers, in a new snapshot: what the plan was made from must still hold.
+  private func verify(
+    _ identity: IdentityPlan, _ facts: IdentityFacts, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    let again = try IngestReads.identities(Set(facts.identities.keys), on: db)
+    guard again.identities == facts.identities else { throw .replan("an identity changed hands") }
+    let gaining = Set(identity.resolver.newIdentities.map { InTenant($0.key.tenant, $0.value.customer) }).intersection(facts.counts.keys)
+    let counts = try IngestReads.identityCounts(gaining, on: db)
+    guard gaining.allSatisfy({ counts[$0] == identity.resolver.counts(of: $0) }) else {
+      throw .replan("a customer gained an identity")
+    }
+  }
+
+  private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {
+    var accounts: Set<ChannelAccount> = []
+    for case .event(let event) in records.lazy.flatMap(\.elements) {
+      accounts.insert(ChannelAccount(tenant: event.tenant, channel: event.channel, account: event.account))
+    }
+    return accounts
+  }
+
+  private func advanced(_ locked: [OffsetClaim], _ records: [NormalisedRecord]) -> [OffsetClaim] {
+    var last: [TopicAndPartition: Int64] = [:]
+    for record in records { last[record.record.topicAndPartition] = max(last[record.record.topicAndPartition] ?? 0, record.record.offset) }
+    return locked.compactMap { claim in
+      guard let offset = last[TopicAndPartition(claim.topic, claim.partition)] else { return nil }
+      var claim = claim
+      claim.nextOffset = offset + 1
+      return claim
+    }
+  }
+}
+
+extension PostgresFault {
+  /// Nothing failed: the probe was rolled back.
+  static let probed = PostgresFault(sqlState: "00000", message: "probed")
+}
+
+extension NormalisedRecord {
+  var isRejected: Bool {
+    elements.contains { if case .rejected = $0 { true } else { false } }
+  }
+  /// The channel as metrics and logs call it: the topic without the prefix.
+  func channel(_ prefix: String) -> String { String(record.topic.dropFirst(prefix.count)) }
+}
+
+extension Record {
+  var topicAndPartition: TopicAndPartition { TopicAndPartition(topic, partition) }
+}

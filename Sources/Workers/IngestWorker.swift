@@ -1,0 +1,296 @@
+import Canonical
+import Channels
+import Engine
+import Glibc
+import Kafka
+import Logging
+import Postgres
+import Store
+
+/// Consumes the channel topics and writes one thread per issue: the six steps of `ARCHITECTURE.md`, around `IngestMachine`.
+///
+/// Three loops run side by side: one polls, decodes and normalises the next batch while another commits the one before; the third
+/// publishes the outbox. What each does next is the machine's word.
+public final class IngestWorker: Sendable {
+  public struct Settings: Sendable {
+    public var consumerGroup: String
+    public var topicPrefix: String
+    /// Who this is in claims, leases and logs: unique among all workers.
+    public var instance: String
+    /// A batch ends with the first of these three.
+    public var batchRecords = 1_000
+    public var batchBytes = 8 << 20
+    public var batchLinger = Duration.milliseconds(10)
+    public var outboxLeaseSeconds = 6.0
+    public var policy = Policy()
+    public var limits = Limits()
+
+    public init(consumerGroup: String, topicPrefix: String, instance: String) {
+      self.consumerGroup = consumerGroup
+      self.topicPrefix = topicPrefix
+      self.instance = instance
+    }
+  }
+
+  private let settings: Settings
+  private let kafka: KafkaConfiguration
+  private let databaseURL: String
+  private let logger: Logger
+  private let events: AsyncStream<IngestMachine.Event>
+  private let mailbox: AsyncStream<IngestMachine.Event>.Continuation
+
+  public init(settings: Settings, kafka: KafkaConfiguration, databaseURL: String, logger: Logger) {
+    self.settings = settings
+    self.kafka = kafka
+    self.databaseURL = databaseURL
+    self.logger = logger
+    // Bounded by the machine: every event but the tick answers an action, and a tick says nothing new when others wait.
+    (events, mailbox) = AsyncStream.makeStream()
+  }
+
+  /// Finishes the batch in flight, hands everything back and lets `run` return.
+  public func stop() { mailbox.yield(.stopRequested) }
+
+  /// Runs until `stop`, or until a fault that no retry cures.
+  public func run() async throws {
+    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-ingest")
+    try await waitForSchema(db)
+    let consumer = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
+    let claims = OffsetClaims(group: settings.consumerGroup, owner: settings.instance)
+    let pipeline = IngestPipeline(claims: claims, policy: settings.policy, topicPrefix: settings.topicPrefix)
+    let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, clock: Self.now)
+    let (polls, pollMailbox) = AsyncStream<Bool>.makeStream()
+    let (commands, commandMailbox) = AsyncStream<Command>.makeStream()
+
+    try await consumer.subscribe(topics: Formats.topics.map { settings.topicPrefix + $0 })
+    logger.info("ingest started", metadata: ["event.action": "started"])
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await self.poll(polls, consumer) }
+        group.addTask { try await self.obey(commands, writer) }
+        group.addTask { try await self.publish() }
+        group.addTask {
+          while true {
+            try await Task.sleep(for: .milliseconds(250))
+            self.mailbox.yield(.tick)
+          }
+        }
+        group.addTask {
+          defer {
+            pollMailbox.finish()
+            commandMailbox.finish()
+          }
+          try await self.drive(consumer, writer, pollMailbox, commandMailbox)
+        }
+        // The first to end, by a fault or by `.stop`, ends the others.
+        try await group.next()
+        group.cancelAll()
+      }
+    } catch {
+      await consumer.close()
+      throw error
+    }
+    await consumer.close()
+    logger.info("ingest stopped", metadata: ["event.action": "stopped"])
+  }
+
+  private enum Command: Sendable {
+    case claim([TopicAndPartition])
+    case reposition(OffsetClaim, low: Int64, high: Int64)
+    case write([NormalisedRecord], under: [OffsetClaim])
+  }
+
+  // MARK: - The loops
+
+  /// Feeds the machine and carries out what it says.
+  private func drive(
+    _ consumer: KafkaConsumer, _ writer: BatchWriter, _ polls: AsyncStream<Bool>.Continuation,
+    _ commands: AsyncStream<Command>.Continuation
+  ) async throws {
+    var machine = IngestMachine()
+    var actions = machine.start()
+    var incoming = events.makeAsyncIterator()
+    while true {
+      for action in actions {
+        switch action {
+        case .poll(let isPaused): polls.yield(isPaused)
+        case .claim(let partitions): commands.yield(.claim(partitions))
+        case .assign(let claims):
+          try await consumer.assign(try await starts(claims, consumer))
+          logger.info("partitions assigned", metadata: ["event.action": "assigned", "partitions": "\(claims.count)"])
+        case .seek(let claims):
+          for claim in claims { try await seek(claim, consumer) }
+        case .write(let records, let claims): commands.yield(.write(records, under: claims))
+        case .reposition(let claim, let low, let high): commands.yield(.reposition(claim, low: low, high: high))
+        case .abandon: writer.abandon()
+        case .release(let claims): await writer.release(claims)
+        case .unassign: try await consumer.unassign()
+        case .pause:
+          logger.warning("database is slow or away: partitions paused", metadata: ["event.action": "paused"])
+          try await consumer.pause(consumer.assignment)
+        case .resume:
+          logger.info("partitions resumed", metadata: ["event.action": "resumed"])
+          try await consumer.resume(consumer.assignment)
+        case .report(let claims):
+          try await consumer.commit(Dictionary(claims.compactMap { claim in claim.nextOffset.map { (claim.kafka, $0) } }) { $1 })
+        case .stop: return
+        }
+      }
+      guard let event = await incoming.next() else { return }
+      actions = machine.handle(event)
+    }
+  }
+
+  /// Polls when asked, and normalises what comes: the next batch takes shape while the one before is committed.
+  private func poll(_ requests: AsyncStream<Bool>, _ consumer: KafkaConsumer) async throws {
+    let normaliser = Normaliser(topicPrefix: settings.topicPrefix, limits: settings.limits)
+    for await _ in requests {
+      let event = try await consumer.poll(
+        maximumRecords: settings.batchRecords, maximumBytes: settings.batchBytes, linger: settings.batchLinger)
+      switch event {
+      case .records(let records): mailbox.yield(.polled(records.map { normaliser.normalise(Record($0)) }))
+      case .assigned(let partitions): mailbox.yield(.assigned(partitions.map { TopicAndPartition($0.topic, $0.partition) }))
+      case .revoked(_, let isLost):
+        logger.info("partitions revoked", metadata: ["event.action": isLost ? "assignment_lost" : "revoked"])
+        mailbox.yield(.revoked)
+      case .outOfRange(let partition):
+        let watermarks = try await retrying { () async throws(KafkaFault) in try await consumer.watermarks(partition) }
+        logger.error(
+          "stored offset is out of range",
+          metadata: [
+            "event.action": "offset_out_of_range", "messaging.destination.name": "\(partition.topic)",
+            "messaging.destination.partition.id": "\(partition.partition)",
+          ])
+        mailbox.yield(.outOfRange(TopicAndPartition(partition.topic, partition.partition), low: watermarks.low, high: watermarks.high))
+      case .fault(let fault):
+        logger.warning("\(fault)", metadata: ["event.action": "kafka_fault", "error.type": "\(fault.name)"])
+        if fault.isFatal { throw fault }
+        mailbox.yield(.polled([]))
+      }
+    }
+  }
+
+  /// The stored offsets; where nothing was stored yet, Kafka's own is the hint it was made for, and else the beginning.
+  private func starts(_ claims: [OffsetClaim], _ consumer: KafkaConsumer) async throws(KafkaFault) -> [PartitionStart] {
+    let new = claims.filter { $0.nextOffset == nil }.map(\.kafka)
+    let committed = try await retrying { () async throws(KafkaFault) in
+      new.isEmpty ? [:] : try await consumer.committedOffsets(for: new)
+    }
+    return claims.map { claim in
+      PartitionStart(claim.kafka, (claim.nextOffset ?? committed[claim.kafka]).map { .offset($0) } ?? .beginning)
+    }
+  }
+
+  private func seek(_ claim: OffsetClaim, _ consumer: KafkaConsumer) async throws(KafkaFault) {
+    try await retrying { () async throws(KafkaFault) in
+      // A partition that was taken away meanwhile has nothing to be sought.
+      guard await consumer.assignment.contains(claim.kafka) else { return }
+      try await consumer.seek(claim.kafka, to: claim.nextOffset ?? 0)
+    }
+  }
+
+  /// Tries again while the broker is away.
+  private func retrying<R: Sendable>(_ body: () async throws(KafkaFault) -> R) async throws(KafkaFault) -> R {
+    while true {
+      do throws(KafkaFault) {
+        return try await body()
+      } catch {
+        guard error.isRetriable, !Task.isCancelled else { throw error }
+        logger.warning("\(error)", metadata: ["event.action": "kafka_retry", "error.type": "\(error.name)"])
+        try? await Task.sleep(for: .milliseconds(200))
+      }
+    }
+  }
+
+  /// Carries out what concerns the database, one command after the other, on one connection.
+  private func obey(_ commands: AsyncStream<Command>, _ writer: BatchWriter) async throws {
+    for await command in commands {
+      switch command {
+      case .claim(let partitions): mailbox.yield(.claimed(try await writer.claim(partitions)))
+      case .reposition(let claim, let low, let high):
+        mailbox.yield(.repositioned(try await writer.reposition(claim, low: low, high: high)))
+      case .write(let records, let claims):
+        let started = ContinuousClock.now
+        let (written, outcomes) = try await writer.write(records, under: claims)
+        log(outcomes, records.count, ContinuousClock.now - started)
+        mailbox.yield(.written(written))
+      }
+    }
+  }
+
+  private func publish() async throws {
+    let producer = try KafkaProducer(configuration: kafka)
+    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox")
+    let outbox = Outbox(owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds)
+    await OutboxPublisher(outbox: outbox, db: db, producer: producer, logger: logger).run()
+    await producer.close()
+  }
+
+  /// A worker that starts before its database, or before `migrate`, waits for them.
+  private func waitForSchema(_ db: PostgresConnection) async throws {
+    var attempt = 0
+    while true {
+      do throws(Migrations.Fault) {
+        return try await db.perform({ db throws(Migrations.Fault) in try Migrations.verify(on: db) }, mapping: { .postgres($0) })
+      } catch {
+        if case .postgres(let fault) = error, fault.disposition == .stop { throw error }
+        if case .changed = error { throw error }
+        if case .newer = error { throw error }
+        attempt += 1
+        logger.warning("waiting for the database", metadata: ["event.action": "waiting", "error.type": "\(error.label)"])
+        try await Task.sleep(for: .milliseconds(Int.random(in: 1...min(5_000, 50 << min(attempt, 7)))))
+      }
+    }
+  }
+
+  // MARK: - Logs
+
+  private func log(_ outcomes: [(channel: String, outcome: Outcome)], _ records: Int, _ duration: Duration) {
+    var counts: [String: Int] = [:]
+    for (_, outcome) in outcomes { counts[outcome.label, default: 0] += 1 }
+    var metadata: Logger.Metadata = [
+      "event.action": "committed", "records": "\(records)", "duration_ms": "\(duration.milliseconds)",
+    ]
+    for (label, count) in counts { metadata[label] = "\(count)" }
+    logger.debug("batch committed", metadata: metadata)
+    for (channel, outcome) in outcomes {
+      guard case .deadLetter(let reason) = outcome else { continue }
+      logger.warning(
+        "dead letter", metadata: ["event.action": "dead_letter", "error.type": "\(reason.rawValue)", "messaging.destination.name": "\(channel)"])
+    }
+  }
+
+  @Sendable private static func now() -> Timestamp {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+  }
+}
+
+extension OffsetClaim {
+  fileprivate var kafka: TopicPartition { TopicPartition(topic, partition) }
+}
+
+extension Record {
+  init(_ record: KafkaRecord) {
+    self.init(
+      topic: record.topic, partition: record.partition, offset: record.offset,
+      timestamp: record.timestampMilliseconds.map { Timestamp(milliseconds: $0) }, key: record.key,
+      headers: record.headers.map { Header($0.name, $0.value) }, value: record.value)
+  }
+}
+
+extension Duration {
+  var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
+}
+
+extension Migrations.Fault {
+  var label: String {
+    switch self {
+    case .postgres(let fault): fault.sqlState
+    case .changed: "schema_changed"
+    case .newer: "schema_newer"
+    case .missing: "schema_missing"
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import Canonical
+import Kafka
+import Logging
+import Postgres
+import Store
+
+/// Publishes the outbox: at least once, in order of `seq` per subject and topic, by whoever holds a shard's lease.
+public struct OutboxPublisher: Sendable {
+  private let outbox: Outbox
+  private let db: PostgresConnection
+  private let producer: KafkaProducer
+  private let logger: Logger
+  private let limitPerShard = 250
+
+  public init(outbox: Outbox, db: PostgresConnection, producer: KafkaProducer, logger: Logger) {
+    self.outbox = outbox
+    self.db = db
+    self.producer = producer
+    self.logger = logger
+  }
+
+  /// Runs until its task is cancelled; then gives the shards back.
+  public func run() async {
+    var shards: [Int16] = []
+    var renewAt = ContinuousClock.now
+    var attempt = 0
+    while !Task.isCancelled {
+      do {
+        if ContinuousClock.now >= renewAt {
+          // Renewed at a third of the lease, so that one slow round does not lose it.
+          renewAt = .now + .seconds(outbox.leaseSeconds / 3)
+          shards = try await db.perform { [outbox] db throws(PostgresFault) in try outbox.lease(on: db) }
+        }
+        let published = try await publish(shards)
+        attempt = 0
+        if published == 0 { try await Task.sleep(for: .milliseconds(50)) }
+      } catch is CancellationError {
+        break
+      } catch {
+        attempt += 1
+        let kind = (error as? PostgresFault)?.sqlState ?? (error as? KafkaFault)?.name ?? "\(type(of: error))"
+        logger.warning("outbox waits", metadata: ["event.action": "outbox_retry", "error.type": "\(kind)", "attempt": "\(attempt)"])
+        try? await Task.sleep(for: .milliseconds(Int.random(in: 1...min(2_000, 20 << min(attempt, 7)))))
+      }
+    }
+    try? await db.perform { [outbox] db throws(PostgresFault) in try outbox.release(on: db) }
+  }
+
+  /// One round; how many records left.
+  func publish(_ shards: [Int16]) async throws -> Int {
+    guard !shards.isEmpty else { return 0 }
+    let limit = limitPerShard
+    let records = try await db.perform { [outbox] db throws(PostgresFault) in
+      try outbox.read(shards: shards, limit: limit, on: db)
+    }
+    guard !records.isEmpty else { return 0 }
+    let results = try await producer.send(
+      records.map { record in
+        ProducerRecord(
+          topic: record.topic, key: record.key, value: record.value, headers: record.headers.map { KafkaHeader($0.name, $0.value) })
+      })
+    var done: [OutboxRecord] = []
+    var blocked: Set<Int16> = []
+    for (record, result) in zip(records, results) where !blocked.contains(record.shard) {
+      switch result {
+      case .success: done.append(record)
+      case .failure(let fault) where fault.disposition == .deadLetter:
+        // The broker will never take it; the row it tells of is in the database.
+        logger.error(
+          "event can not be published",
+          metadata: ["event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)"])
+        done.append(record)
+      case .failure(let fault):
+        // What follows in this shard stays for the next round, so that a subject's order holds.
+        blocked.insert(record.shard)
+        logger.warning("event not acknowledged", metadata: ["event.action": "outbox_retry", "error.type": "\(fault.name)"])
+      }
+    }
+    let acknowledged = done
+    try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(acknowledged, on: db) }
+    if !blocked.isEmpty { try await Task.sleep(for: .milliseconds(200)) }
+    return acknowledged.count
+  }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Foundation
+import Operations
+import Postgres
+import Store
+
+struct Migrate: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Bring the database's schema up to date (THROUGHLINE_DATABASE_URL). Safe to run at any time, by any number of processes.")
+
+  func run() async throws {
+    guard let url = ProcessInfo.processInfo.environment["THROUGHLINE_DATABASE_URL"], !url.isEmpty else {
+      FileHandle.standardError.write(Data("throughline: THROUGHLINE_DATABASE_URL is not set\n".utf8))
+      throw ExitCode(78)
+    }
+    let applied = try await migrate(url)
+    print(applied.isEmpty ? "up to date" : applied.map { "applied \($0)" }.joined(separator: "\n"))
+  }
+}
+
+/// Applies what is missing; returns the names.
+func migrate(_ url: String) async throws -> [String] {
+  let db = PostgresConnection(url: url, applicationName: "throughline-migrate")
+  let applied = try await db.perform(
+    { db throws(Migrations.Fault) in try Migrations.apply(on: db) }, mapping: { .postgres($0) })
+  await db.close()
+  return applied
+}

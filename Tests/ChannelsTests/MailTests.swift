@@ -1,0 +1,90 @@
+import Canonical
+import Testing
+
+@testable import Channels
+
+@Suite struct MailTests {
+  private func normalise(_ mail: String, account: String = "support%40shop.example") -> NormalisedRecord {
+    let sample = Sample(
+      type: "email.rfc822", name: "mail", payload: Array(mail.utf8),
+      headers: ["ce_id": "1", "ce_type": "email.rfc822", "ce_source": "/channels/email/" + account, "ce_attested": "dmarc"],
+      golden: Sample.folder)
+    return Normaliser().normalise(sample.record())
+  }
+
+  private func mail(id: String? = "<1@example.org>", from: String = "a@example.org", body: String = "Hi", date: String = "")
+    -> String
+  {
+    "From: \(from)\r\nTo: support@shop.example\r\n" + (id.map { "Message-ID: \($0)\r\n" } ?? "") + date + "\r\n" + body
+  }
+
+  @Test("One mail to two of our mailboxes is one message, whatever its transports did to it")
+  func oneMailTwoAccounts() {
+    let first = normalise(mail())
+    let second = normalise("Delivered-To: sales@shop.example\r\n" + mail(body: "Hi\r\n"), account: "sales@shop.example")
+    let unixLines = normalise(mail().replacing("\r\n", with: "\n"))
+    #expect(first.events.first?.key == second.events.first?.key)
+    #expect(first.events.first?.key == unixLines.events.first?.key)
+    #expect(first.messages.first?.names == second.messages.first?.names)
+  }
+
+  @Test("A copied Message-ID does not make another mail the same")
+  func forgedMessageID() {
+    let real = normalise(mail())
+    for forged in [mail(body: "Ho"), mail(from: "m@evil.example"), mail(date: "Date: Tue, 12 May 2026 11:14:02 +0200\r\n")] {
+      let forged = normalise(forged)
+      #expect(forged.events.first?.key != real.events.first?.key)
+      #expect(forged.messages.first?.names == real.messages.first?.names)
+    }
+  }
+
+  @Test("Mail without Message-ID is known by what it says")
+  func noMessageID() {
+    #expect(normalise(mail(id: nil)).events.first?.key == normalise(mail(id: nil)).events.first?.key)
+    #expect(normalise(mail(id: nil)).events.first?.key != normalise(mail(id: nil, body: "Ho")).events.first?.key)
+    #expect(normalise(mail(id: nil)).messages.first?.names.isEmpty == true)
+  }
+
+  @Test("References: In-Reply-To, then the newest first, none twice, at most fifty")
+  func references() {
+    let ids = (1...60).map { "<p\($0)@example.org>" }.joined(separator: " ")
+    let mail = "From: a@example.org\r\nMessage-ID: <1@example.org>\r\nIn-Reply-To: <p60@example.org>\r\nReferences: \(ids)\r\n\r\nHi"
+    let expected = (11...60).reversed().map { ReferenceKey.mail(messageID: "p\($0)@example.org") }
+    #expect(normalise(mail).messages.first?.references == expected)
+  }
+
+  @Test("A text above the limit is cut at a character and flagged, the whole is kept")
+  func longText() throws {
+    var limits = Limits()
+    limits.textBytes = 10
+    let sample = try Sample.named("chat.event", "created")
+    let message = try #require(Normaliser(limits: limits).normalise(sample.record()).messages.first)
+    #expect(message.text == "¿Dónde e" && message.flags == ["text_truncated"])
+    #expect(message.original?.bytes == Array("¿Dónde está mi pedido?".utf8))
+    // A family is one character of 25 bytes; half of one is not shown.
+    #expect("ab👨‍👩‍👧‍👦".prefix(utf8Bytes: 20) == "ab")
+    #expect(String(repeating: "a\u{301}", count: 4).prefix(utf8Bytes: 4) == "a\u{301}")
+    let pile = "a" + String(repeating: "\u{301}", count: 200)
+    #expect(pile.prefix(utf8Bytes: 100).utf8.count == 99)
+  }
+
+  @Test("Limits on elements, bodies and headers give one dead letter each")
+  func limits() throws {
+    var limits = Limits()
+    limits.elements = 2
+    let sample = try Sample.named("whatsapp.cloud", "media")
+    #expect(Normaliser(limits: limits).normalise(sample.record()).outcomes == ["event", "event", "too_large"])
+    limits = Limits()
+    limits.bodyBytes = 100
+    #expect(Normaliser(limits: limits).normalise(sample.record()).outcomes == ["too_large"])
+    limits = Limits()
+    limits.headers = 2
+    #expect(Normaliser(limits: limits).normalise(sample.record()).outcomes == ["too_large"])
+    limits = Limits()
+    limits.headerBytes = 20
+    #expect(Normaliser(limits: limits).normalise(sample.record()).outcomes == ["too_large"])
+    limits = Limits()
+    limits.identifiers = 2
+    #expect(Normaliser(limits: limits).normalise(try Sample.named("contact.upsert", "full").record()).outcomes == ["too_large"])
+  }
+}

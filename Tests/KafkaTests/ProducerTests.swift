@@ -1,0 +1,120 @@
+import Kafka
+import Testing
+
+@Suite struct ProducerTests {
+  @Test func `a record comes back with its headers and binary key, and nil is not empty`() async throws {
+    let broker = try EmbeddedBroker(logger: quiet)
+    try await broker.createTopic("events", partitions: 1)
+    let sent = [
+      ProducerRecord(
+        topic: "events", timestampMilliseconds: 1_700_000_000_123, key: [0, 255, 0], value: Array("payload".utf8),
+        headers: [KafkaHeader("a", [0, 1]), KafkaHeader("b", nil), KafkaHeader("a", [])]),
+      ProducerRecord(topic: "events", key: nil, value: nil),
+      ProducerRecord(topic: "events", key: [], value: []),
+    ]
+    #expect(try await send(sent, to: broker) == [0, 1, 2])
+
+    let reader = try consumer(broker, group: "readers")
+    try await reader.read(TopicPartition("events", 0), from: .beginning)
+    let records = try await reader.records(3)
+    #expect(records.map(\.key) == sent.map(\.key))
+    #expect(records.map(\.value) == sent.map(\.value))
+    #expect(records.map(\.headers) == sent.map(\.headers))
+    #expect(records.map(\.offset) == [0, 1, 2])
+    #expect(records[0].timestampMilliseconds == 1_700_000_000_123)
+    #expect(records.allSatisfy { ($0.value?.capacity ?? 64) >= ($0.value?.count ?? 0) + 64 })
+    await reader.close()
+    await broker.close()
+  }
+
+  @Test func `a batch larger than the queue arrives whole and in order`() async throws {
+    let broker = try EmbeddedBroker(logger: quiet)
+    try await broker.createTopic("events", partitions: 1)
+    let producer = try KafkaProducer(configuration: configuration(broker, ["queue.buffering.max.messages": "10"]))
+    let results = try await producer.send(numbered(0..<200, topic: "events"))
+    #expect(try results.map { try $0.get() } == Array(0..<200))
+    await producer.close()
+
+    let reader = try consumer(broker, group: "readers")
+    try await reader.read(TopicPartition("events", 0), from: .beginning)
+    #expect(try await reader.records(200).map(number) == Array(0..<200))
+    await reader.close()
+    await broker.close()
+  }
+
+  @Test func `a record that is too large is a dead letter and its neighbours are stored`() async throws {
+    let broker = try EmbeddedBroker(logger: quiet)
+    try await broker.createTopic("events", partitions: 1)
+    let producer = try KafkaProducer(configuration: configuration(broker))
+    var records = numbered(0..<3, topic: "events")
+    records[1].value = Array(repeating: 0, count: 2_000_000)
+    let results = try await producer.send(records)
+    #expect(results[0] == .success(0) && results[2] == .success(1))
+    #expect(throws: KafkaFault.self) { try results[1].get() }
+    if case .failure(let fault) = results[1] {
+      #expect(fault.name == "MSG_SIZE_TOO_LARGE" && fault.disposition == .deadLetter && !fault.isRetriable)
+    }
+    await producer.close()
+    await broker.close()
+  }
+
+  @Test func `errors that pass do not reach the sender`() async throws {
+    let broker = try EmbeddedBroker(logger: quiet)
+    try await broker.createTopic("events", partitions: 1)
+    // Produce (0): request timed out, not the leader, not enough replicas, connection lost.
+    try await broker.pushErrors(0, [7, 6, 19, -195])
+    #expect(try await send(numbered(0..<5, topic: "events"), to: broker) == Array(0..<5))
+    await broker.close()
+  }
+
+  @Test func `a leader that moves does not reach the sender`() async throws {
+    let broker = try EmbeddedBroker(brokers: 2, logger: quiet)
+    try await broker.createTopic("events", partitions: 1)
+    let producer = try KafkaProducer(configuration: configuration(broker))
+    for turn in 0..<4 {
+      try await broker.moveLeader(TopicPartition("events", 0), to: Int32(turn % 2 + 1))
+      #expect(try await producer.send(numbered(turn..<(turn + 1), topic: "events")) == [.success(Int64(turn))])
+    }
+    await producer.close()
+    await broker.close()
+  }
+
+  @Test func `a send waits for a broker that is down and succeeds once it is up`() async throws {
+    let broker = try EmbeddedBroker(logger: quiet)
+    try await broker.createTopic("events", partitions: 1)
+    let producer = try KafkaProducer(configuration: configuration(broker))
+    #expect(try await producer.send(numbered(0..<1, topic: "events")) == [.success(0)])
+    try await broker.takeDown(1)
+    async let results = producer.send(numbered(1..<3, topic: "events"))
+    // Serves as the proof that the broker is unreachable: this one, with a short limit, fails.
+    let hasty = try KafkaProducer(configuration: configuration(broker, ["delivery.timeout.ms": "300"]))
+    let failed = try await hasty.send(numbered(9..<10, topic: "events"))
+    #expect(failed.map { if case .failure(let fault) = $0 { fault.disposition } else { nil } } == [.retry])
+    await hasty.close(within: .zero)
+    try await broker.bringUp(1)
+    #expect(try await results == [.success(1), .success(2)])
+    await producer.close()
+    await broker.close()
+  }
+
+  @Test func `closing gives up what cannot be delivered, in time, and tells its sender`() async throws {
+    let broker = try EmbeddedBroker(logger: quiet)
+    try await broker.createTopic("events", partitions: 1)
+    let producer = try KafkaProducer(configuration: configuration(broker, ["queue.buffering.max.messages": "10"]))
+    #expect(try await producer.send(numbered(0..<1, topic: "events")) == [.success(0)])
+    try await broker.takeDown(1)
+    // More than the queue holds: the sender is still enqueuing when the producer closes.
+    async let results = producer.send(numbered(1..<100, topic: "events"))
+    try await Task.sleep(for: .milliseconds(50))
+    let begin = ContinuousClock.now
+    await producer.close(within: .milliseconds(100))
+    #expect(.now - begin < .seconds(5))
+    // Whichever of the two came first.
+    if let results = try? await results {
+      #expect(results.count == 99)
+      #expect(results.allSatisfy { if case .failure = $0 { true } else { false } })
+    }
+    await #expect(throws: KafkaFault.self) { try await producer.send([]) }
+    await broker.close()
+  }
+}

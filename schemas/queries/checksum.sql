@@ -1,0 +1,2 @@
+-- :one
+SELECT encode(sha256($1::bytea), 'hex');

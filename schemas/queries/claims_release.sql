@@ -1,0 +1,4 @@
+-- :exec  Handed back: nobody holds these until the next claim.
+UPDATE throughline.ingest_offset o SET owner = NULL, backend_pid = NULL, backend_start = NULL
+FROM unnest($2::text[], $3::int[], $4::bigint[]) AS k(topic, partition, epoch)
+WHERE o.consumer_group = $1::text AND o.topic = k.topic AND o.partition = k.partition AND o.epoch = k.epoch;
