@@ -1,6 +1,7 @@
 /// Where a message came through. The raw value is the word in topics, `source` and the column `channel`.
 public enum Channel: String, Sendable, CaseIterable {
-  case email, chat, form, store, whatsapp, messenger, instagram, sms, voice, telegram, x, line, viber, slack, rcs, apple, bot, ticket
+  case email, chat, form, store, whatsapp, messenger, instagram, sms, voice, telegram, x, line, viber, slack, rcs, apple, bot,
+    ticket
   /// The business's own customer data (`crm.contacts`); carries no messages.
   case crm
 }
@@ -48,6 +49,7 @@ public struct IdentifierKind: RawRepresentable, Hashable, Sendable, Comparable {
     case .phone: 3
     case .loyalty: 4
     case .visitor, .device: 5
+    case .order: 6
     default: 1
     }
   }

@@ -33,6 +33,7 @@ enum ChatEvent {
     let body = payload["message"]
     guard body.isObject else { throw Rejection(.malformedPayload, "message") }
     let id = body["id"].id ?? eventID
+    let name = ReferenceKey.message(.chat, account: delivery.account, id: id)
     let author = payload["author"]
     let authorKind: AuthorKind
     switch author["kind"].string {
@@ -42,29 +43,35 @@ enum ChatEvent {
     default: throw Rejection(.malformedPayload, "author.kind")
     }
     let isInbound = authorKind == .customer
+    // Whoever can fill in the widget's JSON could speak in our name.
+    guard isInbound || !delivery.envelope.attested.isDisjoint(with: [.signature, .business]) else {
+      throw Rejection(.malformedPayload, "author.kind is agent or bot, and neither signature nor business is attested")
+    }
     let customer = try identifiers(payload, delivery)
+    guard !customer.isEmpty else { throw Rejection(.malformedPayload, "visitor.id") }
     let session = payload["conversation_id"].id
-    // An echo may know its visitor by the session alone.
-    guard !customer.isEmpty || (!isInbound && session != nil) else { throw Rejection(.malformedPayload, "visitor.id") }
     let text = try body.text("text")
     let replyTo = body["reply_to"].id
 
     var details = JSONObjectWriter()
-    details.members(of: payload, without: ["event", "event_id", "sent_at", "message", "identity_token"])
-    details.member("message", body.rest(without: ["id", "text", "reply_to", "attachments"]))
+    details.members(of: payload, without: shown)
+    details.member("message", body.rest(without: body["type"].string == "text" ? shownOfText : shownOfMessage))
 
     let message = Message(
       direction: isInbound ? .inbound : .outbound, authorKind: authorKind, authorID: isInbound ? nil : author["id"].id,
-      customer: customer, customerName: payload["visitor"]["name"].string?.nonEmpty,
+      customer: customer, customerName: payload["visitor"]["name"].string?.trimmed.nonEmpty,
       language: isInbound ? language(payload) ?? text.flatMap(Language.detect) : nil, externalID: id,
-      names: [.message(.chat, account: delivery.account, id: id)],
-      references: replyTo.map { [.message(.chat, account: delivery.account, id: $0)] } ?? [],
+      names: [name], references: replyTo.map { [.message(.chat, account: delivery.account, id: $0)] } ?? [],
       session: session.map { .session(.chat, account: delivery.account, id: $0) }, replyToExternalID: replyTo, text: text,
       attachments: attachments(body["attachments"], limit: delivery.limits.attachments + 1), details: details.finished,
       flags: payload["sent_at"].timeFlags)
-    return delivery.event(
-      .message(.chat, account: delivery.account, id: id), sentAt: payload["sent_at"].time, .message(message))
+    return delivery.event(MessageKey(name), sentAt: payload["sent_at"].time, .message(message))
   }
+
+  /// What has a place of its own in a message; the token is never stored.
+  private static let shown: Set<String> = ["event", "event_id", "sent_at", "message", "identity_token"]
+  private static let shownOfMessage: Set<String> = ["id", "text", "reply_to", "attachments"]
+  private static let shownOfText: Set<String> = ["id", "text", "reply_to", "attachments", "type"]
 
   /// Edits and deletes point at a message, everything else at the session.
   private static func change(

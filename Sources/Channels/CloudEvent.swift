@@ -75,22 +75,18 @@ extension CloudEvent {
       record.headers.reduce(0, { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }) <= limits.headerBytes
     else { throw Rejection(.tooLarge, "headers") }
 
-    var headers: [String: [UInt8]] = [:]
-    for header in record.headers {
-      guard let value = header.value else { continue }
-      let name = header.name.lowercased()
-      if headers[name] == nil { headers[name] = value }
-    }
     var kept: [String: String] = [:]
-    for (name, bytes) in headers where name.hasPrefix("http_") || name == "envelope_rcpt" {
-      guard !bytes.contains(0) else { throw Rejection(.nulInText, name) }
+    for header in record.headers where header.name.utf8.first.map({ "eEhH".utf8.contains($0) }) ?? false {
+      let name = header.name.lowercased()
+      guard name.hasPrefix("http_") || name == "envelope_rcpt", kept[name] == nil, let bytes = header.value else { continue }
+      guard !bytes.contains(0) else { throw Rejection(.nulInText, "header") }
       kept[name] = String(decoding: bytes, as: UTF8.self)
     }
-    let contentType = headers["content-type"].map { String(decoding: $0, as: UTF8.self).trimmed }
+    let contentType = record.header("content-type").map { String(decoding: $0, as: UTF8.self).trimmed }
 
     guard let mediaType = contentType?.mediaType, mediaType.hasPrefix("application/cloudevents") else {
       let event = try CloudEvent(headers: kept, dataContentType: contentType) { name throws(Rejection) in
-        guard let bytes = headers["ce_" + name] else { return nil }
+        guard let bytes = record.header("ce_", name) else { return nil }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw Rejection(.invalidUTF8, "ce_" + name) }
         return text
       }
@@ -143,19 +139,21 @@ extension CloudEvent {
 
   /// `/channels/<channel>/<account>`; the account may hold `/`.
   private static func channelAndAccount(_ source: String) throws(Rejection) -> (String, String) {
-    let parts = source.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-    guard parts.count == 4, parts[0].isEmpty, parts[1] == "channels", let account = parts[3].percentDecoded, !account.isEmpty,
-      account.utf8.count <= Identifier.maximumBytes
+    let prefix = "/channels/"
+    guard source.utf8.starts(with: prefix.utf8) else { throw Rejection(.envelopeInvalid, "source") }
+    let rest = source.utf8.dropFirst(prefix.utf8.count)
+    guard let slash = rest.firstIndex(of: UInt8(ascii: "/")), let account = Substring(rest[slash...].dropFirst()).percentDecoded,
+      !account.isEmpty, account.utf8.count <= Identifier.maximumBytes
     else { throw Rejection(.envelopeInvalid, "source") }
     guard !account.utf8.contains(0) else { throw Rejection(.nulInText, "source") }
-    return (String(parts[2]), account)
+    return (String(Substring(rest[..<slash])), account)
   }
 
   /// W3C Trace Context, version 00: `00-<32 hex>-<16 hex>-<2 hex>`.
   private static func isTraceparent(_ text: String) -> Bool {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.map(\.utf8.count) == [2, 32, 16, 2] else { return false }
-    return parts.allSatisfy { $0.utf8.allSatisfy { ($0.isLowerOrDigit) && $0 <= UInt8(ascii: "f") } }
+    return parts.allSatisfy { $0.utf8.allSatisfy { $0.isLowerOrDigit && $0 <= UInt8(ascii: "f") } }
   }
 
   private static func payload(of root: JSONValue, contentType: String?) throws(Rejection) -> Payload {
@@ -168,6 +166,28 @@ extension CloudEvent {
     let mediaType = contentType?.mediaType ?? "application/json"
     if let text = data.string, mediaType != "application/json", !mediaType.hasSuffix("+json") { return .bytes(Array(text.utf8)) }
     return .json(data)
+  }
+}
+
+extension Record {
+  /// The value of the first header of this name, letter case aside. Records have a dozen headers: looking beats hashing.
+  fileprivate func header(_ prefix: String, _ name: String = "") -> [UInt8]? {
+    let length = prefix.utf8.count + name.utf8.count
+    for header in headers where header.name.utf8.count == length {
+      if header.name.utf8.prefix(prefix.utf8.count).equalsIgnoringCase(prefix.utf8),
+        header.name.utf8.dropFirst(prefix.utf8.count).equalsIgnoringCase(name.utf8), let value = header.value
+      {
+        return value
+      }
+    }
+    return nil
+  }
+}
+
+extension Substring.UTF8View {
+  /// `other` is in lower case.
+  fileprivate func equalsIgnoringCase(_ other: String.UTF8View) -> Bool {
+    elementsEqual(other) { $0 == $1 || ($0 | 0x20 == $1 && $1 >= UInt8(ascii: "a") && $1 <= UInt8(ascii: "z")) }
   }
 }
 

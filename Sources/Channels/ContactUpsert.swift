@@ -19,13 +19,17 @@ enum ContactUpsert {
         payload["external_id"].id.map { ["external_id", $0] }
         ?? identifiers.map(\.identifier).sorted().flatMap { [$0.kind.rawValue, $0.scope, $0.value] }
       let version = updatedAt?.iso8601 ?? delivery.envelope.id
-      let key = MessageKey(Bytes16(Digest.bytes16([delivery.channel.rawValue, delivery.account, "contact", version] + who)))
+      // A claim must not pass for the statement that it copies.
+      let kind = isVouchedFor(delivery) ? "contact" : "claimed_contact"
+      let key = MessageKey(Bytes16(Digest.bytes16([delivery.channel.rawValue, delivery.account, kind, version] + who)))
       return delivery.event(key, sentAt: updatedAt, .contact(contact))
     }
   }
 
+  private static func isVouchedFor(_ delivery: Delivery) -> Bool { delivery.envelope.attested.contains(.business) }
+
   private static func identifiers(_ payload: JSONValue, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
-    let isVouchedFor = delivery.envelope.attested.contains(.business)
+    let isVouchedFor = isVouchedFor(delivery)
     var identifiers = StatedIdentifiers(delivery.limits)
     try identifiers.add(.externalID, payload["external_id"].id, isVouchedFor ? .a3 : .a0)
     let stated = payload["identifiers"]
@@ -50,17 +54,19 @@ enum ContactUpsert {
 
   private static func organization(_ value: JSONValue, _ delivery: Delivery) throws(Rejection) -> Organization? {
     guard value.exists, !value.isNull else { return nil }
+    let id = try value.requiredID("external_id", in: "organization.")
+    guard id.utf8.count <= Identifier.maximumBytes else { throw Rejection(.malformedPayload, "organization.external_id") }
     var domains: [String] = []
     for domain in value["domains"].elements {
-      guard let name = domain.string?.trimmed.lowercased().nonEmpty else {
+      // The longest domain that DNS can hold.
+      guard let name = domain.string?.trimmed.lowercased().nonEmpty, name.utf8.count <= 253 else {
         throw Rejection(.malformedPayload, "organization.domains")
       }
       guard domains.count < delivery.limits.traits else { throw Rejection(.tooLarge, "organization.domains") }
       domains.append(name)
     }
     return Organization(
-      externalID: try value.requiredID("external_id", in: "organization."), name: try value.text("name"), domains: domains,
-      accountManager: value["account_manager"].id)
+      externalID: id, name: try value.text("name"), domains: domains, accountManager: value["account_manager"].id)
   }
 
   private static func traits(_ value: JSONValue, _ delivery: Delivery) throws(Rejection) -> [String: JSONText] {

@@ -28,17 +28,17 @@ enum EmailRFC822 {
 
     let sender = mail.from.first.flatMap { EmailAddress.normalise($0.address) }
     let isOwn = sender != nil && sender == ownAddress
-    let isEcho = isOwn && !attested.isDisjoint(with: [.dmarc, .signature])
-    if isOwn && !isEcho { flags.append("own_address_unverified") }
     // DMARC speaks for one author; of several nobody knows which.
+    let isAlone = mail.from.count == 1
+    let isEcho = isOwn && isAlone && !attested.isDisjoint(with: [.dmarc, .signature])
+    if isOwn && !isEcho { flags.append("own_address_unverified") }
     if mail.from.count > 1 { flags.append("several_senders") }
     if sender == nil { flags.append("sender_missing") }
     let repliesElsewhere = mail.replyTo.contains { EmailAddress.normalise($0.address) != sender }
     if repliesElsewhere { flags.append("reply_to_differs") }
 
     let customer = isEcho ? recipient(of: mail, otherThan: ownAddress) : mail.from.first
-    let assurance: Assurance =
-      isEcho ? .a1 : attested.contains(.dmarc) && mail.from.count == 1 && !isOwn ? .a1 : .a0
+    let assurance: Assurance = isEcho || (isAlone && !isOwn && attested.contains(.dmarc)) ? .a1 : .a0
     var identifiers = StatedIdentifiers(delivery.limits)
     try identifiers.add(.email, customer?.address, assurance)
 

@@ -6,10 +6,8 @@ extension Bytes16 {
 }
 
 extension MessageKey {
-  /// What makes two deliveries of a provider's message the same.
-  public static func message(_ channel: Channel, account: String, id: String) -> MessageKey {
-    MessageKey(Bytes16(Digest.bytes16([channel.rawValue, account, "message", id])))
-  }
+  /// Two deliveries of a provider's message are the same if they have the name that others refer to it by. Mail has keys of its own.
+  public init(_ name: ReferenceKey) { self.init(name.raw) }
 }
 
 extension ReferenceKey {

@@ -111,10 +111,27 @@ struct Elements {
   /// The bounds that hold for every format.
   private func checked(_ element: NormalisedElement) throws(Rejection) -> NormalisedElement {
     guard case .event(var event) = element else { return element }
-    if case .message(var message) = event.body {
+    // Bodies may name the account themselves.
+    guard event.account.utf8.count <= Identifier.maximumBytes else { throw Rejection(.malformedPayload, "account") }
+    switch event.body {
+    case .message(var message):
       bound(&message)
       if let sentAt = event.sentAt, isSkewed(sentAt, event.receivedAt) { message.flags.append("clock_skew") }
       event.body = .message(message)
+    case .contact(var contact):
+      cut(&contact.displayName)
+      if var organization = contact.organization {
+        cut(&organization.name)
+        drop(&organization.accountManager)
+        contact.organization = organization
+      }
+      event.body = .contact(contact)
+    case .change(var change):
+      drop(&change.targetExternalID)
+      event.body = .change(change)
+    case .unknown(var unknown):
+      unknown.what = unknown.what.prefix(utf8Bytes: limits.lineBytes)
+      event.body = .unknown(unknown)
     }
     if mayHoldNUL, canonicalJSON(event).holdsNUL { throw Rejection(.nulInText, "element") }
     return .event(event)
@@ -165,12 +182,10 @@ struct Elements {
 extension JSONText {
   /// Whether the text holds `\u0000` at all, escaped backslash or not: cheap, for whole bodies.
   fileprivate var mayHoldNUL: Bool {
-    var matched = 0
-    let wanted = Array(#"\u0000"#.utf8)
-    for byte in utf8 {
-      // Only the first byte of the pattern can start it, so no shorter match has to be remembered.
-      matched = byte == wanted[matched] ? matched + 1 : (byte == wanted[0] ? 1 : 0)
-      if matched == wanted.count { return true }
+    var rest = utf8[...]
+    while let backslash = rest.firstIndex(of: UInt8(ascii: "\\")) {
+      rest = rest[backslash...].dropFirst()
+      if rest.starts(with: "u0000".utf8) { return true }
     }
     return false
   }

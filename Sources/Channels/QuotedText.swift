@@ -51,9 +51,9 @@ enum QuotedText {
     if line == "-- " || line == "--" { return .signature }
     guard line.utf8.count <= longestMark else { return .none }
     if line.utf8.starts(with: "--".utf8) {
-      let words = line.lowercased()
-      if forwardRules.contains(where: words.contains) { return .forward }
-      if historyRules.contains(where: words.contains) { return .history }
+      let words = words(ofRule: line)
+      if forwardRules.contains(words) || words.hasPrefix("forwarded ") { return .forward }
+      if historyRules.contains(words) { return .history }
     }
     if let label = label(of: line) {
       if forwardLabels.contains(label) { return .forward }
@@ -65,8 +65,13 @@ enum QuotedText {
     {
       return .history
     }
-    for length in 1...3 where length <= lines.count && isAttribution(lines.prefix(length)) {
-      return .attribution(length: length)
+    // Mail programs wrap it; the fewest lines that end with its colon are it.
+    for length in 1...3 where length <= lines.count {
+      let wrapped = lines.prefix(length)
+      guard let last = wrapped.last, !last.isBlank, wrapped.reduce(0, { $0 + $1.utf8.count }) <= longestMark else { break }
+      guard endsWithColon(last) else { continue }
+      let isShortest = !(1..<length).contains { isAttribution(wrapped.dropFirst($0)) }
+      return isShortest && isAttribution(wrapped) ? .attribution(length: length) : .none
     }
     return .none
   }
@@ -77,6 +82,16 @@ enum QuotedText {
   private static func isHeaderBlock(_ lines: ArraySlice<Substring>) -> Bool {
     let labels = lines.prefix(8).compactMap(label)
     return labels.contains(where: sentLabels.contains) && labels.contains(where: subjectLabels.contains)
+  }
+
+  /// What stands between the dashes, in lower case.
+  private static func words(ofRule line: Substring) -> String {
+    let isFiller: (UInt8) -> Bool = { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ":") || $0.isBlank }
+    guard let first = line.utf8.firstIndex(where: { !isFiller($0) }), let last = line.utf8.lastIndex(where: { !isFiller($0) })
+    else {
+      return ""
+    }
+    return Substring(line.utf8[first...last]).lowercased()
   }
 
   /// The words before the first colon of a line, in lower case, without blanks and asterisks.
@@ -93,22 +108,22 @@ enum QuotedText {
     " ", "\t", "*", "\u{a0}", "\u{202f}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{202b}", "\u{202c}", "\u{feff}",
   ]
 
-  /// Whether these lines together, and not the later of them alone, are "On … wrote:".
+  /// Whether these lines together are "On … wrote:".
   private static func isAttribution(_ lines: ArraySlice<Substring>) -> Bool {
-    guard let end = lines.last?.unicodeScalars.last(where: { !ignoredInLabels.contains($0) }), end == ":" || end == "：",
-      lines.reduce(0, { $0 + $1.utf8.count }) <= longestMark
-    else { return false }
     var text = lines.joined(separator: " ").lowercased().trimmed
     while let scalar = text.unicodeScalars.last, scalar == ":" || scalar == "：" || ignoredInLabels.contains(scalar) {
       text.unicodeScalars.removeLast()
     }
     let hasYear = hasFourDigits(text)
     let hasAddress = text.utf8.contains(UInt8(ascii: "@"))
-    let isMatch =
-      (hasYear || hasAddress)
+    return (hasYear || hasAddress)
       && attributions.contains { text.hasPrefix($0.start) && text.hasSuffix($0.end) && text.contains($0.verb) }
       || hasYear && (attributionEnds.contains(where: text.hasSuffix) || hasAddress && text.hasSuffix(">"))
-    return isMatch && (lines.count == 1 || !isAttribution(lines.dropFirst()))
+  }
+
+  private static func endsWithColon(_ line: Substring) -> Bool {
+    let last = line.unicodeScalars.last { !ignoredInLabels.contains($0) }
+    return last == ":" || last == "："
   }
 
   private static func hasFourDigits(_ text: String) -> Bool {
@@ -126,33 +141,31 @@ enum QuotedText {
   }
 
   private static let forwardPrefixes = [
-    "fwd:", "fw:", "wg:", "tr:", "rv:", "enc:", "doorst:", "vb:", "vs:", "pd:", "転送:", "转发:", "转发：", "轉寄:", "轉寄：",
-    "전달:",
+    "fwd:", "fw:", "wg:", "tr:", "rv:", "enc:", "doorst:", "vb:", "vs:", "vl:", "pd:", "転送:", "转发:", "转发：", "轉寄:", "轉寄：", "전달:",
   ]
 
   /// English, German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Danish and Norwegian begin with a word of their own.
   private static let attributions: [(start: String, verb: String, end: String)] = [
     ("on ", "wrote", "wrote"), ("am ", "schrieb", ""), ("le ", "a écrit", "a écrit"), ("el ", "escribió", "escribió"),
-    ("il ", "ha scritto", "ha scritto"), ("em ", "escreveu", "escreveu"), ("a ", "escreveu", "escreveu"), ("op ", "schreef", ""),
-    ("op ", "geschreven", "geschreven"), ("den ", "skrev", ""), ("ons ", "skrev", ""), ("tis ", "skrev", ""),
-    ("tir", "skrev", ""),
-    ("man", "skrev", ""), ("tor", "skrev", ""), ("fre", "skrev", ""), ("lør", "skrev", ""), ("lör", "skrev", ""),
-    ("søn", "skrev", ""), ("sön", "skrev", ""), ("mån", "skrev", ""),
+    ("il ", "ha scritto", "ha scritto"), ("em ", "escreveu", "escreveu"), ("a ", "escreveu", "escreveu"),
+    ("op ", "schreef", ""), ("op ", "geschreven", "geschreven"), ("den ", "skrev", ""), ("ons ", "skrev", ""),
+    ("tis ", "skrev", ""), ("tir", "skrev", ""), ("man", "skrev", ""), ("tor", "skrev", ""), ("fre", "skrev", ""),
+    ("lør", "skrev", ""), ("lör", "skrev", ""), ("søn", "skrev", ""), ("sön", "skrev", ""), ("mån", "skrev", ""),
   ]
 
   /// The others end with theirs: Polish, Czech, Russian, Ukrainian, Finnish, Turkish, Greek, Hungarian, Romanian, Vietnamese,
   /// Indonesian, Arabic, Chinese, Japanese, Korean. A bare "<address>" at the end, as Gmail writes in Japanese, counts too.
   private static let attributionEnds = [
-    "napisał(a)", "napisał", "napisała", "pisze", "napsal(a)", "napsal", "napsala", "написал(а)", "написал", "написала", "пишет",
-    "писал(а)", "пише", "kirjoitti", "yazdı", "έγραψε", "írta", "ezt írta", "a scris", "đã viết", "menulis", "كتب", "写道", "寫道",
-    "のメール", "のメッセージ", "が書きました", "작성", "썼습니다",
+    "napisał(a)", "napisał", "napisała", "pisze", "napsal(a)", "napsal", "napsala", "написал(а)", "написал", "написала",
+    "пишет", "писал(а)", "пише", "kirjoitti", "yazdı", "έγραψε", "írta", "ezt írta", "a scris", "đã viết", "menulis", "كتب",
+    "写道", "寫道", "のメール", "のメッセージ", "が書きました", "작성", "썼습니다",
   ]
 
-  private static let forwardRules = [
+  private static let forwardRules: Set<String> = [
     "forwarded message", "weitergeleitete nachricht", "message transféré", "mensaje reenviado", "messaggio inoltrato",
-    "mensagem encaminhada", "doorgestuurd bericht", "vidarebefordrat", "videresendt", "przekazana wiadomość",
-    "пересылаемое сообщение", "přeposlaná zpráva", "välitetty viesti", "iletilen mesaj", "転送メッセージ", "转发的邮件", "轉寄郵件",
-    "전달된 메일", "رسالة معاد توجيهها",
+    "mensagem encaminhada", "doorgestuurd bericht", "vidarebefordrat meddelande", "videresendt meddelelse",
+    "videresendt melding", "przekazana wiadomość", "пересылаемое сообщение", "přeposlaná zpráva", "välitetty viesti",
+    "iletilen mesaj", "転送メッセージ", "转发的邮件", "轉寄郵件", "전달된 메일", "رسالة معاد توجيهها",
   ]
 
   /// Apple Mail's line, up to its colon.
@@ -162,29 +175,27 @@ enum QuotedText {
     "vidarebefordratbrev", "początekprzekazywanejwiadomości",
   ]
 
-  private static let historyRules = [
+  private static let historyRules: Set<String> = [
     "original message", "original appointment", "ursprüngliche nachricht", "originalnachricht", "message d'origine",
     "message d’origine", "message original", "mensaje original", "messaggio originale", "mensagem original",
-    "oorspronkelijk bericht",
-    "originalmeddelande", "ursprungligt meddelande", "oprindelig meddelelse", "opprinnelig melding", "wiadomość oryginalna",
-    "oryginalna wiadomość", "исходное сообщение", "původní zpráva", "alkuperäinen viesti", "özgün ileti", "orijinal mesaj",
-    "元のメッセージ", "原始邮件", "原始郵件", "원본 메시지", "الرسالة الأصلية",
+    "oorspronkelijk bericht", "originalmeddelande", "ursprungligt meddelande", "oprindelig meddelelse", "opprinnelig melding",
+    "wiadomość oryginalna", "oryginalna wiadomość", "исходное сообщение", "původní zpráva", "alkuperäinen viesti",
+    "özgün ileti", "orijinal mesaj", "元のメッセージ", "原始邮件", "原始郵件", "원본 메시지", "الرسالة الأصلية",
   ]
 
   private static let fromLabels: Set<String> = [
-    "from", "von", "de", "da", "van", "från", "fra", "od", "от", "від", "lähettäjä", "kimden", "gönderen", "από", "feladó", "差出人",
-    "发件人", "寄件者", "보낸사람", "من",
+    "from", "von", "de", "da", "van", "från", "fra", "od", "от", "від", "lähettäjä", "kimden", "gönderen", "από", "feladó",
+    "差出人", "发件人", "寄件者", "보낸사람", "من",
   ]
   private static let sentLabels: Set<String> = [
     "sent", "date", "gesendet", "datum", "envoyé", "enviado", "enviadoel", "enviadaem", "enviada", "fecha", "inviato", "data",
-    "verzonden", "skickat", "sendt", "dato", "wysłano", "отправлено", "дата", "надіслано", "odesláno", "lähetetty", "päivämäärä",
-    "gönderildi", "tarih", "εστάλη", "elküldve", "dátum", "送信日時", "日時", "发送时间", "日期", "寄件日期", "보낸날짜", "تاريخ",
+    "verzonden", "skickat", "sendt", "dato", "wysłano", "отправлено", "дата", "надіслано", "odesláno", "lähetetty",
+    "päivämäärä", "gönderildi", "tarih", "εστάλη", "elküldve", "dátum", "送信日時", "日時", "发送时间", "日期", "寄件日期", "보낸날짜", "تاريخ",
     "تاريخالإرسال",
   ]
   private static let subjectLabels: Set<String> = [
     "subject", "betreff", "objet", "asunto", "oggetto", "assunto", "onderwerp", "ämne", "emne", "temat", "тема", "předmět",
-    "aihe",
-    "konu", "θέμα", "tárgy", "件名", "主题", "主旨", "제목", "الموضوع",
+    "aihe", "konu", "θέμα", "tárgy", "件名", "主题", "主旨", "제목", "الموضوع",
   ]
 }
 

@@ -52,8 +52,9 @@ extension JSONValue {
 }
 
 extension JSONObjectWriter {
-  mutating func members(of value: JSONValue, without names: Set<String>) {
-    for (name, member) in value.members where !names.contains(name) { self.member(name, member.json) }
+  /// The members of an object whose names are neither in `names` nor `other`.
+  mutating func members(of value: JSONValue, without names: Set<String>, or other: String? = nil) {
+    for (name, member) in value.members where !names.contains(name) && name != other { self.member(name, member.json) }
   }
 
   /// The object, or nothing when it has no member.

@@ -106,9 +106,9 @@ extension String {
 
   /// The two-letter language of a locale such as `es-ES`; nil for anything else.
   var languageOfLocale: String? {
-    let code = lowercased().utf8.prefix(3)
+    let code = String(decoding: utf8.prefix(3), as: UTF8.self).lowercased().utf8
     guard code.count >= 2, code.prefix(2).allSatisfy({ $0.isLowerOrDigit && !$0.isDigit }) else { return nil }
-    if code.count == 3, let third = code.last, third != UInt8(ascii: "-"), third != UInt8(ascii: "_") { return nil }
+    if let third = code.dropFirst(2).first, third != UInt8(ascii: "-"), third != UInt8(ascii: "_") { return nil }
     return String(decoding: code.prefix(2), as: UTF8.self)
   }
 }

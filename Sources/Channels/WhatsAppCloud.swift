@@ -118,8 +118,9 @@ enum WhatsAppCloud {
       }
 
       let content = try Content(item, type: type, delivery.nestedParser)
+      let name = ReferenceKey.message(.whatsapp, account: account, id: id)
       let replyTo = item["context"]["id"].id
-      details.members(of: item, without: Self.consumed.union([type]))
+      details.members(of: item, without: Self.consumed, or: type)
       details.member("username", person.username)
       details.member(type, content.kept)
       details.member("form", content.form)
@@ -128,11 +129,11 @@ enum WhatsAppCloud {
       let message = Message(
         direction: isEcho ? .outbound : .inbound, authorKind: type == "system" ? .system : isEcho ? .agent : .customer,
         customer: try identifiers(person), customerName: person.name,
-        language: isEcho ? nil : content.text.flatMap(Language.detect), externalID: id,
-        names: [.message(.whatsapp, account: account, id: id)],
-        references: replyTo.map { [.message(.whatsapp, account: account, id: $0)] } ?? [], replyToExternalID: replyTo,
-        text: content.text, attachments: content.attachments, details: details.finished, flags: item["timestamp"].timeFlags)
-      return delivery.event(.message(.whatsapp, account: account, id: id), sentAt: item["timestamp"].time, .message(message))
+        language: isEcho || type == "system" ? nil : content.text.flatMap(Language.detect), externalID: id,
+        names: [name], references: replyTo.map { [.message(.whatsapp, account: account, id: $0)] } ?? [],
+        replyToExternalID: replyTo, text: content.text, attachments: content.attachments, details: details.finished,
+        flags: item["timestamp"].timeFlags)
+      return delivery.event(MessageKey(name), sentAt: item["timestamp"].time, .message(message))
     }
 
     /// One id gets several receipts, in any order.
@@ -211,7 +212,7 @@ enum WhatsAppCloud {
       guard let contact = self.userID.flatMap({ contacts?[$0] }) ?? self.number.flatMap({ contacts?[$0] }) else { return }
       if self.userID == nil { self.userID = contact["user_id"].id }
       if self.number == nil { self.number = contact["wa_id"].id.flatMap { isBusinessScoped($0) ? nil : $0 } }
-      name = contact["profile"]["name"].string?.nonEmpty
+      name = contact["profile"]["name"].string?.trimmed.nonEmpty
       username = contact["profile"]["username"].string?.nonEmpty
     }
   }
@@ -275,7 +276,7 @@ enum WhatsAppCloud {
           // Two escapes hide a zero from the look at the whole body.
           if form.holdsNUL { throw Rejection(.nulInText, "response_json") }
         }
-        kept = body.exists ? body.json : JSONText()
+        kept = body.json
       case "order":
         text = try object(body, type).text("text")
         kept = body.json
@@ -284,7 +285,7 @@ enum WhatsAppCloud {
         kept = body.rest(without: ["body"])
       default:
         isKnown = false
-        kept = body.exists ? body.json : JSONText()
+        kept = body.json
       }
     }
 

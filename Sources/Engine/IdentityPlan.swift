@@ -8,8 +8,8 @@ public struct IdentityPlan: Sendable {
     public var content: Content
   }
   public enum Content: Sendable {
-    /// To be stored: its clamped time, whether that differs suspiciously from what was sent, and whose it is.
-    case event(Event, orderedAt: Timestamp, isSkewed: Bool, Resolved?)
+    /// To be stored: its clamped time, and whose it is.
+    case event(Event, orderedAt: Timestamp, Resolved?)
     case duplicate
     case ignored(reason: String)
     case rejected(Rejection)
@@ -28,6 +28,7 @@ public struct IdentityPlan: Sendable {
     var seen = seenKeys
     for (recordIndex, record) in records.enumerated() {
       for (elementIndex, element) in record.elements.enumerated() {
+        if case .event(let event) = element { resolver.register(event) }
         let content: Content =
           switch element {
           case .ignored(let reason): .ignored(reason: reason)
@@ -45,15 +46,14 @@ public struct IdentityPlan: Sendable {
   }
 
   private static func resolved(_ event: Event, _ policy: Policy, _ resolver: inout IdentityResolver) -> Content {
-    let (orderedAt, isSkewed) = clamp(event, policy)
-    return .event(event, orderedAt: orderedAt, isSkewed: isSkewed, resolver.resolve(event, at: orderedAt))
+    let orderedAt = clamp(event, policy)
+    return .event(event, orderedAt: orderedAt, resolver.resolve(event, at: orderedAt))
   }
 
   /// Nothing was sent after it was received, and nothing before anybody could: such times order as the reception does.
-  static func clamp(_ event: Event, _ policy: Policy) -> (orderedAt: Timestamp, isSkewed: Bool) {
-    guard let sentAt = event.sentAt else { return (event.receivedAt, false) }
-    if sentAt < policy.earliestPlausible { return (event.receivedAt, true) }
-    return (min(sentAt, event.receivedAt), sentAt > event.receivedAt.advanced(by: policy.clockSkew))
+  static func clamp(_ event: Event, _ policy: Policy) -> Timestamp {
+    guard let sentAt = event.sentAt, sentAt >= policy.earliestPlausible else { return event.receivedAt }
+    return min(sentAt, event.receivedAt)
   }
 
   /// The keys to look up before planning.
@@ -78,7 +78,7 @@ public struct IdentityPlan: Sendable {
   /// The existing customers whose lanes and profiles the second half needs.
   public var lanes: Set<Lane> {
     var lanes: Set<Lane> = []
-    for case .event(let event, _, _, let resolved?) in elements.lazy.map(\.content) {
+    for case .event(let event, _, let resolved?) in elements.lazy.map(\.content) {
       guard case .message = event.body, resolver.newCustomers[InTenant(event.tenant, resolved.customer)] == nil else { continue }
       lanes.insert(Lane(event: event, resolved: resolved))
     }
@@ -88,7 +88,7 @@ public struct IdentityPlan: Sendable {
   /// The references to look up: what the batch's messages are called and what they refer to.
   public var references: Set<InTenant<ReferenceKey>> {
     var references: Set<InTenant<ReferenceKey>> = []
-    for case .event(let event, _, _, _) in elements.lazy.map(\.content) {
+    for case .event(let event, _, _) in elements.lazy.map(\.content) {
       guard case .message(let message) = event.body else { continue }
       for key in message.names + message.references + (message.session.map { [$0] } ?? []) {
         references.insert(InTenant(event.tenant, key))

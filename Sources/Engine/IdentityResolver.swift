@@ -82,7 +82,9 @@ public struct IdentityResolver: Sendable {
     let stated = stated(in: event).filter { !policy.isBlocked($0.identifier) }
     var lookups = stated.filter { $0.assurance > .a0 && $0.identifier.kind.definesCustomer }.map(\.identifier)
     // What is not scoped to a channel may turn out to be shared or our own; then the claim decides.
-    if let first = stated.first, first.assurance == .a0 || !first.identifier.kind.isChannelScoped {
+    if let first = stated.first(where: { $0.identifier.kind.definesCustomer }),
+      first.assurance == .a0 || !first.identifier.kind.isChannelScoped
+    {
       lookups.append(claim(first.identifier, of: event))
     }
     return lookups
@@ -94,7 +96,9 @@ public struct IdentityResolver: Sendable {
   ) -> Set<InTenant<ID>> {
     var customers: Set<InTenant<ID>> = []
     for case .event(let event) in records.lazy.flatMap(\.elements) {
-      let found = lookups(for: event, policy: policy).filter { !$0.kind.isClaimed }.map { facts.identities[InTenant(event.tenant, $0)] }
+      let found = lookups(for: event, policy: policy).filter { !$0.kind.isClaimed }.map {
+        facts.identities[InTenant(event.tenant, $0)]
+      }
       guard found.contains(where: { $0 == nil }) else { continue }
       for case let stored? in found { customers.insert(InTenant(event.tenant, stored.customer)) }
     }
@@ -114,6 +118,9 @@ public struct IdentityResolver: Sendable {
     }
   }
 
+  /// From this event on its account is ours, duplicate or not.
+  mutating func register(_ event: Event) { facts.ownAccounts.insert(InTenant(event.tenant, event.account)) }
+
   /// Resolves the next event of the batch. Nil for events that are about no customer.
   public mutating func resolve(_ event: Event, at time: Timestamp) -> Resolved? {
     let stated = Self.stated(in: event)
@@ -122,9 +129,7 @@ public struct IdentityResolver: Sendable {
     }
     var usable: [StatedIdentifier] = []
     var claims: [Identifier] = []
-    var isOnlyBlocked = true
     for candidate in stated where !policy.isBlocked(candidate.identifier) {
-      isOnlyBlocked = false
       let identifier = candidate.identifier
       let isUsable =
         candidate.assurance > .a0 && identifier.kind.definesCustomer && !policy.isRoleAddress(identifier)
@@ -140,7 +145,7 @@ public struct IdentityResolver: Sendable {
       }
     }
     if usable.isEmpty {
-      guard !isOnlyBlocked, let first = claims.first else {
+      guard let first = claims.first(where: \.kind.definesCustomer) else {
         return Resolved(customer: newCustomer(event.tenant, .a0, time), isClaimed: true, assurance: .a0, claims: claims)
       }
       let customer = attach(
@@ -174,10 +179,13 @@ public struct IdentityResolver: Sendable {
     return nil
   }
 
-  private func customer(of identifier: Identifier, _ tenant: String) -> ID? {
+  private func customer(of identifier: Identifier, _ tenant: String) -> ID? { stored(identifier, tenant)?.customer }
+
+  /// Whose the identifier is by now, and how sure that is.
+  private func stored(_ identifier: Identifier, _ tenant: String) -> (customer: ID, assurance: Assurance)? {
     let key = InTenant(tenant, identifier)
-    if let new = newIdentities[key] { return new.customer }
-    return facts.identities[key]?.customer
+    if let new = newIdentities[key] { return (new.customer, new.assurance) }
+    return facts.identities[key].map { ($0.customer, seenIdentities[key]?.assurance ?? $0.assurance) }
   }
 
   private static func isStronger(_ a: StatedIdentifier, _ b: StatedIdentifier) -> Bool {
@@ -197,8 +205,12 @@ public struct IdentityResolver: Sendable {
 
   private func removeWeakest(_ usable: inout [StatedIdentifier]) -> Identifier {
     var weakest = usable.startIndex
-    // On a tie with a later one the first, the channel-scoped one, stays.
-    for index in usable.indices.dropFirst() where !Self.isStronger(usable[index], usable[weakest]) { weakest = index }
+    // The first, the channel-scoped one, goes only when it is weaker than all others.
+    for index in usable.indices.dropFirst() {
+      let isWeaker =
+        weakest == 0 ? usable[index].assurance <= usable[0].assurance : Self.isStronger(usable[weakest], usable[index])
+      if isWeaker { weakest = index }
+    }
     return usable.remove(at: weakest).identifier
   }
 
@@ -215,6 +227,11 @@ public struct IdentityResolver: Sendable {
     let customer = found ?? self.customer(of: stated[0].identifier, tenant) ?? newCustomer(tenant, strongest, time)
     let customerKey = InTenant(tenant, customer)
     assurances[customerKey] = max(assurances[customerKey] ?? .a0, strongest)
+    // By what the record reaches the customer that it is resolved to: both the statement and the stored identity count.
+    let reach =
+      stated.compactMap { candidate in
+        stored(candidate.identifier, tenant).flatMap { $0.customer == customer ? min($0.assurance, candidate.assurance) : nil }
+      }.max() ?? .a0
     for candidate in stated {
       let key = InTenant(tenant, candidate.identifier)
       if var new = newIdentities[key] {
@@ -223,7 +240,7 @@ public struct IdentityResolver: Sendable {
           new.lastSeenAt = max(new.lastSeenAt, time.hour)
           newIdentities[key] = new
         } else {
-          suggest(tenant, customer, new.customer, candidate, stored: new.assurance, strongest, time)
+          suggest(tenant, customer, new.customer, candidate, stored: new.assurance, reach, time)
         }
       } else if let stored = facts.identities[key] {
         if stored.customer == customer {
@@ -235,7 +252,7 @@ public struct IdentityResolver: Sendable {
           }
         } else {
           let assurance = seenIdentities[key]?.assurance ?? stored.assurance
-          suggest(tenant, customer, stored.customer, candidate, stored: assurance, strongest, time)
+          suggest(tenant, customer, stored.customer, candidate, stored: assurance, reach, time)
         }
       } else {
         newIdentities[key] = NewIdentity(
@@ -248,12 +265,13 @@ public struct IdentityResolver: Sendable {
 
   /// The record reached `customer` and also states an identity of `other`.
   private mutating func suggest(
-    _ tenant: String, _ customer: ID, _ other: ID, _ stated: StatedIdentifier, stored: Assurance, _ strongest: Assurance,
+    _ tenant: String, _ customer: ID, _ other: ID, _ stated: StatedIdentifier, stored: Assurance, _ reach: Assurance,
     _ time: Timestamp
   ) {
     let isMergeGrade =
-      strongest >= .a2 && stated.assurance >= .a2 && stored >= .a2
-      || stated.identifier.kind == .email && min(stated.assurance, stored) >= .a1 && max(stated.assurance, stored) == .a3
+      reach >= .a2
+      && (min(stated.assurance, stored) >= .a2
+        || stated.identifier.kind == .email && min(stated.assurance, stored) >= .a1 && max(stated.assurance, stored) == .a3)
     let key = Suggestion(
       tenant: tenant, customer: min(customer, other), other: max(customer, other),
       rule: isMergeGrade ? "merge_evidence" : "weaker_evidence")

@@ -13,8 +13,10 @@ public struct Policy: Sendable {
   ]
   /// Local parts of mailboxes that several people read or nobody does: they thread, and never match a person.
   public var roleLocalParts: Set<String> = [
-    "info", "noreply", "no-reply", "donotreply", "do-not-reply", "admin", "administrator", "office", "contact", "sales", "support",
-    "help", "helpdesk", "service", "billing", "accounts", "invoices", "postmaster", "mailer-daemon", "webmaster", "hostmaster", "abuse",
+    "info", "noreply", "no-reply", "donotreply", "do-not-reply", "admin", "administrator", "office", "contact", "sales",
+    "support",
+    "help", "helpdesk", "service", "billing", "accounts", "invoices", "postmaster", "mailer-daemon", "webmaster", "hostmaster",
+    "abuse",
     "root", "team", "hello", "mail", "reception", "kontakt", "contacto", "buchhaltung",
   ]
   /// A conversation that was silent for longer is over: the next message without reference opens a new one.
@@ -22,8 +24,6 @@ public struct Policy: Sendable {
   /// How long after its resolution a customer's message opens a conversation again; `otherReopenWindow` for the channels not named.
   public var reopenWindows: [Channel: Duration] = [:]
   public var otherReopenWindow: Duration = .seconds(72 * 3_600)
-  /// A provider's time further ahead of the adapter's than this is flagged.
-  public var clockSkew: Duration = .seconds(86_400)
   /// No customer wrote before: such times are defaults of somebody's clock.
   public var earliestPlausible = Timestamp(seconds: 946_684_800)
 

@@ -2,7 +2,7 @@ import Canonical
 
 /// What the database knows about the conversations of a batch's customers, read under their locks.
 public struct ThreadFacts: Sendable {
-  /// The live and the latest ended conversation of each lane, and every conversation that a reference leads to.
+  /// The live conversation of each lane, the two that ended last (the batch may open one of them again), and every conversation that a reference leads to.
   public var conversations: [InTenant<ID>: ConversationState] = [:]
   public var references: [InTenant<ReferenceKey>: (conversation: ID, isSeen: Bool)] = [:]
   /// The profiles of the existing customers that the batch touches.
@@ -23,7 +23,7 @@ public struct ThreadPlanner: Sendable {
   private var references: [InTenant<ReferenceKey>: (conversation: ID, isSeen: Bool)]
   private var profiles: [InTenant<ID>: CustomerProfile]
   private var live: [Lane: ID] = [:]
-  private var latestEnded: [Lane: ID] = [:]
+  private var ended: [Lane: Set<ID>] = [:]
   /// In the order of first use, so that rows come out the same for the same batch.
   private var newConversations: [InTenant<ID>] = []
   private var changedConversations: [InTenant<ID>] = []
@@ -50,13 +50,13 @@ public struct ThreadPlanner: Sendable {
     let lane = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
     if conversation.status.isLive {
       live[lane] = conversation.id
-    } else if let other = latestEnded[lane].flatMap({ conversations[InTenant(key.tenant, $0)] }),
-      (other.openedAt, other.id) > (conversation.openedAt, conversation.id)
-    {
-      return
     } else {
-      latestEnded[lane] = conversation.id
+      ended[lane, default: []].insert(conversation.id)
     }
+  }
+
+  private func latestEnded(_ lane: Lane) -> ConversationState? {
+    ended[lane]?.compactMap { conversations[InTenant(lane.tenant, $0)] }.max { ($0.endedAt, $0.id) < ($1.endedAt, $1.id) }
   }
 
   private mutating func run(_ identity: IdentityPlan) {
@@ -74,9 +74,9 @@ public struct ThreadPlanner: Sendable {
             tenant: record.tenant, id: ids.next(), record: element.record,
             element: record.elements.count > 1 ? element.element : nil, rejection: rejection))
         outcome = .deadLetter(rejection.reason)
-      case .event(let event, let orderedAt, let isSkewed, let resolved):
+      case .event(let event, let orderedAt, let resolved):
         writes.keys.append(InTenant(event.tenant, event.key))
-        outcome = store(event, orderedAt, isSkewed, resolved, element, resolver)
+        outcome = store(event, orderedAt, resolved, element, resolver)
       }
       writes.outcomes[element.record].append(outcome)
     }
@@ -90,7 +90,7 @@ public struct ThreadPlanner: Sendable {
   }
 
   private mutating func store(
-    _ event: Event, _ orderedAt: Timestamp, _ isSkewed: Bool, _ resolved: Resolved?, _ element: IdentityPlan.Element,
+    _ event: Event, _ orderedAt: Timestamp, _ resolved: Resolved?, _ element: IdentityPlan.Element,
     _ resolver: IdentityResolver
   ) -> Outcome {
     var messageID: ID?
@@ -101,7 +101,7 @@ public struct ThreadPlanner: Sendable {
       updateProfile(event, resolved, resolver) { profile in
         profile.displayName = profile.displayName ?? message.customerName
       }
-      messageID = add(message, of: event, orderedAt, isSkewed, resolved)
+      messageID = add(message, of: event, orderedAt, resolved)
       outcome = .stored
     case .contact(let contact):
       guard let resolved else { return .stored }
@@ -158,6 +158,9 @@ public struct ThreadPlanner: Sendable {
 
   private mutating func add(_ organization: Organization, of event: Event, _ updatedAt: Timestamp) {
     let key = InTenant(event.tenant, organization.externalID)
+    // Who only names it says nothing about it.
+    let isBare = organization == Organization(externalID: organization.externalID)
+    let updatedAt = isBare ? Timestamp.storable.lowerBound : updatedAt
     if let known = writes.organizations[key], known.at > updatedAt { return }
     writes.organizations[key] = (organization, updatedAt)
   }
@@ -165,15 +168,15 @@ public struct ThreadPlanner: Sendable {
   // MARK: - Conversations
 
   private mutating func add(
-    _ message: Message, of event: Event, _ orderedAt: Timestamp, _ isSkewed: Bool, _ resolved: Resolved
+    _ message: Message, of event: Event, _ orderedAt: Timestamp, _ resolved: Resolved
   ) -> ID {
     let id = ids.next()
     var message = message
-    if isSkewed { message.flags.append("clock_skew") }
     let lane = Lane(event: event, resolved: resolved)
     let (conversation, links) = place(&message, event, orderedAt, lane)
     for link in links where link.conversation != conversation {
-      let link = WriteSet.NewLink(tenant: event.tenant, conversation: conversation, linked: link.conversation, reason: link.reason)
+      let link = WriteSet.NewLink(
+        tenant: event.tenant, conversation: conversation, linked: link.conversation, reason: link.reason)
       if writes.links[link] == nil { writes.links[link] = (id, orderedAt) }
     }
     remember(&message, event, conversation: conversation, message: id)
@@ -211,7 +214,7 @@ public struct ThreadPlanner: Sendable {
     if let referenced { links.append((referenced.id, "reference_not_live")) }
 
     let isFromCustomer = message.direction == .inbound && message.authorKind == .customer
-    let ended = latestEnded[lane].flatMap { conversations[InTenant(lane.tenant, $0)] }
+    let ended = latestEnded(lane)
     if let current = live[lane].flatMap({ conversations[InTenant(lane.tenant, $0)] }) {
       // A late message joins what was live when it was sent.
       if orderedAt < current.openedAt, let ended, ended.wasLive(at: orderedAt) { return (ended.id, links) }
@@ -225,9 +228,10 @@ public struct ThreadPlanner: Sendable {
     guard let candidate = referenced.flatMap({ $0.lane == lane.name ? $0 : nil }) ?? ended else {
       return (open(lane, event, message, orderedAt, previous: nil), links)
     }
-    let resolvedAt = candidate.resolvedAt ?? candidate.lastMessageAt
-    if orderedAt <= resolvedAt && orderedAt >= candidate.openedAt { return (candidate.id, links) }
-    if candidate.status == .resolved, orderedAt.duration(since: resolvedAt) <= policy.reopenWindow(event.channel) {
+    let resolvedAt = candidate.endedAt
+    // What comes late opens it again as well: nobody has seen it.
+    let isLate = candidate.wasLive(at: orderedAt)
+    if candidate.status == .resolved, isLate || orderedAt.duration(since: resolvedAt) <= policy.reopenWindow(event.channel) {
       if isFromCustomer { reopen(InTenant(lane.tenant, candidate.id), lane) }
       return (candidate.id, links)
     }
@@ -265,7 +269,7 @@ public struct ThreadPlanner: Sendable {
     conversations[key] = conversation
     reopened.insert(key)
     live[lane] = key.value
-    if latestEnded[lane] == key.value { latestEnded[lane] = nil }
+    ended[lane]?.remove(key.value)
   }
 
   private mutating func resolve(_ key: InTenant<ID>, at time: Timestamp, _ event: Event) {
@@ -278,7 +282,7 @@ public struct ThreadPlanner: Sendable {
     change(key)
     let lane = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
     live[lane] = nil
-    latestEnded[lane] = key.value
+    ended[lane, default: []].insert(key.value)
   }
 
   private mutating func change(_ key: InTenant<ID>) {
@@ -388,7 +392,6 @@ public struct ThreadPlanner: Sendable {
 }
 
 extension ConversationState {
-  fileprivate func wasLive(at time: Timestamp) -> Bool {
-    openedAt <= time && time <= (resolvedAt ?? lastMessageAt)
-  }
+  fileprivate var endedAt: Timestamp { resolvedAt ?? lastMessageAt }
+  fileprivate func wasLive(at time: Timestamp) -> Bool { openedAt <= time && time <= endedAt }
 }

@@ -129,7 +129,8 @@ public struct CustomerProfile: Sendable, Equatable {
   public var updatedAt: Timestamp?
 
   public init(
-    displayName: String? = nil, isVerified: Bool, language: String? = nil, organization: String? = nil, updatedAt: Timestamp? = nil
+    displayName: String? = nil, isVerified: Bool, language: String? = nil, organization: String? = nil,
+    updatedAt: Timestamp? = nil
   ) {
     self.displayName = displayName
     self.isVerified = isVerified

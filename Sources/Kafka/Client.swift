@@ -40,7 +40,7 @@ struct Client: ~Copyable {
       let error = rd_kafka_last_error()
       rd_kafka_conf_destroy(settings)
       retained.release()
-      // Some properties are only checked here. The text may quote a value, but it starts with the property's name.
+      // Some properties are only checked here, and only the text says which; as it may quote a value, nothing else is taken from it.
       let complaint = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
       let names = Array(configuration.properties.keys) + defaults.map(\.key) + basics.map(\.0)
       throw KafkaFault(error, property: names.filter { complaint.contains($0) }.max { $0.utf8.count < $1.utf8.count })

@@ -4,8 +4,9 @@ import Logging
 
 /// librdkafka's own broker (rdkafka_mock.h): speaks Kafka's protocol on loopback, also to other processes; for `dev` and tests.
 ///
-/// A partition keeps 5 MiB or 100,000 records and then trims. A group's first member waits 3 s for others; later rebalances take up
-/// to the session timeout. Brokers count from 1. Methods throw `_DESTROY` after `close`.
+/// A partition keeps 5 MiB or 100,000 records and then trims. A group's first member waits 3 s for others, which its session has
+/// to outlast; later rebalances take up to the session timeout less a second. Brokers count from 1. Methods throw `_DESTROY`
+/// after `close`.
 public actor EmbeddedBroker {
   /// Owner of the cluster and of the client that it lives in.
   private struct Cluster: ~Copyable {
@@ -15,9 +16,12 @@ public actor EmbeddedBroker {
 
     init(_ brokerCount: Int, _ configuration: KafkaConfiguration) throws(KafkaFault) {
       let client = try Client(
-        RD_KAFKA_PRODUCER, defaults: ["log_level": "4"], configuration: configuration, context: ClientContext(logger: configuration.logger))
+        RD_KAFKA_PRODUCER, defaults: ["log_level": "4"], configuration: configuration,
+        context: ClientContext(logger: configuration.logger))
       let count = Int32(clamping: min(max(brokerCount, 1), 3))
-      guard let raw = rd_kafka_mock_cluster_new(client.raw, count) else { throw KafkaFault(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE) }
+      guard let raw = rd_kafka_mock_cluster_new(client.raw, count) else {
+        throw KafkaFault(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE)
+      }
       self.raw = raw
       self.brokerCount = count
       self.client = client

@@ -78,8 +78,7 @@ public actor KafkaConsumer {
   /// Joins the group for these topics; a name that starts with `^` is a pattern (POSIX extended).
   public func subscribe(topics: [String]) throws(KafkaFault) {
     let handle = try open()
-    let list = PartitionList(topics.map { TopicPartition($0, RD_KAFKA_PARTITION_UA) })
-    try check(rd_kafka_subscribe(handle, list.raw))
+    try check(withPartitionList(topics.map { TopicPartition($0, RD_KAFKA_PARTITION_UA) }) { rd_kafka_subscribe(handle, $0) })
   }
 
   /// Waits up to 100 ms (or `linger`, if longer) for a first record, then collects for `linger` or until either bound is reached,
@@ -96,8 +95,9 @@ public actor KafkaConsumer {
     var byteCount = 0
     var deadline = ContinuousClock.now + max(linger, Self.firstWait)
     // Each turn takes one event, and what is there already is taken also when the time is up.
-    for _ in 0..<max(1, maximumRecords) where byteCount < max(1, maximumBytes) {
-      guard let event = rd_kafka_queue_poll(queue, (deadline - .now).wholeMilliseconds) else { break }
+    for _ in 0..<max(1, maximumRecords) {
+      guard byteCount < max(1, maximumBytes), let event = rd_kafka_queue_poll(queue, (deadline - .now).wholeMilliseconds)
+      else { break }
       defer { rd_kafka_event_destroy(event) }
       if rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH {
         // One record an event.
@@ -112,7 +112,7 @@ public actor KafkaConsumer {
         break
       }
     }
-    for record in records { positions[record.topicPartition] = .offset(record.offset + 1) }
+    for record in records { positions[record.topicPartition] = .offset(record.offset &+ 1) }
     return .records(records)
   }
 
@@ -121,7 +121,7 @@ public actor KafkaConsumer {
     switch rd_kafka_event_type(event) {
     case RD_KAFKA_EVENT_REBALANCE:
       unanswered = code
-      let partitions = TopicPartition.all(in: rd_kafka_event_topic_partition_list(event))
+      let partitions = rd_kafka_event_topic_partition_list(event)?.elements.map { TopicPartition($0) } ?? []
       if code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS { return .assigned(partitions) }
       return .revoked(partitions, isLost: rd_kafka_assignment_lost(handle) != 0)
     case RD_KAFKA_EVENT_ERROR:
@@ -160,8 +160,7 @@ public actor KafkaConsumer {
       }
     }
     if resumes { try resume(Array(paused)) }
-    let raw = PartitionList(list)
-    try check(rd_kafka_assign(handle, raw.raw))
+    try check(withOffsetList(list) { rd_kafka_assign(handle, $0) })
     positions = Dictionary(starts.map { ($0.partition, $0.position) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -177,12 +176,15 @@ public actor KafkaConsumer {
   /// The group's offsets at the broker; a partition without one is left out. Asks the broker, at most 5 s.
   public func committedOffsets(for partitions: [TopicPartition]) throws(KafkaFault) -> [TopicPartition: Int64] {
     let handle = try open()
-    let list = PartitionList(partitions)
-    try check(rd_kafka_committed(handle, list.raw, Self.requestTimeoutMilliseconds))
+    let (code, elements) = withPartitionList(partitions) { list in
+      let code = rd_kafka_committed(handle, list, Self.requestTimeoutMilliseconds)
+      return (code, list?.elements.map { (partition: TopicPartition($0), offset: $0.offset, code: $0.err) } ?? [])
+    }
+    try check(code)
     var offsets: [TopicPartition: Int64] = [:]
-    for raw in UnsafeBufferPointer(start: list.raw.pointee.elems, count: Int(list.raw.pointee.cnt)) {
-      try check(raw.err, partition: TopicPartition(raw))
-      if raw.offset >= 0 { offsets[TopicPartition(raw)] = raw.offset }
+    for element in elements {
+      try check(element.code, partition: element.partition)
+      if element.offset >= 0 { offsets[element.partition] = element.offset }
     }
     return offsets
   }
@@ -190,22 +192,19 @@ public actor KafkaConsumer {
   /// Reports the next offsets to read to the broker, for those who watch lag there; does not wait for the answer.
   public func commit(_ offsets: [TopicPartition: Int64]) throws(KafkaFault) {
     let handle = try open()
-    let list = PartitionList(offsets.map { (partition: $0.key, offset: $0.value) })
-    try check(rd_kafka_commit(handle, list.raw, 1))
+    try check(withOffsetList(offsets.map { (partition: $0.key, offset: $0.value) }) { rd_kafka_commit(handle, $0, 1) })
   }
 
   /// Reads no further records of these partitions; those that `poll` has not returned are read again after `resume`.
   public func pause(_ partitions: [TopicPartition]) throws(KafkaFault) {
     let handle = try open()
-    let list = PartitionList(partitions)
-    try check(rd_kafka_pause_partitions(handle, list.raw))
+    try check(withPartitionList(partitions) { rd_kafka_pause_partitions(handle, $0) })
     paused.formUnion(partitions)
   }
 
   public func resume(_ partitions: [TopicPartition]) throws(KafkaFault) {
     let handle = try open()
-    let list = PartitionList(partitions)
-    try check(rd_kafka_resume_partitions(handle, list.raw))
+    try check(withPartitionList(partitions) { rd_kafka_resume_partitions(handle, $0) })
     paused.subtract(partitions)
   }
 
@@ -252,7 +251,7 @@ public actor KafkaConsumer {
     for case (let partition, .offset(let offset)) in positions {
       var (low, high) = (Int64(0), Int64(0))
       let code = rd_kafka_get_watermark_offsets(handle, partition.topic, partition.partition, &low, &high)
-      if code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 { lag[partition] = max(0, high - offset) }
+      if code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 { lag[partition] = max(0, high &- offset) }
     }
     return lag
   }
@@ -269,7 +268,7 @@ public actor KafkaConsumer {
     // Before closing begins, while an answer still counts.
     switch unanswered {
     case nil: break
-    case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS: rd_kafka_assign(handle, PartitionList([TopicPartition]()).raw)
+    case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS: _ = withOffsetList([]) { rd_kafka_assign(handle, $0) }
     default: rd_kafka_assign(handle, nil)
     }
     let queue = rd_kafka_queue_new(handle)

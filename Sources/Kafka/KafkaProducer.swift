@@ -45,7 +45,8 @@ public actor KafkaProducer {
   /// Sends all records in this order and waits until each is delivered or has failed; the results are their offsets, in this order.
   ///
   /// Ends within `delivery.timeout.ms` from when the last record found room in the queue. Throws when the producer is closed or
-  /// fatally broken and nothing was sent. Of records that failed, those with disposition `retry` may have been stored all the same.
+  /// fatally broken and nothing was sent. Of records that failed, those with disposition `retry` may have been stored all the same;
+  /// of those delivered, the offset is negative where only an earlier attempt's answer had it.
   public func send(_ records: [ProducerRecord]) async throws(KafkaFault) -> [Result<Int64, KafkaFault>] {
     guard let handle else { throw .closed }
     if let fault = KafkaFault(rd_kafka_fatal_error(handle, nil, 0), handle) { throw fault }

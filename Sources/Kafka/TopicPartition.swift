@@ -44,32 +44,33 @@ public struct Watermarks: Sendable, Equatable {
   public let high: Int64
 }
 
-/// Owner of a `rd_kafka_topic_partition_list_t`.
-struct PartitionList: ~Copyable {
-  let raw: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
-
-  init(_ starts: some Collection<(partition: TopicPartition, offset: Int64)>) {
-    raw = rd_kafka_topic_partition_list_new(Int32(clamping: starts.count))
-    for start in starts {
-      rd_kafka_topic_partition_list_add(raw, start.partition.topic, start.partition.partition).pointee.offset = start.offset
-    }
+/// Lends a list made for the call.
+func withOffsetList<Result>(
+  _ offsets: [(partition: TopicPartition, offset: Int64)],
+  _ body: (UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Result
+) -> Result {
+  let list = rd_kafka_topic_partition_list_new(Int32(clamping: offsets.count))
+  defer { rd_kafka_topic_partition_list_destroy(list) }
+  for (partition, offset) in offsets {
+    rd_kafka_topic_partition_list_add(list, partition.topic, partition.partition).pointee.offset = offset
   }
+  return body(list)
+}
 
-  init(_ partitions: some Collection<TopicPartition>) {
-    self.init(partitions.map { (partition: $0, offset: Int64(RD_KAFKA_OFFSET_INVALID)) })
-  }
-
-  deinit { rd_kafka_topic_partition_list_destroy(raw) }
+func withPartitionList<Result>(
+  _ partitions: some Collection<TopicPartition>, _ body: (UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Result
+) -> Result {
+  withOffsetList(partitions.map { (partition: $0, offset: Int64(RD_KAFKA_OFFSET_INVALID)) }, body)
 }
 
 extension TopicPartition {
   init(_ raw: rd_kafka_topic_partition_t) {
     self.init(String(cString: raw.topic), raw.partition)
   }
+}
 
-  /// Copies a list that librdkafka owns.
-  static func all(in list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> [TopicPartition] {
-    guard let list = list?.pointee else { return [] }
-    return UnsafeBufferPointer(start: list.elems, count: Int(list.cnt)).map { TopicPartition($0) }
+extension UnsafeMutablePointer<rd_kafka_topic_partition_list_t> {
+  var elements: UnsafeBufferPointer<rd_kafka_topic_partition_t> {
+    UnsafeBufferPointer(start: pointee.elems, count: Int(pointee.cnt))
   }
 }

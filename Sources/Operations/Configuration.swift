@@ -32,7 +32,9 @@ public struct Configuration: Sendable, Equatable {
     kafkaBootstrapServers = required("THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS")
     databaseURL = required("THROUGHLINE_DATABASE_URL")
     topicPrefix = environment["THROUGHLINE_TOPIC_PREFIX"] ?? ""
-    if !topicPrefix.utf8.allSatisfy({ ($0 >= 0x61 && $0 <= 0x7a) || ($0 >= 0x41 && $0 <= 0x5a) || ($0 >= 0x30 && $0 <= 0x39) || [0x2e, 0x5f, 0x2d].contains($0) }) {
+    if !topicPrefix.utf8.allSatisfy({
+      ($0 >= 0x61 && $0 <= 0x7a) || ($0 >= 0x41 && $0 <= 0x5a) || ($0 >= 0x30 && $0 <= 0x39) || [0x2e, 0x5f, 0x2d].contains($0)
+    }) {
       problems.append("THROUGHLINE_TOPIC_PREFIX has characters that topics can not have: letters, digits, '.', '_' and '-' only")
     }
     consumerGroup = environment["THROUGHLINE_CONSUMER_GROUP"] ?? "throughline-ingest"

@@ -91,7 +91,8 @@ public struct TerminalLogHandler: LogHandler {
       case .error, .critical: "\u{1b}[31m"
       }
     let details = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
-    sink.write(Array("\(colour)\(LogClock.now().dropFirst(11).prefix(12))\u{1b}[0m \(event.message) \u{1b}[2m\(details)\u{1b}[0m\n".utf8))
+    sink.write(
+      Array("\(colour)\(LogClock.now().dropFirst(11).prefix(12))\u{1b}[0m \(event.message) \u{1b}[2m\(details)\u{1b}[0m\n".utf8))
   }
 }
 

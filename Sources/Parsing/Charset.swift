@@ -42,7 +42,7 @@ enum Charset {
     "tis-620": "cp874", "windows-874": "cp874", "x-mac-roman": "macintosh", "macintosh": "macintosh",
     "ks_c_5601-1987": "cp949", "ks_c_5601": "cp949", "ksc5601": "cp949", "ksc_5601": "cp949", "euc-kr": "cp949", "cp949": "cp949",
     "windows-949": "cp949", "iso-2022-kr": "iso-2022-kr", "gb2312": "gb18030", "gb_2312-80": "gb18030", "gbk": "gb18030",
-    "x-gbk": "gb18030", "cp936": "gb18030", "gb18030": "gb18030", "hz-gb-2312": "gb18030", "big5": "big5-hkscs",
+    "x-gbk": "gb18030", "cp936": "gb18030", "gb18030": "gb18030", "big5": "big5-hkscs",
     "big5-hkscs": "big5-hkscs", "cp950": "big5-hkscs", "shift_jis": "cp932", "shift-jis": "cp932", "sjis": "cp932",
     "x-sjis": "cp932", "windows-31j": "cp932", "cp932": "cp932", "euc-jp": "euc-jp-ms", "x-euc-jp": "euc-jp-ms",
     "iso-2022-jp": "iso-2022-jp-3", "cp50220": "iso-2022-jp-3", "cp50221": "iso-2022-jp-3", "utf-7": "utf-7",

@@ -17,7 +17,11 @@ enum FlowedText {
       paragraphDepth = nil
     }
 
-    for line in Array(text.utf8).split(separator: 0x0A, omittingEmptySubsequences: false) {
+    let bytes = Array(text.utf8)
+    var start = 0
+    while start < bytes.count {
+      let line = bytes[start...].prefix { $0 != 0x0A }
+      start = line.endIndex + 1
       var rest = line.drop { $0 == UInt8(ascii: ">") }
       let depth = line.count - rest.count
       if rest.first == 0x20 { rest = rest.dropFirst() }
@@ -29,8 +33,6 @@ enum FlowedText {
       if !isFlowed { end() }
     }
     end()
-    // The split saw an empty line behind the last line end.
-    output.removeLast()
     return String(decoding: output, as: UTF8.self)
   }
 

@@ -3,7 +3,10 @@ import CXML
 /// HTML as the text that a reader sees.
 public enum HTMLText {
   private static let ready: Void = xmlInitParser()
-  private static let chunkBytes = 16_384
+  private static let chunkBytes = 2_048
+  private static let maximumSeparators = 10_000
+  /// An element that holds the document and that no stray end tag closes: with nothing open libxml2 takes the rest for an epilogue.
+  private static let root = "<throughline>"
 
   /// Visible text by libxml2's SAX parser, in linear time. `script`, `style` and `head` are dropped, block elements break lines,
   /// white space is collapsed outside `pre`, links keep their text.
@@ -16,7 +19,7 @@ public enum HTMLText {
     _ = ready
     let writer = HTMLTextWriter(maximumBytes: max(0, maximumOutputBytes), isDroppingQuotes: droppingQuotes)
     // The parser takes NUL for the end.
-    let bytes = html.utf8.contains(0) ? html.utf8.map { $0 == 0 ? 0x20 : $0 } : Array(html.utf8)
+    let bytes = root.utf8 + html.utf8.lazy.map { $0 == 0 ? 0x20 : $0 }
     bytes.withUnsafeBytes { parse($0.bindMemory(to: CChar.self), into: writer) }
     return (writer.text, writer.isTruncated)
   }
@@ -34,15 +37,27 @@ public enum HTMLText {
       xmlFreeDoc(parser.pointee.myDoc)
       htmlFreeParserCtxt(parser)
     }
-    let options = [HTML_PARSE_RECOVER, HTML_PARSE_NOERROR, HTML_PARSE_NOWARNING, HTML_PARSE_NONET, HTML_PARSE_IGNORE_ENC]
+    let options = [
+      HTML_PARSE_RECOVER, HTML_PARSE_NOERROR, HTML_PARSE_NOWARNING, HTML_PARSE_NONET, HTML_PARSE_NOIMPLIED, HTML_PARSE_IGNORE_ENC,
+    ]
     htmlCtxtUseOptions(parser, Int32(options.reduce(0) { $0 | $1.rawValue }))
     var position = 0
+    var separators = 0
     while position < bytes.count, !writer.isStopped {
-      let count = min(chunkBytes, bytes.count - position)
-      htmlParseChunk(parser, bytes.baseAddress.map { $0 + position }, Int32(count), 0)
-      position += count
+      let chunk = UnsafeBufferPointer(rebasing: bytes[position...].prefix(chunkBytes))
+      htmlParseChunk(parser, chunk.baseAddress, Int32(chunk.count), 0)
+      position += chunk.count
+      // libxml2 compares each attribute of a tag with all before it. A tag that outgrows a chunk is parsed only when it ends.
+      if isInsideTag(parser) { separators += chunk.count { $0 == 0x3D || (0x09...0x0D).contains($0) || $0 == 0x20 } }
+      if separators > maximumSeparators { return writer.truncate() }
     }
     if !writer.isStopped { htmlParseChunk(parser, nil, 0, 1) }
+  }
+
+  /// Whether the parser waits for the end of a start tag.
+  private static func isInsideTag(_ parser: htmlParserCtxtPtr) -> Bool {
+    guard let input = parser.pointee.input?.pointee, let start = input.cur, let end = input.end else { return false }
+    return end - start > 1 && start[0] == UInt8(ascii: "<") && (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(start[1] | 0x20)
   }
 }
 
@@ -157,7 +172,7 @@ private final class HTMLTextWriter {
     return true
   }
 
-  private func truncate() {
+  func truncate() {
     isTruncated = true
     isStopped = true
   }

@@ -77,8 +77,7 @@ public enum ISO8601 {
       if take("Z") || take("z") || take("UTC") { return 0 }
       let isWest = take("-")
       guard isWest || take("+"), let hours = number(2), hours < 24 else { return nil }
-      _ = take(":")
-      let minutes = rest.isEmpty ? 0 : number(2) ?? 60
+      let minutes = take(":") || !rest.isEmpty ? number(2) ?? 60 : 0
       guard minutes < 60 else { return nil }
       return (hours * 60 + minutes) * (isWest ? -1 : 1)
     }

@@ -14,7 +14,7 @@ public final class JSONParser {
   fileprivate var generation: UInt32 = 0
   private let maximumBytes: Int
 
-  /// `maximumDepth` counts objects and arrays inside one another.
+  /// `maximumDepth` counts objects and arrays inside one another, but for an empty one at the bottom.
   public init(maximumBytes: Int, maximumDepth: Int = 64) {
     self.maximumBytes = max(0, maximumBytes)
     // A repaired body is longer than its original by two quotes around each integer of twenty characters or more.
@@ -37,7 +37,7 @@ public final class JSONParser {
     case CT_JSON_INVALID_UTF8: throw .invalidUTF8
     case CT_JSON_TOO_LARGE: throw .tooLarge
     case CT_JSON_TOO_DEEP: throw .tooDeep
-    default: throw .malformed(words.map { String(cString: $0) } ?? "")
+    default: throw .malformed(words.map { String(cString: $0) } ?? "empty")
     }
   }
 

@@ -14,16 +14,30 @@ public enum MIME {
   ) throws(MIMEFault) -> MIMEMessage {
     _ = ready
     guard bytes.count <= maximumBytes else { throw .tooLarge }
-    let result: Result<MIMEMessage, MIMEFault> = bytes.withUnsafeBufferPointer { mail in
+    let clean = withoutHeaderNULs(bytes)
+    let result: Result<MIMEMessage, MIMEFault> = (clean ?? bytes).withUnsafeBufferPointer { mail in
       Result { () throws(MIMEFault) in
         let safeCount = try MIMEGuard.safePrefix(of: mail, maximumContainers: maximumParts)
         guard let parsed = GMimeParsed(UnsafeBufferPointer(rebasing: mail.prefix(safeCount))) else { throw .unreadable }
         var reader = MIMEReader(maximumDepth: maximumDepth, maximumParts: maximumParts)
+        if clean != nil { reader.message.flag("nul_replaced") }
         if safeCount < mail.count { reader.message.flag("structure_capped") }
         return try reader.read(parsed)
       }
     }
     return try result.get()
+  }
+
+  /// A copy with U+FFFD for each NUL of the header, or nil when there is none: GMime would cut an address there and pass the rest by.
+  private static func withoutHeaderNULs(_ bytes: [UInt8]) -> [UInt8]? {
+    var isAtLineStart = true
+    let end = bytes.firstIndex { byte in
+      defer { isAtLineStart = byte == 0x0A || isAtLineStart && byte == 0x0D }
+      return byte == 0x0A && isAtLineStart
+    }
+    let header = bytes[..<(end ?? bytes.count)]
+    guard header.contains(0) else { return nil }
+    return header.flatMap { $0 == 0 ? Array("\u{FFFD}".utf8) : [$0] } + bytes[header.endIndex...]
   }
 }
 
@@ -93,15 +107,15 @@ private struct MIMEReader {
     guard !message.headers.isEmpty else { throw .unreadable }
 
     message.messageID = id(string(g_mime_message_get_message_id(mail)))
-    message.inReplyTo = ids(message.header("In-Reply-To"), parsed.options)
-    message.references = ids(message.header("References"), parsed.options)
+    message.inReplyTo = ids(message.header("In-Reply-To"))
+    message.references = ids(message.header("References"))
     message.from = mailboxes(g_mime_message_get_from(mail))
     message.sender = mailboxes(g_mime_message_get_sender(mail))
     message.replyTo = mailboxes(g_mime_message_get_reply_to(mail))
     message.to = mailboxes(g_mime_message_get_to(mail))
     message.cc = mailboxes(g_mime_message_get_cc(mail))
     message.dateSeconds = g_mime_message_get_date(mail).map { Int64(g_date_time_to_unix($0)) }
-    message.subject = string(g_mime_message_get_subject(mail)).map(oneLine)
+    message.subject = message.header("Subject")
     guard let root else { return message }
     let body = try read(root, depth: 0)
     message.plainText = body.plain
@@ -130,12 +144,14 @@ private struct MIMEReader {
     return oneLine(text)
   }
 
-  /// Ids in `<>`, whatever prose stands around them; a lone word with "@" also counts.
-  private mutating func ids(_ header: String?, _ options: OpaquePointer) -> [String] {
-    guard let header, let list = g_mime_references_parse(options, header) else { return [] }
-    defer { g_mime_references_free(list) }
-    let found = (0..<g_mime_references_length(list)).compactMap { id(string(g_mime_references_get_message_id(list, $0))) }
-    if found.isEmpty, header.contains("@"), !header.contains(where: { " <>\"".contains($0) }), let word = id(header) { return [word] }
+  /// Ids in `<>`, whatever prose stands around them; a lone word with "@" also counts. GMime's parser loses ids behind a comma.
+  private mutating func ids(_ header: String?) -> [String] {
+    guard let header else { return [] }
+    let found = header.split(separator: "<", omittingEmptySubsequences: false).dropFirst().compactMap { piece in
+      piece.firstIndex(of: ">").flatMap { id(piece[..<$0].filter { $0 != " " }) }
+    }
+    let isOneWord = header.contains("@") && !header.contains(where: { " <>\"".contains($0) })
+    if isOneWord, let word = id(header) { return [word] }
     guard found.count > Self.maximumReferences else { return found }
     message.flag("references_capped")
     // Threads hang on the first and on the last.
@@ -228,7 +244,7 @@ private struct MIMEReader {
 
   private func isBodyText(_ part: UnsafeMutablePointer<GMimePart>, isRoot: Bool) -> Bool {
     let object = UnsafeMutableRawPointer(part).assumingMemoryBound(to: GMimeObject.self)
-    let isText = isType(object, "text", "plain") || isType(object, "text", "html")
+    let isText = isType(object, "text", "plain") || isType(object, "text", "html") || isUnreadableType(object)
     return isText && disposition(object) != "attachment" && (isRoot || g_mime_part_get_filename(part) == nil)
   }
 
@@ -279,6 +295,11 @@ private struct MIMEReader {
   private func isType(_ object: UnsafeMutablePointer<GMimeObject>, _ type: String, _ subtype: String) -> Bool {
     guard let contentType = g_mime_object_get_content_type(object) else { return false }
     return g_mime_content_type_is_type(contentType, type, subtype) != 0
+  }
+
+  /// GMime takes a type without "/" for binary; RFC 2045, 5.2, suggests plain text, and old programs did write "text".
+  private func isUnreadableType(_ object: UnsafeMutablePointer<GMimeObject>) -> Bool {
+    string(g_mime_object_get_header(object, "Content-Type")).map { !$0.contains("/") } ?? false
   }
 
   private func size(of part: UnsafeMutablePointer<GMimePart>) -> Int {

@@ -19,6 +19,7 @@ public actor PostgresConnection {
   private let thread: BlockingThread
   private let url: String
   private let applicationName: String
+  private let settings: [String]
   private var handle: Handle?
   private var prepared: Set<String> = []
 
@@ -27,9 +28,11 @@ public actor PostgresConnection {
   /// - Parameters:
   ///   - url: a libpq connection string or URL; TLS by its `sslmode`.
   ///   - applicationName: shown in `pg_stat_activity`, and the name of the thread.
-  public init(url: String, applicationName: String) {
+  ///   - settings: assignments for the whole session, such as `jit = off`.
+  public init(url: String, applicationName: String, settings: [String] = []) {
     self.url = url
     self.applicationName = applicationName
+    self.settings = settings
     thread = BlockingThread(name: applicationName)
   }
 
@@ -57,6 +60,12 @@ public actor PostgresConnection {
     PQsetNoticeReceiver(pg, { _, _ in }, nil)
     handle = consume new
     prepared = []
+    do throws(PostgresFault) {
+      if !settings.isEmpty { try execute(settings.map { "SET " + $0 }.joined(separator: ";")) }
+    } catch {
+      handle = nil
+      throw error
+    }
   }
 
   public func close() { handle = nil }

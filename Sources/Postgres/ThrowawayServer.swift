@@ -40,7 +40,9 @@ public final class ThrowawayServer: Sendable {
     guard mkdtemp(&template) != nil else { throw Fault(description: "can not make a directory in /tmp: \(Self.error())") }
     let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     self.directory = directory
-    var arguments = ["setpriv", "--pdeathsig", "TERM", "sh", "-c", Self.supervisor, "throughline-postgres", directory, binaries, options]
+    var arguments = [
+      "setpriv", "--pdeathsig", "TERM", "sh", "-c", Self.supervisor, "throughline-postgres", directory, binaries, options,
+    ]
     if geteuid() == 0 {
       guard let user = getpwnam("postgres"), chown(directory, user.pointee.pw_uid, user.pointee.pw_gid) == 0 else {
         throw Fault(description: "there is no user postgres to run the server as: install the package postgresql")

@@ -29,7 +29,8 @@ public enum IngestReads {
     }
     let addresses = keys.filter { !$0.value.kind.isChannelScoped && !$0.value.kind.isClaimed }
     guard !addresses.isEmpty else { return facts }
-    let own = try db.query(Queries.named("accounts_own"), [.texts(addresses.map(\.tenant)), .texts(addresses.map(\.value.value))])
+    let own = try db.query(
+      Queries.named("accounts_own"), [.texts(addresses.map(\.tenant)), .texts(addresses.map(\.value.value))])
     for row in 0..<own.count {
       let address = addresses[own.position(row)]
       facts.ownAccounts.insert(InTenant(address.tenant, address.value.value))

@@ -81,7 +81,8 @@ public enum IngestWrites {
     _ = try db.query(
       Queries.named("organizations_upsert"),
       [
-        .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value)), .texts(rows.map(\.value.organization.name)), .texts(domains),
+        .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value)), .texts(rows.map(\.value.organization.name)),
+        .texts(domains),
         .texts(rows.map(\.value.organization.accountManager)), .times(rows.map { $0.value.at }),
       ])
   }
@@ -93,13 +94,15 @@ public enum IngestWrites {
         Queries.named("customers_update"),
         [
           .texts(changed.map(\.key.tenant)), .ids(changed.map(\.key.value)), .texts(changed.map(\.value.displayName)),
-          .bools(changed.map(\.value.isVerified)), .texts(changed.map(\.value.language)), .texts(changed.map(\.value.organization)),
+          .bools(changed.map(\.value.isVerified)), .texts(changed.map(\.value.language)),
+          .texts(changed.map(\.value.organization)),
           .times(changed.map(\.value.updatedAt)), .texts(changed.map { traits($0.value).string }),
         ])
     }
     try copy(
       writes.customers.sorted { $0.id < $1.id },
-      "customer (tenant_id, id, display_name, verified, organization_id, language, traits, profile_updated_at, created_at)", 9, on: db
+      "customer (tenant_id, id, display_name, verified, organization_id, language, traits, profile_updated_at, created_at)", 9,
+      on: db
     ) { row, customer in
       row.text(customer.tenant)
       row.uuid(PostgresUUID(customer.id))
@@ -270,7 +273,9 @@ public enum IngestWrites {
       row.uuid(PostgresUUID(reference.value.conversation))
       row.uuid(reference.value.message.map { PostgresUUID($0) })
     }
-    let links = writes.links.sorted { ($0.key.conversation, $0.key.linked, $0.key.reason) < ($1.key.conversation, $1.key.linked, $1.key.reason) }
+    let links = writes.links.sorted {
+      ($0.key.conversation, $0.key.linked, $0.key.reason) < ($1.key.conversation, $1.key.linked, $1.key.reason)
+    }
     guard !links.isEmpty else { return }
     _ = try db.query(
       Queries.named("links_insert"),
@@ -323,7 +328,8 @@ public enum IngestWrites {
     }
     try copy(
       writes.deadLetters,
-      "dead_letter (id, tenant_id, topic, partition, record_offset, element, reason, detail, key, value, value_bytes, headers)", 12,
+      "dead_letter (id, tenant_id, topic, partition, record_offset, element, reason, detail, key, value, value_bytes, headers)",
+      12,
       on: db
     ) { row, letter in
       let record = records[letter.record].record

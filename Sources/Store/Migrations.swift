@@ -52,7 +52,9 @@ public enum Migrations {
         }
       }
       return pending.map(\.name)
-    } mapping: { .postgres($0) }
+    } mapping: {
+      .postgres($0)
+    }
   }
 
   /// Fails unless the schema is exactly the one that this binary knows: what a worker demands before it starts.

@@ -27,21 +27,23 @@ public struct OffsetClaims: Sendable {
   ) throws(PostgresFault) -> [OffsetClaim] {
     let rows = partitions.sorted { ($0.topic, $0.partition) < ($1.topic, $1.partition) }
     let keys: [PostgresParameter] = [.text(group), .texts(rows.map(\.topic)), .int4s(rows.map(\.partition))]
-    _ = try db.query(Queries.named("offsets_create"), keys)
     func attempt() throws(PostgresFault) -> [OffsetClaim] {
       try db.transaction(settings: ["lock_timeout = \(patienceMilliseconds)", "synchronous_commit = on"]) {
         () throws(PostgresFault) in
+        // Waits as well, where somebody is just changing the row.
+        _ = try db.query(Queries.named("offsets_create"), keys)
         _ = try db.query(Queries.named("offsets_lock"), keys)
         let result = try db.query(Queries.named("offsets_claim"), keys + [.text(owner)])
         return (0..<result.count).map {
           OffsetClaim(
-            topic: result.text($0, 0), partition: result.int4($0, 1), epoch: result.int8($0, 2), nextOffset: result.optionalInt8($0, 3))
+            topic: result.text($0, 0), partition: result.int4($0, 1), epoch: result.int8($0, 2),
+            nextOffset: result.optionalInt8($0, 3))
         }
       }
     }
     do {
       return try attempt()
-    } catch where error.sqlState == "55P03" {
+    } catch  where error.sqlState == "55P03" {
       _ = try db.query(Queries.named("offsets_terminate_holders"), keys)
       return try attempt()
     }

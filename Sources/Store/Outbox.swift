@@ -21,6 +21,9 @@ public struct OutboxRecord: Sendable {
 
 /// The outbox as its publishers see it: leases on shards, and the oldest rows of the shards they hold.
 public struct Outbox: Sendable {
+  /// A letter with a longer value is published without it: with headers it would pass a broker's usual limit of 1 MB.
+  static let maximumPublishedBytes = 900_000
+
   public let owner: String
   public let leaseSeconds: Double
 
@@ -61,19 +64,20 @@ public struct Outbox: Sendable {
   private func letter(_ rows: borrowing PostgresResult, _ row: Int) -> OutboxRecord {
     let id = rows.uuid(row, 15).id
     var headers = RecordHeaders.parse(rows.text(row, 7))
-    let isInPieces = rows.isNull(row, 6) && rows.int8(row, 8) > 0
+    let isTooLong = rows.int8(row, 8) > Self.maximumPublishedBytes
     var ours = [
       ("throughline_dead_letter_id", id.description), ("throughline_topic", rows.text(row, 9)),
       ("throughline_partition", String(rows.int4(row, 10))), ("throughline_offset", String(rows.int8(row, 11))),
       ("throughline_reason", rows.text(row, 13)), ("throughline_detail", rows.text(row, 14)),
     ]
     if !rows.isNull(row, 12) { ours.append(("throughline_element", String(rows.int4(row, 12)))) }
-    // The value is too long to publish: it is in dead_letter_piece, by topic, partition and offset.
-    if isInPieces { ours.append(("throughline_value_bytes", String(rows.int8(row, 8)))) }
+    // The value is in dead_letter or, above 1 MiB, in dead_letter_piece.
+    if isTooLong { ours.append(("throughline_value_bytes", String(rows.int8(row, 8)))) }
     headers += ours.map { Record.Header($0.0, Array($0.1.utf8)) }
     return OutboxRecord(
       shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2),
-      key: rows.isNull(row, 5) ? nil : Array(rows.bytes(row, 5)), value: rows.isNull(row, 6) ? nil : Array(rows.bytes(row, 6)),
+      key: rows.isNull(row, 5) ? nil : Array(rows.bytes(row, 5)),
+      value: rows.isNull(row, 6) || isTooLong ? nil : Array(rows.bytes(row, 6)),
       headers: headers)
   }
 

@@ -24,7 +24,8 @@ enum RecordHeaders {
   static func parse(_ json: String) -> [Record.Header] {
     let entries = (try? JSONDecoder().decode([Entry].self, from: Data(json.utf8))) ?? []
     return entries.map { entry in
-      Record.Header(entry.name, entry.base64.flatMap { Data(base64Encoded: $0) }.map { Array($0) } ?? entry.value.map { Array($0.utf8) })
+      Record.Header(
+        entry.name, entry.base64.flatMap { Data(base64Encoded: $0) }.map { Array($0) } ?? entry.value.map { Array($0.utf8) })
     }
   }
 }

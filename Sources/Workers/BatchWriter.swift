@@ -52,7 +52,8 @@ final class BatchWriter: Sendable {
       stored < low
       ? "offsets \(stored) to \(low - 1) were deleted before they were read"
       : "the log ends at \(high), before the stored offset \(stored): read again from \(low)"
-    let record = Record(topic: claim.topic, partition: claim.partition, offset: stored, timestamp: nil, key: nil, headers: [], value: nil)
+    let record = Record(
+      topic: claim.topic, partition: claim.partition, offset: stored, timestamp: nil, key: nil, headers: [], value: nil)
     let letter = NormalisedRecord(record: record, tenant: "default", elements: [.rejected(Rejection(.offsetsTrimmed, detail))])
     let (milliseconds, seed) = fresh()
     return try await persevere("reposition") { () async throws(PostgresFault) -> OffsetClaim? in
@@ -73,7 +74,9 @@ final class BatchWriter: Sendable {
   }
 
   /// Commits all records, or is abandoned. Throws only for faults that are our own bugs.
-  func write(_ records: [NormalisedRecord], under held: [OffsetClaim]) async throws(PostgresFault) -> (IngestMachine.Written, outcomes: [(channel: String, outcome: Outcome)]) {
+  func write(_ records: [NormalisedRecord], under held: [OffsetClaim]) async throws(PostgresFault) -> (
+    IngestMachine.Written, outcomes: [(channel: String, outcome: Outcome)]
+  ) {
     isAbandoned.withLock { $0 = false }
     var slices = [records]
     var advanced: [TopicAndPartition: OffsetClaim] = [:]
@@ -95,14 +98,16 @@ final class BatchWriter: Sendable {
         logger.warning(
           "batch not committed",
           metadata: [
-            "event.action": "batch_retry", "error.type": "\(error.sqlState)", "records": "\(slice.count)", "attempt": "\(attempt)",
+            "event.action": "batch_retry", "error.type": "\(error.sqlState)", "records": "\(slice.count)",
+            "attempt": "\(attempt)",
           ])
         if isAbandoned.withLock({ $0 }) { return (.abandoned, outcomes) }
         switch error.disposition {
         case .stop: throw error
         case .reconnect, .backOff: try await pause(attempt)
         case .replan, .halve, .bisect:
-          let isHopeless = error.disposition == .bisect || attempt >= Self.maximumAttempts || error.disposition == .halve && slice.count > 1
+          let isHopeless =
+            error.disposition == .bisect || attempt >= Self.maximumAttempts || error.disposition == .halve && slice.count > 1
           if !isHopeless {
             try await pause(attempt)
           } else if slice.count > 1 {
@@ -147,7 +152,7 @@ final class BatchWriter: Sendable {
       probe.elements = Array(record.elements[range])
       do throws(PostgresFault) {
         _ = try await commit([probe], under: held, isProbe: true)
-      } catch where error == .probed {
+      } catch  where error == .probed {
         continue
       } catch {
         guard error.disposition == .bisect || error.disposition == .replan else { throw error }

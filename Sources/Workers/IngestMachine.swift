@@ -58,6 +58,9 @@ public struct IngestMachine: Sendable {
   private var fenced: [TopicAndPartition: (ticks: Int, attempt: Int)] = [:]
   private var attempts: [TopicAndPartition: Int] = [:]
   private var claiming: Set<TopicAndPartition> = []
+  /// Claims of partitions that are being read already. They count, and the partitions are sought, when no poll is under way: what
+  /// it brings may lie beyond records that were dropped.
+  private var regained: [TopicAndPartition: OffsetClaim] = [:]
   private var prepared: [NormalisedRecord] = []
   private var isPolling = false
   private var isWriting = false
@@ -100,13 +103,16 @@ public struct IngestMachine: Sendable {
       if let claim = claims[partition] { actions.append(.reposition(claim, low: low, high: high)) }
     case .repositioned(let claim):
       if let claim, claims[claim.key]?.epoch == claim.epoch {
-        claims[claim.key] = claim
-        actions.append(.seek([claim]))
+        regained[claim.key] = claim
       }
     case .written(let written):
       isWriting = false
       writingTicks = 0
-      if case .committed(let advanced, let lost) = written { actions += committed(advanced, lost) }
+      switch written {
+      case .committed(let advanced, let lost): actions += committed(advanced, lost)
+      // What was polled after it must not be committed before it.
+      case .abandoned: prepared = []
+      }
     case .tick: actions += tick()
     case .stopRequested:
       isStopping = true
@@ -127,6 +133,13 @@ public struct IngestMachine: Sendable {
       isRevoking = false
       actions += letGo() + [.unassign]
     }
+    if !isPolling && !regained.isEmpty {
+      actions.append(.seek(Array(regained.values)))
+      prepared.removeAll { regained[$0.record.topicAndPartition] != nil }
+      claims.merge(regained) { $1 }
+      for partition in regained.keys { fenced[partition] = nil }
+      regained = [:]
+    }
     prepared.removeAll { claims[$0.record.topicAndPartition] == nil }
     if !isWriting && !isRevoking && !prepared.isEmpty {
       let touched = Set(prepared.map(\.record.topicAndPartition))
@@ -143,8 +156,9 @@ public struct IngestMachine: Sendable {
   }
 
   private mutating func letGo() -> [Action] {
-    let held = Array(claims.values)
+    let held = Array(claims.merging(regained) { $1 }.values)
     claims = [:]
+    regained = [:]
     assigned = []
     fenced = [:]
     attempts = [:]
@@ -164,15 +178,19 @@ public struct IngestMachine: Sendable {
     // An answer that comes after a revocation is about nothing, unless the partition has come back meanwhile.
     let current = granted.filter { claiming.contains($0.key) || (claims[$0.key]?.epoch ?? .max) < $0.epoch }
     let (again, first) = (current.filter { isReading($0.key) }, current.filter { !isReading($0.key) })
+    for claim in first { claims[claim.key] = claim }
+    for claim in again { regained[claim.key] = claim }
     for claim in current {
-      claims[claim.key] = claim
       claiming.remove(claim.key)
       fenced[claim.key] = nil
     }
-    return (first.isEmpty ? [] : [.assign(first)]) + (again.isEmpty ? [] : [.seek(again)])
+    // Assigning is about all partitions, the ones that are being read as well.
+    return first.isEmpty ? [] : [.assign(Array(claims.merging(regained) { $1 }.values))]
   }
 
-  private func isReading(_ partition: TopicAndPartition) -> Bool { claims[partition] != nil || fenced[partition] != nil }
+  private func isReading(_ partition: TopicAndPartition) -> Bool {
+    claims[partition] != nil || fenced[partition] != nil || regained[partition] != nil
+  }
 
   private mutating func committed(_ advanced: [OffsetClaim], _ lost: [OffsetClaim]) -> [Action] {
     for claim in advanced where claims[claim.key]?.epoch == claim.epoch {

@@ -55,7 +55,6 @@ public struct IngestPipeline: Sendable {
       let records = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
 
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
-      try IngestWrites.register(accounts(of: records), on: db)
       let seenKeys = try IngestReads.seenKeys(IdentityPlan.keys(of: records), on: db)
       let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
       var facts = try IngestReads.identities(identifiers, on: db)
@@ -63,7 +62,10 @@ public struct IngestPipeline: Sendable {
         IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy), on: db)
 
       let identity = IdentityPlan(
-        records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: seed))
+        records: records, seenKeys: seenKeys, facts: facts, policy: policy,
+        ids: IDGenerator(milliseconds: milliseconds, seed: seed))
+      // Accounts are registered after the look-up: an account is ours from the record on that shows it.
+      try IngestWrites.register(accounts(of: records), on: db)
       try IngestWrites.insert(identity.resolver.newIdentities, on: db)
       let profiles = try IngestReads.lockCustomers(identity.resolver.touchedCustomers, on: db)
       try verify(identity, facts, on: db)
@@ -91,7 +93,8 @@ public struct IngestPipeline: Sendable {
   ) throws(PostgresFault) {
     let again = try IngestReads.identities(Set(facts.identities.keys), on: db)
     guard again.identities == facts.identities else { throw .replan("an identity changed hands") }
-    let gaining = Set(identity.resolver.newIdentities.map { InTenant($0.key.tenant, $0.value.customer) }).intersection(facts.counts.keys)
+    let gaining = Set(identity.resolver.newIdentities.map { InTenant($0.key.tenant, $0.value.customer) }).intersection(
+      facts.counts.keys)
     let counts = try IngestReads.identityCounts(gaining, on: db)
     guard gaining.allSatisfy({ counts[$0] == identity.resolver.counts(of: $0) }) else {
       throw .replan("a customer gained an identity")
@@ -108,7 +111,9 @@ public struct IngestPipeline: Sendable {
 
   private func advanced(_ locked: [OffsetClaim], _ records: [NormalisedRecord]) -> [OffsetClaim] {
     var last: [TopicAndPartition: Int64] = [:]
-    for record in records { last[record.record.topicAndPartition] = max(last[record.record.topicAndPartition] ?? 0, record.record.offset) }
+    for record in records {
+      last[record.record.topicAndPartition] = max(last[record.record.topicAndPartition] ?? 0, record.record.offset)
+    }
     return locked.compactMap { claim in
       guard let offset = last[TopicAndPartition(claim.topic, claim.partition)] else { return nil }
       var claim = claim

@@ -53,7 +53,7 @@ public final class IngestWorker: Sendable {
 
   /// Runs until `stop`, or until a fault that no retry cures.
   public func run() async throws {
-    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-ingest")
+    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-ingest", settings: Queries.settings)
     try await waitForSchema(db)
     let consumer = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
     let claims = OffsetClaims(group: settings.consumerGroup, owner: settings.instance)
@@ -161,7 +161,8 @@ public final class IngestWorker: Sendable {
             "event.action": "offset_out_of_range", "messaging.destination.name": "\(partition.topic)",
             "messaging.destination.partition.id": "\(partition.partition)",
           ])
-        mailbox.yield(.outOfRange(TopicAndPartition(partition.topic, partition.partition), low: watermarks.low, high: watermarks.high))
+        mailbox.yield(
+          .outOfRange(TopicAndPartition(partition.topic, partition.partition), low: watermarks.low, high: watermarks.high))
       case .fault(let fault):
         logger.warning("\(fault)", metadata: ["event.action": "kafka_fault", "error.type": "\(fault.name)"])
         if fault.isFatal { throw fault }
@@ -220,7 +221,7 @@ public final class IngestWorker: Sendable {
 
   private func publish() async throws {
     let producer = try KafkaProducer(configuration: kafka)
-    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox")
+    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: Queries.settings)
     let outbox = Outbox(owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds)
     await OutboxPublisher(outbox: outbox, db: db, producer: producer, logger: logger).run()
     await producer.close()
@@ -256,7 +257,8 @@ public final class IngestWorker: Sendable {
     for (channel, outcome) in outcomes {
       guard case .deadLetter(let reason) = outcome else { continue }
       logger.warning(
-        "dead letter", metadata: ["event.action": "dead_letter", "error.type": "\(reason.rawValue)", "messaging.destination.name": "\(channel)"])
+        "dead letter",
+        metadata: ["event.action": "dead_letter", "error.type": "\(reason.rawValue)", "messaging.destination.name": "\(channel)"])
     }
   }
 

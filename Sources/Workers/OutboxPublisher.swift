@@ -39,7 +39,8 @@ public struct OutboxPublisher: Sendable {
       } catch {
         attempt += 1
         let kind = (error as? PostgresFault)?.sqlState ?? (error as? KafkaFault)?.name ?? "\(type(of: error))"
-        logger.warning("outbox waits", metadata: ["event.action": "outbox_retry", "error.type": "\(kind)", "attempt": "\(attempt)"])
+        logger.warning(
+          "outbox waits", metadata: ["event.action": "outbox_retry", "error.type": "\(kind)", "attempt": "\(attempt)"])
         try? await Task.sleep(for: .milliseconds(Int.random(in: 1...min(2_000, 20 << min(attempt, 7)))))
       }
     }
@@ -57,7 +58,8 @@ public struct OutboxPublisher: Sendable {
     let results = try await producer.send(
       records.map { record in
         ProducerRecord(
-          topic: record.topic, key: record.key, value: record.value, headers: record.headers.map { KafkaHeader($0.name, $0.value) })
+          topic: record.topic, key: record.key, value: record.value,
+          headers: record.headers.map { KafkaHeader($0.name, $0.value) })
       })
     var done: [OutboxRecord] = []
     var blocked: Set<Int16> = []
@@ -68,7 +70,9 @@ public struct OutboxPublisher: Sendable {
         // The broker will never take it; the row it tells of is in the database.
         logger.error(
           "event can not be published",
-          metadata: ["event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)"])
+          metadata: [
+            "event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)",
+          ])
         done.append(record)
       case .failure(let fault):
         // What follows in this shard stays for the next round, so that a subject's order holds.

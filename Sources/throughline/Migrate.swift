@@ -6,7 +6,8 @@ import Store
 
 struct Migrate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Bring the database's schema up to date (THROUGHLINE_DATABASE_URL). Safe to run at any time, by any number of processes.")
+    abstract: "Bring the database's schema up to date (THROUGHLINE_DATABASE_URL).",
+    discussion: "Safe at any time, by any number of processes at once.")
 
   func run() async throws {
     guard let url = ProcessInfo.processInfo.environment["THROUGHLINE_DATABASE_URL"], !url.isEmpty else {

@@ -29,8 +29,8 @@ func makeLogger(_ label: String, level: Logger.Level, service: String, instance:
 func loadConfiguration() throws -> Operations.Configuration {
   do {
     return try Operations.Configuration(environment: ProcessInfo.processInfo.environment)
-  } catch let problems as Operations.Configuration.Problems {
-    for problem in problems.problems { FileHandle.standardError.write(Data("throughline: \(problem)\n".utf8)) }
+  } catch {
+    for problem in error.problems { FileHandle.standardError.write(Data("throughline: \(problem)\n".utf8)) }
     throw ExitCode(78)
   }
 }

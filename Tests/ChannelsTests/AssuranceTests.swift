@@ -45,6 +45,23 @@ import Testing
     #expect(try customer("contact.upsert", "only_identifiers", attested: "business") == ["email A1", "visitor bearer"])
   }
 
+  @Test("A copied contact that the business does not vouch for takes nothing's place")
+  func copiedContact() throws {
+    var sample = try Sample.named("contact.upsert", "full")
+    let stated = Normaliser().normalise(sample.record())
+    sample.headers["ce_attested"] = nil
+    #expect(Normaliser().normalise(sample.record()).events.map(\.key) != stated.events.map(\.key))
+  }
+
+  @Test("Our own address among several senders is no echo")
+  func ownAddressAmongSeveral() throws {
+    var sample = try Sample.named("email.rfc822", "several_senders")
+    sample.headers["ce_source"] = "/channels/email/ana%40example.org"
+    let mail = try #require(Normaliser().normalise(sample.record()).messages.first)
+    #expect(mail.direction == .inbound && mail.customer.map(\.assurance) == [.a0])
+    #expect(mail.flags == ["own_address_unverified", "several_senders"])
+  }
+
   @Test("Nobody becomes a customer through Reply-To")
   func replyTo() throws {
     let mail = try #require(

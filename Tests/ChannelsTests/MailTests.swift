@@ -48,9 +48,25 @@ import Testing
   @Test("References: In-Reply-To, then the newest first, none twice, at most fifty")
   func references() {
     let ids = (1...60).map { "<p\($0)@example.org>" }.joined(separator: " ")
-    let mail = "From: a@example.org\r\nMessage-ID: <1@example.org>\r\nIn-Reply-To: <p60@example.org>\r\nReferences: \(ids)\r\n\r\nHi"
+    let mail =
+      "From: a@example.org\r\nMessage-ID: <1@example.org>\r\nIn-Reply-To: <p60@example.org>\r\nReferences: \(ids)\r\n\r\nHi"
     let expected = (11...60).reversed().map { ReferenceKey.mail(messageID: "p\($0)@example.org") }
     #expect(normalise(mail).messages.first?.references == expected)
+  }
+
+  @Test("Zero bytes hidden in a mail are replaced, not refused")
+  func zeros() {
+    let hidden = [
+      "Subject: =?utf-8?q?a=00b?=\r\n\r\nHi", "Subject: a\0b\r\n\r\nHi", "\r\na\0b",
+      "Content-Type: text/html; charset=utf-8\r\n\r\n<p>a&#0;b\0</p>",
+      "Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\nYQAAAGIA",
+      "Reply-To: \"a\0\" <r@example.org>\r\nList-Id: =?utf-8?b?AA==?=\r\n\r\nHi",
+      "Content-Type: application/pdf; name*=utf-8''a%00b.pdf\r\nContent-ID: <a\0b>\r\n\r\nHi",
+      "Message-ID: <a\0b@example.org>\r\nReferences: <\0@example.org>\r\n\r\nHi",
+    ]
+    for rest in hidden {
+      #expect(normalise("From: =?utf-8?q?A=00?= <a@example.org>\r\n" + rest).outcomes == ["event"], "\(rest)")
+    }
   }
 
   @Test("A text above the limit is cut at a character and flagged, the whole is kept")

@@ -63,7 +63,9 @@ import Testing
   @Test("The signature goes, a forward below it stays")
   func signature() {
     #expect(strip("Hi\n-- \nAna Ruiz\nMadrid") == "Hi")
-    #expect(strip("See\n-- \nAna\n---------- Forwarded message ---------\nFrom: b\n> text") == "See\n---------- Forwarded message ---------\nFrom: b\n> text")
+    #expect(
+      strip("See\n-- \nAna\n---------- Forwarded message ---------\nFrom: b\n> text")
+        == "See\n---------- Forwarded message ---------\nFrom: b\n> text")
     #expect(strip("Hi\n-- \nAna\nOn 12 May 2026, S <s@shop.example> wrote:\n> old") == "Hi")
   }
 

@@ -31,7 +31,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
   static let all: [Sample] = {
     var samples: [Sample] = []
     for (type, headers) in defaults.sorted(by: { $0.key < $1.key }) {
-      let files = (try? FileManager.default.contentsOfDirectory(at: folder.appending(path: type), includingPropertiesForKeys: nil))
+      let files =
+        (try? FileManager.default.contentsOfDirectory(at: folder.appending(path: type), includingPropertiesForKeys: nil))
       for file in (files ?? []).sorted(by: { $0.path < $1.path }) {
         let name = file.deletingPathExtension().lastPathComponent
         guard ["json", "eml"].contains(file.pathExtension), !name.contains("."), let payload = try? Data(contentsOf: file) else {
@@ -39,7 +40,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         }
         var headers = headers
         headers.merge(
-          ["ce_specversion": "1.0", "ce_id": name, "ce_type": type, "ce_time": "2026-05-12T09:14:05Z"], uniquingKeysWith: { a, _ in a })
+          ["ce_specversion": "1.0", "ce_id": name, "ce_type": type, "ce_time": "2026-05-12T09:14:05Z"],
+          uniquingKeysWith: { a, _ in a })
         if headers["content-type"] == nil { headers["content-type"] = "application/json" }
         let own = file.deletingPathExtension().appendingPathExtension("headers.json")
         if let data = try? Data(contentsOf: own), let changes = try? JSONSerialization.jsonObject(with: data) as? [String: Any] {
@@ -144,7 +146,13 @@ private func indented(_ json: [UInt8], depth: Int) -> String {
   for (position, byte) in json.enumerated() {
     if isString {
       out.append(byte)
-      if isEscaped { isEscaped = false } else if byte == UInt8(ascii: "\\") { isEscaped = true } else if byte == UInt8(ascii: "\"") { isString = false }
+      if isEscaped {
+        isEscaped = false
+      } else if byte == UInt8(ascii: "\\") {
+        isEscaped = true
+      } else if byte == UInt8(ascii: "\"") {
+        isString = false
+      }
       continue
     }
     switch byte {

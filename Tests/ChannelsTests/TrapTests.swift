@@ -64,7 +64,8 @@ import Testing
   @Test("5: an echo is an agent's message to the customer")
   func echoes() throws {
     let whatsApp = try normalise("whatsapp.cloud", "echoes")
-    #expect(whatsApp.messages.map(\.direction) == [.outbound, .outbound] && whatsApp.messages.map(\.authorKind) == [.agent, .agent])
+    #expect(
+      whatsApp.messages.map(\.direction) == [.outbound, .outbound] && whatsApp.messages.map(\.authorKind) == [.agent, .agent])
     #expect(whatsApp.messages.first?.customer.last?.identifier == Identifier(.phone, "+34600111222"))
     let mail = try #require(try normalise("email.rfc822", "own_reply").messages.first)
     #expect(mail.direction == .outbound && mail.authorKind == .agent)
@@ -92,10 +93,11 @@ import Testing
   func elements() throws {
     let record = try normalise("whatsapp.cloud", "one_bad_element")
     #expect(record.messages.map(\.text) == ["uno", "dos"])
-    #expect(record.outcomes.filter { $0 != "event" } == [
-      "malformed_payload", "malformed_payload", "malformed_payload", "malformed_payload", "malformed_payload", "nul_in_text",
-      "malformed_payload", "malformed_payload", "malformed_payload",
-    ])
+    #expect(
+      record.outcomes.filter { $0 != "event" } == [
+        "malformed_payload", "malformed_payload", "malformed_payload", "malformed_payload", "malformed_payload", "nul_in_text",
+        "malformed_payload", "malformed_payload", "malformed_payload",
+      ])
     let unknown = try normalise("whatsapp.cloud", "unknown_things").events.compactMap {
       if case .unknown(let unknown) = $0.body { unknown.what } else { nil }
     }
@@ -132,7 +134,7 @@ import Testing
   func nestedJSON() throws {
     let messages = try normalise("whatsapp.cloud", "buttons_and_flows").messages
     #expect(messages.dropFirst(3).first?.details.string.contains(#""form":{"flow_token":"t","size":38}"#) == true)
-    #expect(messages.last?.details.string.contains("{broken}") == true)
+    #expect(messages.last?.details.string.contains(#""response_json":"{broken""#) == true)
   }
 
   @Test("16: the same id in two accounts is two messages and two customers")

@@ -19,7 +19,8 @@ import Testing
     #expect(await reader.assignment == given)
     #expect(await reader.isAssignmentLost == false)
     #expect(try await reader.lag() == [given[0]: 0])
-    #expect(try await reader.watermarks(given[0]) == Watermarks(low: 0, high: 10))
+    let watermarks = try await reader.watermarks(given[0])
+    #expect(watermarks.low == 0 && watermarks.high == 10)
 
     try await reader.commit([given[0]: 10])
     var committed = try await reader.committedOffsets(for: given)
@@ -33,6 +34,11 @@ import Testing
   private final class Ledger: Sendable {
     let next = Mutex<[TopicPartition: Int64]>([:])
     let read = Mutex<[String]>([])
+    let revocationCount = Mutex(0)
+    /// Both consumers have their share.
+    let isShared = Atomic(false)
+
+    var readCount: Int { read.withLock { $0.count } }
 
     /// Takes a batch as the worker's transaction does.
     func store(_ records: [KafkaRecord]) {
@@ -46,14 +52,14 @@ import Testing
   }
 
   /// Reads as a worker does, until `isDone`.
-  private func work(_ reader: KafkaConsumer, _ ledger: Ledger, revoked: Mutex<Int>, until isDone: @Sendable () -> Bool) async throws {
+  private func work(_ reader: KafkaConsumer, _ ledger: Ledger, until isDone: @Sendable () -> Bool) async throws {
     let deadline = ContinuousClock.now + .seconds(40)
     while !isDone() && .now < deadline {
       switch try await reader.next(7) {
       case .records(let records): ledger.store(records)
       case .assigned(let partitions): try await reader.assign(ledger.starts(partitions))
       case .revoked:
-        revoked.withLock { $0 += 1 }
+        ledger.revocationCount.withLock { $0 += 1 }
         try await reader.unassign()
       case .outOfRange(let partition): throw Late(what: "\(partition) in range")
       case .fault(let fault): #expect(fault.isRetriable)
@@ -65,7 +71,6 @@ import Testing
     let broker = try EmbeddedBroker(logger: quiet)
     try await broker.createTopic("events", partitions: 4)
     let ledger = Ledger()
-    let revoked = Mutex(0)
     let first = try consumer(broker, group: "ingest")
     let second = try consumer(broker, group: "ingest")
     func fill(_ numbers: Range<Int>) async throws {
@@ -75,26 +80,25 @@ import Testing
     }
     try await fill(0..<50)
     try await first.subscribe(topics: ["events"])
-    try await work(first, ledger, revoked: revoked) { ledger.read.withLock { $0.count } >= 200 }
+    try await work(first, ledger) { ledger.readCount >= 200 }
     // All was the first one's, and it keeps reading while the second joins.
     #expect(await first.assignment.count == 4)
     try await second.subscribe(topics: ["events"])
-    let shared = Mutex(false)
     try await withThrowingTaskGroup { group in
       for reader in [first, second] {
         group.addTask {
-          try await work(reader, ledger, revoked: revoked) { shared.withLock { $0 } && ledger.read.withLock { $0.count } >= 400 }
+          try await work(reader, ledger) { ledger.isShared.load(ordering: .relaxed) && ledger.readCount >= 400 }
         }
       }
       group.addTask {
         let deadline = ContinuousClock.now + .seconds(30)
-        while await (first.assignment.count != 2 || second.assignment.count != 2) && .now < deadline { await Task.yield() }
-        shared.withLock { $0 = true }
+        while await [first.assignment.count, second.assignment.count] != [2, 2] && .now < deadline { await Task.yield() }
+        ledger.isShared.store(true, ordering: .relaxed)
         try await fill(50..<100)
       }
       try await group.waitForAll()
     }
-    #expect(revoked.withLock { $0 } >= 1)
+    #expect(ledger.revocationCount.withLock { $0 } >= 1)
     #expect(Set(await first.assignment).isDisjoint(with: await second.assignment))
     let read = ledger.read.withLock { $0 }
     #expect(read.count == 400)
@@ -118,10 +122,11 @@ import Testing
       if case .records(let records) = event, !records.isEmpty { records } else { nil }
     }
     try await reader.assign([PartitionStart(left, .offset(Int64(before.count))), PartitionStart(right, .beginning)])
-    var offsets = try await reader.poll(maximumRecords: 1, maximumBytes: 1 << 20, linger: .seconds(5)).partitioned[left] ?? []
+    let first = try await reader.poll(maximumRecords: 1, maximumBytes: 1 << 20, linger: .seconds(5)).partitioned
     try await reader.pause([left])
+    var offsets = first[left] ?? []
     // All of the other partition comes, and nothing of this one.
-    var others: [Int64] = []
+    var others = first[right] ?? []
     let deadline = ContinuousClock.now + .seconds(30)
     while others.count < 100 && .now < deadline {
       let partitioned = try await reader.next(10).partitioned
@@ -228,6 +233,7 @@ extension ConsumerEvent {
   }
 
   fileprivate var partitioned: [TopicPartition: [Int64]] {
-    if case .records(let records) = self { Dictionary(grouping: records, by: \.topicPartition).mapValues { $0.map(\.offset) } } else { [:] }
+    guard case .records(let records) = self else { return [:] }
+    return Dictionary(grouping: records, by: \.topicPartition).mapValues { $0.map(\.offset) }
   }
 }

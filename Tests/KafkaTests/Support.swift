@@ -10,9 +10,9 @@ func configuration(_ broker: EmbeddedBroker, _ properties: [String: String] = [:
 /// Lines of librdkafka about brokers that tests take down say nothing new.
 let quiet = Logger(label: "kafka", factory: { _ in SwiftLogNoOpLogHandler() })
 
-/// A consumer whose sessions are short: the embedded broker lets a rebalance take almost as long as one.
+/// A consumer whose sessions are as short as the embedded broker bears, since it lets a rebalance take almost as long as one.
 func consumer(_ broker: EmbeddedBroker, group: String, _ properties: [String: String] = [:]) throws -> KafkaConsumer {
-  let defaults = ["session.timeout.ms": "2000", "heartbeat.interval.ms": "100"]
+  let defaults = ["session.timeout.ms": "3500", "heartbeat.interval.ms": "100"]
   return try KafkaConsumer(
     configuration: configuration(broker, defaults.merging(properties) { $1 }), group: group)
 }

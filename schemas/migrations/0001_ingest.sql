@@ -1,5 +1,6 @@
 -- What ingest needs: customers and their identities, conversations and messages, and the machinery of exactly-once effects.
--- Every key begins with the tenant; offsets, leases and dead letters belong to the installation.
+-- Every key begins with the tenant; offsets, leases and dead letters belong to the installation. Other indexes begin with something
+-- else: on an empty table PostgreSQL would as soon take any index that begins with the tenant as the right one, and keep that plan.
 
 CREATE TYPE throughline.assurance AS ENUM ('A0', 'bearer', 'A1', 'A2', 'A3');
 CREATE TYPE throughline.conversation_status AS ENUM ('open', 'pending', 'snoozed', 'resolved', 'closed');
@@ -20,7 +21,7 @@ CREATE TABLE throughline.channel_account (
   PRIMARY KEY (tenant_id, channel, account)
 );
 -- Our own mailboxes and numbers are no customer's: looked up by value, whatever the channel.
-CREATE INDEX channel_account_by_account ON throughline.channel_account (tenant_id, account);
+CREATE INDEX channel_account_by_account ON throughline.channel_account (account, tenant_id);
 
 CREATE TABLE throughline.organization (
   tenant_id text COLLATE "C" NOT NULL,
@@ -70,7 +71,7 @@ CREATE TABLE throughline.identity (
   FOREIGN KEY (tenant_id, customer_id) REFERENCES throughline.customer DEFERRABLE INITIALLY DEFERRED
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX identity_valid ON throughline.identity (tenant_id, kind, scope, value) WHERE valid_to IS NULL;
-CREATE INDEX identity_by_customer ON throughline.identity (tenant_id, customer_id);
+CREATE INDEX identity_by_customer ON throughline.identity (customer_id, tenant_id);
 
 CREATE SEQUENCE throughline.conversation_reference AS bigint START 1001;
 CREATE TABLE throughline.conversation (
@@ -100,13 +101,14 @@ CREATE TABLE throughline.conversation (
   resolved_at timestamptz,
   last_message_at timestamptz NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  UNIQUE (tenant_id, reference),
+  UNIQUE (reference, tenant_id),
   FOREIGN KEY (tenant_id, customer_id) REFERENCES throughline.customer,
   FOREIGN KEY (tenant_id, previous_conversation_id) REFERENCES throughline.conversation
 ) WITH (fillfactor = 80);
-CREATE UNIQUE INDEX conversation_live ON throughline.conversation (tenant_id, customer_id, lane)
+CREATE UNIQUE INDEX conversation_live ON throughline.conversation (customer_id, lane, tenant_id)
   WHERE status IN ('open', 'pending', 'snoozed');
-CREATE INDEX conversation_by_customer ON throughline.conversation (tenant_id, customer_id, lane, opened_at);
+CREATE INDEX conversation_ended ON throughline.conversation (customer_id, lane, tenant_id, resolved_at, id)
+  WHERE status NOT IN ('open', 'pending', 'snoozed');
 
 CREATE TABLE throughline.conversation_link (
   tenant_id text COLLATE "C" NOT NULL,
@@ -145,7 +147,7 @@ CREATE TABLE throughline.message (
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, conversation_id) REFERENCES throughline.conversation
 );
-CREATE INDEX message_by_conversation ON throughline.message (tenant_id, conversation_id, ordered_at);
+CREATE INDEX message_by_conversation ON throughline.message (conversation_id, ordered_at, tenant_id);
 
 CREATE TABLE throughline.message_original (
   tenant_id text COLLATE "C" NOT NULL,
@@ -199,7 +201,7 @@ CREATE TABLE throughline.identity_claim (
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, customer_id) REFERENCES throughline.customer
 );
-CREATE INDEX identity_claim_by_customer ON throughline.identity_claim (tenant_id, customer_id);
+CREATE INDEX identity_claim_by_customer ON throughline.identity_claim (customer_id, tenant_id);
 
 CREATE TABLE throughline.merge_suggestion (
   tenant_id text COLLATE "C" NOT NULL,
@@ -234,7 +236,7 @@ CREATE TABLE throughline.parked_event (
   element int NOT NULL,
   PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX parked_event_by_target ON throughline.parked_event (tenant_id, target) WHERE target IS NOT NULL;
+CREATE INDEX parked_event_by_target ON throughline.parked_event (target, tenant_id) WHERE target IS NOT NULL;
 
 CREATE TABLE throughline.ingest_offset (
   consumer_group text NOT NULL,

@@ -4,6 +4,5 @@ SELECT k.tenant_id, k.id, k.name, ARRAY(SELECT jsonb_array_elements_text(k.domai
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
   AS k(tenant_id, id, name, domains, account_manager, updated_at)
 ON CONFLICT (tenant_id, id) DO UPDATE
-SET name = coalesce(excluded.name, o.name), domains = excluded.domains,
-  account_manager = coalesce(excluded.account_manager, o.account_manager), updated_at = excluded.updated_at
+SET name = excluded.name, domains = excluded.domains, account_manager = excluded.account_manager, updated_at = excluded.updated_at
 WHERE o.updated_at <= excluded.updated_at;

@@ -1,0 +1,259 @@
+import Canonical
+
+@testable import Engine
+
+/// The database as the engine sees it, in dictionaries: answers the questions of `IngestReads`, applies plans as `IngestWrites` does,
+/// and refuses what PostgreSQL would refuse (unique and foreign keys, lost races).
+struct ModelStore {
+  struct StoredIdentity: Equatable {
+    var customer: ID
+    var assurance: Assurance
+    var isShared = false
+    var firstSeenAt: Timestamp
+    var lastSeenAt: Timestamp
+  }
+  struct StoredReference: Equatable {
+    var conversation: ID
+    var message: ID?
+  }
+  struct Refused: Error, CustomStringConvertible {
+    var description: String
+  }
+
+  var policy = Policy()
+  var accounts: Set<InTenant<String>> = []
+  var identities: [InTenant<Identifier>: StoredIdentity] = [:]
+  var customers: [InTenant<ID>: WriteSet.NewCustomer] = [:]
+  var organizations: [InTenant<String>: (organization: Organization, at: Timestamp)] = [:]
+  var conversations: [InTenant<ID>: ConversationState] = [:]
+  var messages: [WriteSet.NewMessage] = []
+  var keys: Set<InTenant<MessageKey>> = []
+  var references: [InTenant<ReferenceKey>: StoredReference] = [:]
+  var claims: [WriteSet.NewClaim] = []
+  var links: [WriteSet.NewLink: ID] = [:]
+  var parked: [WriteSet.ParkedEvent] = []
+  var deadLetters: [WriteSet.DeadLetter] = []
+  var suggestions: [IdentityResolver.Suggestion: JSONText] = [:]
+  var events: [WriteSet.DomainEvent] = []
+  /// One entry per record, in the order of arrival.
+  var outcomes: [[Outcome]] = []
+  private var batches: UInt64 = 0
+
+  /// Commits one batch, in the steps of `IngestPipeline.commit`.
+  mutating func commit(_ records: [NormalisedRecord]) throws {
+    batches += 1
+    // Ids grow from batch to batch, as they do with the clock.
+    let ids = IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: batches)
+    let seen = keys.intersection(IdentityPlan.keys(of: records))
+    var facts = identityFacts(IdentityPlan.identifiers(of: records, policy: policy))
+    facts.counts = counts(IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy))
+
+    let identity = IdentityPlan(records: records, seenKeys: seen, facts: facts, policy: policy, ids: ids)
+    try insert(identity.resolver.newIdentities)
+    for event in records.flatMap(\.events) { accounts.insert(InTenant(event.tenant, event.account)) }
+    var threadFacts = threadFacts(lanes: identity.lanes, references: identity.references)
+    for key in identity.resolver.touchedCustomers {
+      guard var profile = customers[key]?.profile else { throw Refused(description: "locks a customer who is not there") }
+      profile.traits = [:]
+      threadFacts.profiles[key] = profile
+    }
+    let seed = ~batches
+    try apply(
+      ThreadPlanner.plan(
+        identity, facts: threadFacts, policy: policy,
+        ids: IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: seed)),
+      identity)
+  }
+
+  // MARK: - Reads
+
+  private func identityFacts(_ identifiers: Set<InTenant<Identifier>>) -> IdentityFacts {
+    var facts = IdentityFacts()
+    for key in identifiers {
+      if let stored = identities[key] {
+        facts.identities[key] = .init(
+          customer: stored.customer, assurance: stored.assurance, isShared: stored.isShared, lastSeenAt: stored.lastSeenAt)
+      }
+      if !key.value.kind.isChannelScoped && !key.value.kind.isClaimed {
+        let value = InTenant(key.tenant, key.value.value)
+        if accounts.contains(value) { facts.ownAccounts.insert(value) }
+      }
+    }
+    return facts
+  }
+
+  private func counts(_ customers: Set<InTenant<ID>>) -> [InTenant<ID>: [IdentifierKind: Int]] {
+    var counts: [InTenant<ID>: [IdentifierKind: Int]] = [:]
+    for (key, identity) in identities where customers.contains(InTenant(key.tenant, identity.customer)) {
+      counts[InTenant(key.tenant, identity.customer), default: [:]][key.value.kind, default: 0] += 1
+    }
+    return counts
+  }
+
+  private func threadFacts(lanes: Set<Lane>, references wanted: Set<InTenant<ReferenceKey>>) -> ThreadFacts {
+    var facts = ThreadFacts()
+    for key in wanted {
+      guard let reference = references[key] else { continue }
+      facts.references[key] = (reference.conversation, reference.message != nil)
+      let conversation = InTenant(key.tenant, reference.conversation)
+      facts.conversations[conversation] = conversations[conversation]
+    }
+    for lane in lanes {
+      let inLane = conversations.values.filter { $0.isIn(lane) }
+      // As `ORDER BY resolved_at DESC` has it: no time is the latest.
+      let ended = inLane.filter { !$0.status.isLive }.sorted {
+        ($0.resolvedAt ?? Timestamp(microseconds: .max), $0.id) < ($1.resolvedAt ?? Timestamp(microseconds: .max), $1.id)
+      }
+      for conversation in inLane.filter(\.status.isLive) + ended.suffix(2) {
+        facts.conversations[InTenant(lane.tenant, conversation.id)] = conversation
+      }
+    }
+    return facts
+  }
+
+  // MARK: - Writes
+
+  private mutating func insert(_ new: [InTenant<Identifier>: IdentityResolver.NewIdentity]) throws {
+    for (key, identity) in new {
+      guard identities[key] == nil else { throw Refused(description: "inserts an identity that is there: replans for ever") }
+      identities[key] = StoredIdentity(
+        customer: identity.customer, assurance: identity.assurance, firstSeenAt: identity.firstSeenAt,
+        lastSeenAt: identity.lastSeenAt)
+    }
+  }
+
+  private mutating func apply(_ writes: WriteSet, _ identity: IdentityPlan) throws {
+    for (key, new) in writes.organizations {
+      if let known = organizations[key], known.at > new.at { continue }
+      organizations[key] = new
+    }
+    for (key, profile) in writes.changedCustomers {
+      guard var customer = customers[key] else { throw Refused(description: "changes a customer who is not there") }
+      let traits = customer.profile.traits.merging(profile.traits) { $1 }
+      customer.profile = profile
+      customer.profile.traits = traits
+      customers[key] = customer
+    }
+    for customer in writes.customers {
+      let key = InTenant(customer.tenant, customer.id)
+      guard customers.updateValue(customer, forKey: key) == nil else { throw Refused(description: "inserts a customer twice") }
+    }
+    for (key, seen) in identity.resolver.seenIdentities {
+      guard var stored = identities[key] else { throw Refused(description: "changes an identity that is not there") }
+      stored.assurance = seen.assurance
+      stored.lastSeenAt = seen.lastSeenAt
+      identities[key] = stored
+    }
+    for identity in identities { try require(InTenant(identity.key.tenant, identity.value.customer), "an identity") }
+    for customer in customers.values {
+      guard let organization = customer.profile.organization else { continue }
+      guard organizations[InTenant(customer.tenant, organization)] != nil else {
+        throw Refused(description: "a customer of an organization that is not there")
+      }
+    }
+    for (suggestion, new) in identity.resolver.suggestions where suggestions[suggestion] == nil {
+      try require(InTenant(suggestion.tenant, suggestion.customer), "a suggestion")
+      try require(InTenant(suggestion.tenant, suggestion.other), "a suggestion")
+      suggestions[suggestion] = new.evidence
+    }
+    try applyConversations(writes)
+    try applyMessages(writes)
+  }
+
+  private mutating func applyConversations(_ writes: WriteSet) throws {
+    for new in writes.changedConversations {
+      let key = InTenant(new.tenant, new.id)
+      guard let old = conversations[key] else { throw Refused(description: "changes a conversation that is not there") }
+      var changed = new
+      // What the statement does not name stays.
+      changed.customer = old.customer
+      changed.lane = old.lane
+      changed.previous = old.previous
+      conversations[key] = changed
+      try requireOneLive(in: changed.laneKey)
+    }
+    for new in writes.newConversations {
+      let key = InTenant(new.tenant, new.id)
+      guard conversations.updateValue(new, forKey: key) == nil else { throw Refused(description: "inserts a conversation twice") }
+      try require(InTenant(new.tenant, new.customer), "a conversation")
+      try requireOneLive(in: new.laneKey)
+    }
+    for new in writes.newConversations {
+      if let previous = new.previous { try requireConversation(new.tenant, previous, "a conversation's previous one") }
+    }
+    events += writes.events
+  }
+
+  private mutating func applyMessages(_ writes: WriteSet) throws {
+    for message in writes.messages { try requireConversation(message.tenant, message.conversation, "a message") }
+    messages += writes.messages
+    for (key, new) in writes.references {
+      try requireConversation(key.tenant, new.conversation, "a reference")
+      let isHearsay = references[key].map { $0.message == nil }
+      guard isHearsay == (new.replaces ? true : nil) else { throw Refused(description: "takes a reference that is not free") }
+      references[key] = StoredReference(conversation: new.conversation, message: new.message)
+    }
+    for (link, new) in writes.links where links[link] == nil {
+      try requireConversation(link.tenant, link.conversation, "a link")
+      try requireConversation(link.tenant, link.linked, "a link")
+      links[link] = new.message
+    }
+    for claim in writes.claims { try require(InTenant(claim.tenant, claim.customer), "a claim") }
+    claims += writes.claims
+    parked += writes.parked
+    deadLetters += writes.deadLetters
+    for key in writes.keys {
+      guard keys.insert(key).inserted else { throw Refused(description: "inserts a message key twice") }
+    }
+    outcomes += writes.outcomes
+  }
+
+  private func require(_ customer: InTenant<ID>, _ what: String) throws {
+    guard customers[customer] != nil else { throw Refused(description: what + " of a customer who is not there") }
+  }
+
+  private func requireConversation(_ tenant: String, _ id: ID, _ what: String) throws {
+    guard conversations[InTenant(tenant, id)] != nil else { throw Refused(description: what + " leads nowhere") }
+  }
+
+  private func requireOneLive(in lane: Lane) throws {
+    guard conversations.values.count(where: { $0.status.isLive && $0.isIn(lane) }) <= 1 else {
+      throw Refused(description: "two live conversations in one lane")
+    }
+  }
+
+  // MARK: - What others do to the database
+
+  /// An agent, or a timer, gives the conversation another status.
+  mutating func set(_ status: ConversationState.Status, _ conversation: ID, at time: Timestamp) {
+    guard let key = conversations.keys.first(where: { $0.value == conversation }), var changed = conversations[key] else {
+      return
+    }
+    changed.status = status
+    changed.resolvedAt = status.isLive ? nil : time
+    changed.version += 1
+    changed.eventSeq += 1
+    conversations[key] = changed
+    events.append(
+      .init(
+        tenant: key.tenant, id: conversation, type: "conversation." + status.rawValue, subject: conversation,
+        seq: changed.eventSeq,
+        at: time, traceparent: nil, data: JSONText()))
+  }
+
+  mutating func markShared(_ identifier: Identifier, tenant: String) { identities[InTenant(tenant, identifier)]?.isShared = true }
+}
+
+extension ConversationState {
+  var laneKey: Lane { Lane(tenant: tenant, customer: customer, name: lane) }
+  func isIn(_ lane: Lane) -> Bool { customer == lane.customer && laneKey == lane }
+}
+
+extension NormalisedRecord {
+  var events: [Event] {
+    elements.compactMap { element in
+      guard case .event(let event) = element else { return nil }
+      return event
+    }
+  }
+}

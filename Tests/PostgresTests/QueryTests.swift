@@ -1,0 +1,136 @@
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// The statements of `schemas/queries`, against a migrated database.
+@Suite struct QueryTests {
+  /// The tables that grow, and that a batch looks things up in: one scan per row of a batch is one too many.
+  private static let tables: Set<Substring> = [
+    "channel_account", "conversation", "customer", "identity", "message_key", "message_ref", "outbox",
+  ]
+
+  @Test func `every statement prepares`() async throws {
+    let db = try await PostgresConnection.fresh()
+    #expect(Queries.all.count > 30)
+    for statement in Queries.all {
+      #expect(await db.fault { db throws(PostgresFault) in try db.prepare(statement) } == nil, "\(statement.name)")
+    }
+    await db.close()
+  }
+
+  @Test func `every look-up uses its whole key, planned without its values on empty tables`() async throws {
+    let db = try await PostgresConnection.fresh()
+    var lookedUp: Set<Substring> = []
+    for statement in Queries.all {
+      let plan = try await db.perform { db throws(PostgresFault) in
+        try db.execute("SET plan_cache_mode = force_generic_plan")
+        return try db.plan(of: statement)
+      }
+      #expect(Self.faults(plan) == [], "\(statement.name)")
+      lookedUp.formUnion(plan.compactMap(Self.scanned))
+    }
+    #expect(lookedUp.isSuperset(of: Self.tables))
+    await db.close()
+  }
+
+  @Test func `a plan made while tables were empty is not kept when they fill`() async throws {
+    let db = try await PostgresConnection.fresh()
+    // Now the statistics say that there is nothing: what autovacuum leaves when the outbox has run empty.
+    try await db.sql("VACUUM ANALYZE")
+    let statements = try await db.perform { db throws(PostgresFault) in
+      var looksUp: [Statement] = []
+      for statement in Queries.all where try db.plan(of: statement).contains(where: { Self.scanned($0) != nil }) {
+        looksUp.append(statement)
+        // PostgreSQL decides at the sixth time whether it keeps a plan.
+        for _ in 0..<8 { try db.run(statement) }
+      }
+      return looksUp
+    }
+    #expect(statements.count > 10)
+    try await db.sql(Self.fill)
+    for statement in statements {
+      let plan = try await db.perform { db throws(PostgresFault) in try db.plan(of: statement) }
+      #expect(Self.faults(plan) == [], "\(statement.name)")
+    }
+    await db.close()
+  }
+
+  @Test(arguments: [
+    "SELECT m.key FROM unnest($1::uuid[]) AS k(key) JOIN throughline.message_key m ON m.key = k.key",
+    "SELECT id FROM throughline.conversation WHERE status = $1::throughline.conversation_status",
+    """
+    SELECT i.kind FROM unnest($1::text[], $2::text[]) AS k(tenant_id, value)
+    CROSS JOIN LATERAL (
+      SELECT * FROM throughline.identity i WHERE i.tenant_id = k.tenant_id AND i.value = k.value AND i.valid_to IS NOT NULL OFFSET 0
+    ) i
+    """,
+  ])
+  func `a bad plan is seen as one`(sql: String) async throws {
+    // Without the settings that would hide it.
+    let db = PostgresConnection(url: try await TestDatabase.bounded(), applicationName: "bad")
+    let plan = try await db.perform { db throws(PostgresFault) in
+      try db.execute("SET plan_cache_mode = force_generic_plan")
+      return try db.plan(of: Statement(name: "bad", sql: sql))
+    }
+    #expect(Self.faults(plan) != [])
+    await db.close()
+  }
+
+  // MARK: -
+
+  /// The table of ours that this line of a plan scans.
+  private static func scanned(_ line: String) -> Substring? {
+    guard let scan = line.firstRange(of: "Scan "), let on = line[scan.lowerBound...].firstRange(of: " on ") else { return nil }
+    let table = line[on.upperBound...].prefix { $0 != " " }
+    return tables.contains(table) && !line.contains("Tid Scan") ? table : nil
+  }
+
+  /// What is wrong with a plan: tables read whole, joined whole, or looked up by a part of the key with the rest as a filter.
+  private static func faults(_ plan: [String]) -> [String] {
+    guard plan.contains(where: { scanned($0) != nil }) else { return [] }
+    var faults: [String] = []
+    for (position, line) in plan.enumerated() {
+      let depth = line.prefix { $0 == " " }.count
+      if line.contains("Seq Scan"), let table = scanned(line) { faults.append("reads all of \(table)") }
+      if line.contains("Filter:") && line.contains("= k.") { faults.append(String(line.drop { $0 == " " })) }
+      guard line.contains("Hash Join") || line.contains("Merge Join") else { continue }
+      let below = plan[(position + 1)...].prefix { $0.prefix { $0 == " " }.count > depth }
+      faults += below.compactMap(scanned).map { "joins all of \($0)" }
+    }
+    return faults
+  }
+
+  private static let fill = """
+    INSERT INTO throughline.tenant VALUES ('t');
+    INSERT INTO throughline.channel_account SELECT 't', 'email', i || '@shop.example' FROM generate_series(1, 5000) i;
+    INSERT INTO throughline.customer (tenant_id, id, verified, created_at)
+    SELECT 't', md5('c' || i)::uuid, true, now() FROM generate_series(1, 5000) i;
+    INSERT INTO throughline.identity (tenant_id, kind, scope, value, customer_id, origin_customer_id, assurance, first_seen_at, last_seen_at)
+    SELECT 't', 'email', '', i || '@mail.example', md5('c' || i)::uuid, md5('c' || i)::uuid, 'A2', now(), now()
+    FROM generate_series(1, 5000) i;
+    INSERT INTO throughline.conversation (tenant_id, id, customer_id, lane, status, version, event_seq, last_channel, opened_at, last_message_at)
+    SELECT 't', md5('v' || i)::uuid, md5('c' || i)::uuid, '', 'open', 1, 1, 'chat', now(), now() FROM generate_series(1, 5000) i;
+    INSERT INTO throughline.message_key SELECT 't', md5('k' || i)::uuid FROM generate_series(1, 5000) i;
+    INSERT INTO throughline.message_ref SELECT 't', md5('r' || i)::uuid, md5('v' || i)::uuid FROM generate_series(1, 5000) i;
+    INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, value)
+    SELECT i % 16, 't', md5('e' || i)::uuid, 'conversation.events', 's', i, 'x' FROM generate_series(1, 5000) i
+    """
+}
+
+extension PostgresConnection {
+  /// The plan of a statement with NULL for each parameter, a line each.
+  fileprivate func plan(of statement: Statement) throws(PostgresFault) -> [String] {
+    try textRows("EXPLAIN (COSTS OFF) " + execution(of: statement)).map { $0[0] ?? "" }
+  }
+
+  fileprivate func run(_ statement: Statement) throws(PostgresFault) { try execute(execution(of: statement)) }
+
+  private func execution(of statement: Statement) throws(PostgresFault) -> String {
+    try prepare(statement)
+    let count = try textRows("SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = '\(statement.name)'")
+    let nulls = Array(repeating: "NULL", count: Int(count[0][0] ?? "") ?? 0)
+    return "EXECUTE \(statement.name)" + (nulls.isEmpty ? "" : "(\(nulls.joined(separator: ", ")))")
+  }
+}
