@@ -67,7 +67,7 @@ let package = Package(
       dependencies: [
         "throughline", "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "Operations", "TestSupport",
       ]),
-    // .testTarget(name: "TidyTests"),
+    .testTarget(name: "TidyTests"),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c2x,

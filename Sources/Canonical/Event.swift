@@ -38,7 +38,9 @@ public struct Event: Sendable {
   }
 }
 
+/// To us, from us, or among us.
 public enum Direction: String, Sendable { case inbound, outbound, `internal` }
+/// Who wrote it, whatever the direction.
 public enum AuthorKind: String, Sendable { case customer, agent, bot, system }
 
 /// A message, call, visit or note.

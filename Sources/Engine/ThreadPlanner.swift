@@ -2,7 +2,8 @@ import Canonical
 
 /// What the database knows about the conversations of a batch's customers, read under their locks.
 public struct ThreadFacts: Sendable {
-  /// The live conversation of each lane, the two that ended last (the batch may open one of them again), and every conversation that a reference leads to.
+  /// The live conversation of each lane, the two that ended last (the batch may open one of them again), and every conversation
+  /// that a reference leads to.
   public var conversations: [InTenant<ID>: ConversationState] = [:]
   public var references: [InTenant<ReferenceKey>: (conversation: ID, isSeen: Bool)] = [:]
   /// The profiles of the existing customers that the batch touches.

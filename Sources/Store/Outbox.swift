@@ -44,6 +44,11 @@ public struct Outbox: Sendable {
     _ = try db.query(Queries.named("outbox_release"), [.text(owner)])
   }
 
+  /// Removes the pieces of long values whose dead letter was never committed.
+  public func sweep(on db: isolated PostgresConnection) throws(PostgresFault) {
+    _ = try db.query(Queries.named("dead_letter_pieces_sweep"))
+  }
+
   /// Up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.
   public func read(
     shards: [Int16], limit: Int, on db: isolated PostgresConnection

@@ -23,6 +23,7 @@ public struct OutboxPublisher: Sendable {
   public func run() async {
     var shards: [Int16] = []
     var renewAt = ContinuousClock.now
+    var sweepAt = ContinuousClock.now
     var attempt = 0
     while !Task.isCancelled {
       do {
@@ -30,6 +31,10 @@ public struct OutboxPublisher: Sendable {
           // Renewed at a third of the lease, so that one slow round does not lose it.
           renewAt = .now + .seconds(outbox.leaseSeconds / 3)
           shards = try await db.perform { [outbox] db throws(PostgresFault) in try outbox.lease(on: db) }
+        }
+        if ContinuousClock.now >= sweepAt {
+          sweepAt = .now + .seconds(3_600)
+          try await db.perform { [outbox] db throws(PostgresFault) in try outbox.sweep(on: db) }
         }
         let published = try await publish(shards)
         attempt = 0

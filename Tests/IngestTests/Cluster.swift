@@ -22,7 +22,9 @@ final class Cluster: Sendable {
       try await broker.createTopic(topic, partitions: Self.partitions)
     }
     if let databaseURL { self.databaseURL = databaseURL } else { self.databaseURL = try await TestDatabase.make() }
-    producer = try KafkaProducer(configuration: KafkaConfiguration(bootstrapServers: broker.bootstrapServers, logger: logger))
+    producer = try KafkaProducer(
+      configuration: KafkaConfiguration(
+        bootstrapServers: broker.bootstrapServers, properties: ["message.max.bytes": "4000000"], logger: logger))
     db = PostgresConnection(url: self.databaseURL, applicationName: "cluster")
   }
 

@@ -91,7 +91,7 @@ import Testing
 
   /// Everything that makes the schema what it is, one line each.
   private static let catalog = """
-    SELECT format('column %s.%s %s %s %s %s', table_name, column_name, udt_name, column_default, is_nullable, collation_name) AS line
+    SELECT format('%s.%s %s %s %s %s', table_name, column_name, udt_name, column_default, is_nullable, collation_name) AS line
     FROM information_schema.columns WHERE table_schema = 'throughline'
     UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'throughline'
     UNION ALL SELECT format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint

@@ -63,7 +63,8 @@ import Testing
     """
     SELECT i.kind FROM unnest($1::text[], $2::text[]) AS k(tenant_id, value)
     CROSS JOIN LATERAL (
-      SELECT * FROM throughline.identity i WHERE i.tenant_id = k.tenant_id AND i.value = k.value AND i.valid_to IS NOT NULL OFFSET 0
+      SELECT * FROM throughline.identity i
+      WHERE i.tenant_id = k.tenant_id AND i.value = k.value AND i.valid_to IS NOT NULL OFFSET 0
     ) i
     """,
   ])
@@ -107,10 +108,12 @@ import Testing
     INSERT INTO throughline.channel_account SELECT 't', 'email', i || '@shop.example' FROM generate_series(1, 5000) i;
     INSERT INTO throughline.customer (tenant_id, id, verified, created_at)
     SELECT 't', md5('c' || i)::uuid, true, now() FROM generate_series(1, 5000) i;
-    INSERT INTO throughline.identity (tenant_id, kind, scope, value, customer_id, origin_customer_id, assurance, first_seen_at, last_seen_at)
+    INSERT INTO throughline.identity
+      (tenant_id, kind, scope, value, customer_id, origin_customer_id, assurance, first_seen_at, last_seen_at)
     SELECT 't', 'email', '', i || '@mail.example', md5('c' || i)::uuid, md5('c' || i)::uuid, 'A2', now(), now()
     FROM generate_series(1, 5000) i;
-    INSERT INTO throughline.conversation (tenant_id, id, customer_id, lane, status, version, event_seq, last_channel, opened_at, last_message_at)
+    INSERT INTO throughline.conversation
+      (tenant_id, id, customer_id, lane, status, version, event_seq, last_channel, opened_at, last_message_at)
     SELECT 't', md5('v' || i)::uuid, md5('c' || i)::uuid, '', 'open', 1, 1, 'chat', now(), now() FROM generate_series(1, 5000) i;
     INSERT INTO throughline.message_key SELECT 't', md5('k' || i)::uuid FROM generate_series(1, 5000) i;
     INSERT INTO throughline.message_ref SELECT 't', md5('r' || i)::uuid, md5('v' || i)::uuid FROM generate_series(1, 5000) i;

@@ -41,6 +41,8 @@ import Testing
     let note = FileManager.default.temporaryDirectory.appending(path: "throughline-test-\(UUID())")
     defer { try? FileManager.default.removeItem(at: note) }
     await #expect(processExitsWith: .signal(SIGKILL)) { [note = note as URL] in
+      // Or a server that stays would hold the pipe on whose end the test waits, and nothing would fail.
+      for descriptor in 3..<1_024 as Range<Int32> { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
       let server = try await ThrowawayServer()
       try Data("\(server.directory) \(try #require(server.pid()))".utf8).write(to: note)
       raise(SIGKILL)
