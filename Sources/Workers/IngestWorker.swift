@@ -24,6 +24,8 @@ public final class IngestWorker: Sendable {
     public var outboxLeaseSeconds = 6.0
     public var policy = Policy()
     public var limits = Limits()
+    /// Called when the group has given this worker its partitions and it begins to read; once per assignment.
+    public var onAssigned: @Sendable () -> Void = {}
 
     public init(consumerGroup: String, topicPrefix: String, instance: String) {
       self.consumerGroup = consumerGroup
@@ -118,6 +120,7 @@ public final class IngestWorker: Sendable {
         case .assign(let claims):
           try await consumer.assign(try await starts(claims, consumer))
           logger.info("partitions assigned", metadata: ["event.action": "assigned", "partitions": "\(claims.count)"])
+          settings.onAssigned()
         case .seek(let claims):
           for claim in claims { try await seek(claim, consumer) }
         case .write(let records, let claims): commands.yield(.write(records, under: claims))

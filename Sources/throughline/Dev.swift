@@ -28,16 +28,28 @@ struct Dev: AsyncParsableCommand {
     let environment = [
       "THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrapServers, "THROUGHLINE_DATABASE_URL": server.url,
     ]
-    try FileManager.default.createDirectory(atPath: ".throughline", withIntermediateDirectories: true)
-    let settings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
-    try settings.write(toFile: ".throughline/dev.env", atomically: true, encoding: .utf8)
-    defer { try? FileManager.default.removeItem(atPath: ".throughline/dev.env") }
-
-    let worker = IngestWorker(try Operations.Configuration(environment: environment), instance: instance, logger: logger)
-    FileHandle.standardOutput.write(Data(Self.greeting(environment).utf8))
+    defer { try? FileManager.default.removeItem(atPath: Self.settingsFile) }
+    // Only now does a record find somebody who reads it.
+    let worker = IngestWorker(try Operations.Configuration(environment: environment), instance: instance, logger: logger) {
+      do {
+        try Self.write(environment)
+        FileHandle.standardOutput.write(Data(Self.greeting(environment).utf8))
+      } catch {
+        logger.error(
+          "can not write \(Self.settingsFile)", metadata: ["event.action": "settings_not_written", "error.type": "\(error)"])
+      }
+    }
     try await worker.run(until: signals)
     await server.stop()
     await broker.close()
+  }
+
+  private static let settingsFile = ".throughline/dev.env"
+
+  private static func write(_ environment: [String: String]) throws {
+    try FileManager.default.createDirectory(atPath: ".throughline", withIntermediateDirectories: true)
+    let settings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
+    try settings.write(toFile: settingsFile, atomically: true, encoding: .utf8)
   }
 
   private static func greeting(_ environment: [String: String]) -> String {

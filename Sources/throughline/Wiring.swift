@@ -6,10 +6,13 @@ import Workers
 
 extension IngestWorker {
   /// A worker as the configuration describes it.
-  convenience init(_ configuration: Operations.Configuration, instance: String, logger: Logger) {
+  convenience init(
+    _ configuration: Operations.Configuration, instance: String, logger: Logger, onAssigned: @escaping @Sendable () -> Void = {}
+  ) {
     var settings = Settings(
       consumerGroup: configuration.consumerGroup, topicPrefix: configuration.topicPrefix, instance: instance)
     settings.batchRecords = configuration.batchRecords
+    settings.onAssigned = onAssigned
     self.init(
       settings: settings,
       kafka: KafkaConfiguration(
