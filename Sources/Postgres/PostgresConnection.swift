@@ -22,6 +22,8 @@ public actor PostgresConnection {
   private let settings: [String]
   private var handle: Handle?
   private var prepared: Set<String> = []
+  /// How often it has connected: whoever keeps something about the backend sees that it is another one.
+  public private(set) var generation = 0
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -38,7 +40,8 @@ public actor PostgresConnection {
 
   deinit { thread.close() }
 
-  /// Connects, unless connected already. Faults are of the disposition `reconnect` or `stop`.
+  /// Connects, unless connected already. A server that refuses, for whatever reason, is the fault `08001`: it may be told to change
+  /// its mind.
   public func connect() throws(PostgresFault) {
     guard handle == nil else { return }
     // Later keywords override earlier ones, so the URL has the last word on these.
@@ -60,6 +63,7 @@ public actor PostgresConnection {
     PQsetNoticeReceiver(pg, { _, _ in }, nil)
     handle = consume new
     prepared = []
+    generation += 1
     do throws(PostgresFault) {
       if !settings.isEmpty { try execute(settings.map { "SET " + $0 }.joined(separator: ";")) }
     } catch {

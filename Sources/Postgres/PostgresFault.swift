@@ -1,7 +1,7 @@
 import CPostgres
 
 /// What went wrong at PostgreSQL, told by SQLSTATE and never by message text.
-public struct PostgresFault: Error, Sendable, Equatable {
+public struct PostgresFault: Error, Sendable, Equatable, CustomStringConvertible {
   /// Five characters; `08006` where the connection broke without one.
   public let sqlState: String
   /// The server's primary message. It can quote values of a row: never log it where they could be a customer's.
@@ -10,6 +10,11 @@ public struct PostgresFault: Error, Sendable, Equatable {
   public init(sqlState: String, message: String) {
     self.sqlState = sqlState
     self.message = message
+  }
+
+  /// For logs: the message only of faults about connections, names and syntax, which quote no row.
+  public var description: String {
+    ["08", "28", "3D", "3F", "42"].contains(sqlState.prefix(2)) ? "SQLSTATE \(sqlState): \(message)" : "SQLSTATE \(sqlState)"
   }
 
   /// What the caller does about it (operations.md, recipe steps 5 and 6).

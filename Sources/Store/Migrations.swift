@@ -21,7 +21,7 @@ public enum Migrations {
 
     public var description: String {
       switch self {
-      case .postgres(let fault): "SQLSTATE \(fault.sqlState): \(fault.message)"
+      case .postgres(let fault): fault.description
       case .changed(let name): "migration \(name) was applied with other contents than this binary has"
       case .newer(let version): "the database has schema version \(version); this binary knows \(all.last?.version ?? 0)"
       case .missing(let name): "the database lacks migration \(name): run `throughline migrate`"

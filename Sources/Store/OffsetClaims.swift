@@ -64,9 +64,9 @@ public struct OffsetClaims: Sendable {
     }
   }
 
-  /// After a reconnection, names the new backend in the rows of our claims.
-  public func adopt(_ claims: [OffsetClaim], on db: isolated PostgresConnection) throws(PostgresFault) {
-    _ = try db.query(Queries.named("claims_adopt"), keys(claims))
+  /// After a reconnection, names the new backend in the rows of this worker.
+  public func adopt(on db: isolated PostgresConnection) throws(PostgresFault) {
+    _ = try db.query(Queries.named("claims_adopt"), [.text(group), .text(owner)])
   }
 
   /// Hands the claims back.

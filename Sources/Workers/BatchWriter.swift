@@ -17,6 +17,8 @@ final class BatchWriter: Sendable {
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
   private let isAbandoned = Mutex(false)
+  /// The connection that the claim rows name.
+  private let adopted = Mutex(0)
 
   init(db: PostgresConnection, pipeline: IngestPipeline, logger: Logger, clock: @escaping @Sendable () -> Timestamp) {
     self.db = db
@@ -82,14 +84,16 @@ final class BatchWriter: Sendable {
     var advanced: [TopicAndPartition: OffsetClaim] = [:]
     var fenced: [TopicAndPartition: OffsetClaim] = [:]
     var outcomes: [(channel: String, outcome: Outcome)] = []
+    /// Failures in a row, and those of them that are not the server's.
     var attempt = 0
+    var races = 0
     while let slice = slices.first {
       let touched = Set(slice.map(\.record.topicAndPartition))
       let claims = held.filter { touched.contains($0.key) && fenced[$0.key] == nil }
       do throws(PostgresFault) {
-        let commit = try await self.commit(slice, under: claims, isReconnected: attempt > 0)
+        let commit = try await self.commit(slice, under: claims)
         slices.removeFirst()
-        attempt = 0
+        (attempt, races) = (0, 0)
         for claim in commit.advanced { advanced[claim.key] = claim }
         for claim in commit.fenced { fenced[claim.key] = claim }
         outcomes += commit.outcomes
@@ -106,17 +110,23 @@ final class BatchWriter: Sendable {
         case .stop: throw error
         case .reconnect, .backOff: try await pause(attempt)
         case .replan, .halve, .bisect:
+          races += 1
           let isHopeless =
-            error.disposition == .bisect || attempt >= Self.maximumAttempts || error.disposition == .halve && slice.count > 1
+            error.disposition == .bisect || races >= Self.maximumAttempts || error.disposition == .halve && slice.count > 1
           if !isHopeless {
             try await pause(attempt)
           } else if slice.count > 1 {
             slices.replaceSubrange(0..<1, with: [Array(slice[..<(slice.count / 2)]), Array(slice[(slice.count / 2)...])])
-            attempt = 0
+            (attempt, races) = (0, 0)
           } else {
             let reason: Rejection.Reason = error.disposition == .bisect ? .databaseRejected : .internal
-            slices[0] = [try await reject(slice[0], Rejection(reason, "SQLSTATE \(error.sqlState)"), under: claims)]
-            attempt = 0
+            let rejection = Rejection(reason, "SQLSTATE \(error.sqlState)")
+            do throws(PostgresFault) {
+              slices[0] = [try await reject(slice[0], rejection, under: claims)]
+            } catch  where error.disposition != .stop {
+              return (.abandoned, outcomes)
+            }
+            (attempt, races) = (0, 0)
           }
         }
       }
@@ -125,13 +135,16 @@ final class BatchWriter: Sendable {
   }
 
   private func commit(
-    _ records: [NormalisedRecord], under held: [OffsetClaim], isReconnected: Bool = false, isProbe: Bool = false
+    _ records: [NormalisedRecord], under held: [OffsetClaim], isProbe: Bool = false
   ) async throws(PostgresFault) -> IngestPipeline.Commit {
     let (milliseconds, seed) = fresh()
     let pipeline = pipeline
     return try await db.perform { db throws(PostgresFault) in
       // The rows name the backend that holds their locks; after a reconnection that is another one.
-      if isReconnected { try pipeline.claims.adopt(held, on: db) }
+      if self.adopted.withLock({ $0 }) != db.generation {
+        try pipeline.claims.adopt(on: db)
+        self.adopted.withLock { $0 = db.generation }
+      }
       return try pipeline.commit(records, under: held, milliseconds: milliseconds, seed: seed, isProbe: isProbe, on: db)
     }
   }
@@ -155,7 +168,13 @@ final class BatchWriter: Sendable {
       } catch  where error == .probed {
         continue
       } catch {
-        guard error.disposition == .bisect || error.disposition == .replan else { throw error }
+        guard error.disposition == .bisect || error.disposition == .replan else {
+          // The server's trouble says nothing about the element.
+          if error.disposition == .stop || isAbandoned.withLock({ $0 }) { throw error }
+          try await pause(1)
+          ranges.append(range)
+          continue
+        }
         if range.count == 1 {
           rejected.elements[range.lowerBound] = .rejected(Rejection(rejection.reason, "SQLSTATE \(error.sqlState)"))
           found = true

@@ -55,7 +55,7 @@ public final class IngestWorker: Sendable {
 
   /// Runs until `stop`, or until a fault that no retry cures.
   public func run() async throws {
-    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-ingest", settings: Queries.settings)
+    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-ingest", settings: Self.sessionSettings)
     try await waitForSchema(db)
     let consumer = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
     let claims = OffsetClaims(group: settings.consumerGroup, owner: settings.instance)
@@ -95,6 +95,9 @@ public final class IngestWorker: Sendable {
     await consumer.close()
     logger.info("ingest stopped", metadata: ["event.action": "stopped"])
   }
+
+  /// No statement waits for ever, whoever stands still with a lock in its hand.
+  private static let sessionSettings = Queries.settings + ["statement_timeout = '30s'"]
 
   private enum Command: Sendable {
     case claim([TopicAndPartition])
@@ -224,7 +227,7 @@ public final class IngestWorker: Sendable {
 
   private func publish() async throws {
     let producer = try KafkaProducer(configuration: kafka)
-    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: Queries.settings)
+    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: Self.sessionSettings)
     let outbox = Outbox(owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds)
     await OutboxPublisher(outbox: outbox, db: db, producer: producer, logger: logger).run()
     await producer.close()
