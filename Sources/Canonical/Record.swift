@@ -65,6 +65,8 @@ public struct Rejection: Error, Sendable, Equatable {
     case `internal` = "internal"
     /// The broker deleted records before they were read.
     case offsetsTrimmed = "offsets_trimmed"
+    /// Kafka can not hand the record over: it is corrupt, or does not decompress.
+    case unreadable
     /// Killed the process while it was read alone.
     case quarantined = "quarantined"
   }

@@ -37,9 +37,11 @@ public final class Normaliser {
     guard let format = Formats.byType[envelope.type] else { throw Rejection(.unknownType, "type") }
     guard record.topic == topicPrefix + format.topic else { throw Rejection(.topicMismatch, "topic") }
     guard envelope.channel == format.channel.rawValue else { throw Rejection(.topicMismatch, "source") }
+    // One mailbox has many spellings; it is compared with addresses in this one.
+    let account = format.channel == .email ? EmailAddress.normalise(envelope.account) ?? envelope.account : envelope.account
     let delivery = Delivery(
-      envelope: envelope, channel: format.channel, account: envelope.account,
-      receivedAt: envelope.time ?? record.timestamp ?? Timestamp(seconds: 0), limits: limits, nestedParser: nestedParser)
+      envelope: envelope, channel: format.channel, account: account, receivedAt: Self.receivedAt(envelope.time, record.timestamp),
+      limits: limits, nestedParser: nestedParser)
     // A raw zero byte is no JSON, so without an escaped one no string of the body can hold U+0000.
     var elements: Elements
     switch (format.read, payload) {
@@ -57,6 +59,14 @@ public final class Normaliser {
       return try self.elements(of: record, envelope, .bytes(Array(text.utf8)))
     }
     return elements.finished
+  }
+}
+
+extension Normaliser {
+  /// The adapter's time, unless it is far ahead of the broker's: everything is ordered against it.
+  private static func receivedAt(_ stated: Timestamp?, _ recorded: Timestamp?) -> Timestamp {
+    let latest = recorded?.advanced(by: .seconds(86_400)) ?? Timestamp.storable.upperBound
+    return max(min(stated ?? recorded ?? Timestamp(seconds: 0), latest), Timestamp.storable.lowerBound)
   }
 }
 

@@ -121,11 +121,12 @@ enum WhatsAppCloud {
       let name = ReferenceKey.message(.whatsapp, account: account, id: id)
       let replyTo = item["context"]["id"].id
       details.members(of: item, without: Self.consumed, or: type)
-      details.member("username", person.username)
+      details.member("username", person.username?.prefix(utf8Bytes: delivery.limits.lineBytes))
       details.member(type, content.kept)
       details.member("form", content.form)
       details.member("unknown", content.isKnown ? nil : type.nonEmpty ?? "message")
-      if !item["errors"].exists { details.member("errors", errors) }
+      // Of the whole body, and kept with each of its messages.
+      if !item["errors"].exists, errors.utf8.count <= delivery.limits.lineBytes { details.member("errors", errors) }
       let message = Message(
         direction: isEcho ? .outbound : .inbound, authorKind: type == "system" ? .system : isEcho ? .agent : .customer,
         customer: try identifiers(person), customerName: person.name,

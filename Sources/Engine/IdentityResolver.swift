@@ -83,14 +83,14 @@ public struct IdentityResolver: Sendable {
     var lookups = stated.filter { $0.assurance > .a0 && $0.identifier.kind.definesCustomer }.map(\.identifier)
     // What is not scoped to a channel may turn out to be shared or our own; then the claim decides.
     if let first = stated.first(where: { $0.identifier.kind.definesCustomer }),
-      first.assurance == .a0 || !first.identifier.kind.isChannelScoped
+      first.assurance == .a0 || !first.identifier.kind.isChannelScoped || event.isOutbound
     {
       lookups.append(claim(first.identifier, of: event))
     }
     return lookups
   }
 
-  /// Customers that a record may give an identity to: one of its identifiers leads there, and another one nowhere.
+  /// Customers that a record may bring to a limit: one of its identifiers leads there, and another one elsewhere or nowhere.
   public static func customersThatMayGain(
     _ records: [NormalisedRecord], facts: IdentityFacts, policy: Policy
   ) -> Set<InTenant<ID>> {
@@ -99,7 +99,7 @@ public struct IdentityResolver: Sendable {
       let found = lookups(for: event, policy: policy).filter { !$0.kind.isClaimed }.map {
         facts.identities[InTenant(event.tenant, $0)]
       }
-      guard found.contains(where: { $0 == nil }) else { continue }
+      guard found.contains(where: { $0 == nil }) || Set(found.compactMap { $0?.customer }).count > 1 else { continue }
       for case let stored? in found { customers.insert(InTenant(event.tenant, stored.customer)) }
     }
     return customers
@@ -129,8 +129,10 @@ public struct IdentityResolver: Sendable {
     }
     var usable: [StatedIdentifier] = []
     var claims: [Identifier] = []
+    var named: Identifier?
     for candidate in stated where !policy.isBlocked(candidate.identifier) {
       let identifier = candidate.identifier
+      if named == nil, identifier.kind.definesCustomer { named = identifier }
       let isUsable =
         candidate.assurance > .a0 && identifier.kind.definesCustomer && !policy.isRoleAddress(identifier)
         && (identifier.kind.isChannelScoped
@@ -144,12 +146,17 @@ public struct IdentityResolver: Sendable {
         usable.append(candidate)
       }
     }
+    if event.isOutbound {
+      // Whom we wrote to says nothing about who they are: below the provider's word it finds somebody, and makes nobody.
+      usable = usable.filter { $0.assurance >= .a2 || stored($0.identifier, event.tenant) != nil }
+      claims = []
+    }
     if usable.isEmpty {
-      guard let first = claims.first(where: \.kind.definesCustomer) else {
+      guard let named else {
         return Resolved(customer: newCustomer(event.tenant, .a0, time), isClaimed: true, assurance: .a0, claims: claims)
       }
       let customer = attach(
-        [StatedIdentifier(Self.claim(first, of: event), .a0)], to: nil, tenant: event.tenant, at: time)
+        [StatedIdentifier(Self.claim(named, of: event), .a0)], to: nil, tenant: event.tenant, at: time)
       return Resolved(customer: customer, isClaimed: true, assurance: .a0, claims: claims)
     }
     // Rule 6: over a limit, the weakest identifier of the record is left out and the rest resolved again.
@@ -196,7 +203,8 @@ public struct IdentityResolver: Sendable {
 
   private func breaksLimit(_ usable: [StatedIdentifier], _ customer: ID?, _ tenant: String) -> Bool {
     var added: [IdentifierKind: Int] = [:]
-    for candidate in usable where self.customer(of: candidate.identifier, tenant) == nil {
+    // What already is somebody else's would be theirs as well, if it could.
+    for candidate in usable where customer == nil || self.customer(of: candidate.identifier, tenant) != customer {
       added[candidate.identifier.kind, default: 0] += 1
     }
     let counts = customer.flatMap { facts.counts[InTenant(tenant, $0)] } ?? [:]
@@ -285,6 +293,11 @@ public struct IdentityResolver: Sendable {
 }
 
 extension Event {
+  /// Sent by us: the customer it names is whom it went to.
+  var isOutbound: Bool {
+    guard case .message(let message) = body else { return false }
+    return message.direction == .outbound
+  }
   /// The channel account as a lane and as the scope of claims.
   var lane: String { channel.rawValue + "/" + account }
 }

@@ -106,6 +106,14 @@ public struct ThreadPlanner: Sendable {
       outcome = .stored
     case .contact(let contact):
       guard let resolved else { return .stored }
+      // What nobody vouches for changes nothing that others rely on.
+      guard contact.identifiers.contains(where: { $0.assurance >= .a1 }) else {
+        outcome = .stored
+        break
+      }
+      var contact = contact
+      // A clock ahead of its time would keep out every later word.
+      contact.updatedAt = min(contact.updatedAt, event.receivedAt)
       if let organization = contact.organization { add(organization, of: event, contact.updatedAt) }
       updateProfile(event, resolved, resolver) { Self.apply(contact, from: event.account, to: &$0) }
       outcome = .stored
@@ -183,7 +191,8 @@ public struct ThreadPlanner: Sendable {
     remember(&message, event, conversation: conversation, message: id)
     writes.messages.append(
       .init(
-        tenant: event.tenant, id: id, conversation: conversation, customer: resolved.customer, channel: event.channel,
+        tenant: event.tenant, id: id, conversation: conversation,
+        customer: conversations[InTenant(event.tenant, conversation)]?.customer ?? resolved.customer, channel: event.channel,
         account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message))
     advance(InTenant(event.tenant, conversation), message, id, event, orderedAt)
     return id
@@ -201,7 +210,8 @@ public struct ThreadPlanner: Sendable {
       guard let target = references[InTenant(event.tenant, key)], !(isOwnName && target.isSeen),
         let conversation = conversations[InTenant(event.tenant, target.conversation)]
       else { continue }
-      if conversation.customer == lane.customer {
+      // What we sent ourselves belongs where its reference leads.
+      if conversation.customer == lane.customer || event.isOutbound {
         referenced = referenced ?? conversation
       } else if isOwnName {
         links.append((conversation.id, "referred_to_by_other"))
@@ -210,7 +220,7 @@ public struct ThreadPlanner: Sendable {
         if !message.flags.contains("reference_refused") { message.flags.append("reference_refused") }
       }
     }
-    if let referenced, referenced.status.isLive { return (referenced.id, links) }
+    if let referenced, referenced.status.isLive || event.isOutbound { return (referenced.id, links) }
     // Step 7: what it refers to is over; the lane's live conversation takes it, linked.
     if let referenced { links.append((referenced.id, "reference_not_live")) }
 

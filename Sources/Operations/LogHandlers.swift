@@ -112,6 +112,12 @@ public final class LogSink: Sendable {
       while written < line.count {
         let count = line.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + written, line.count - written) }
         if count < 0 && errno == EINTR { continue }
+        if count < 0 && errno == EAGAIN {
+          // Half a line would not parse.
+          var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          poll(&ready, 1, 1_000)
+          continue
+        }
         // Nobody reads our lines any more; there is nobody to tell.
         guard count > 0 else { return }
         written += count

@@ -87,7 +87,13 @@ public actor PostgresConnection {
   public func perform<R: Sendable>(
     _ body: @Sendable (isolated PostgresConnection) throws(PostgresFault) -> R
   ) throws(PostgresFault) -> R {
-    try perform(body, mapping: { $0 })
+    do throws(PostgresFault) {
+      return try perform(body, mapping: { $0 })
+    } catch {
+      // Such as 25006: the server on this connection is not the one to write to any more, however well it answers.
+      if error.disposition == .reconnect { handle = nil }
+      throw error
+    }
   }
 
   /// Runs `body` between BEGIN and COMMIT, or rolls back and passes its error on.

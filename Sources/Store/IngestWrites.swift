@@ -240,17 +240,17 @@ public enum IngestWrites {
     }
   }
 
-  /// The normaliser's details, with the flags and the subject in front.
+  /// The normaliser's details, then the flags and the subject: of two members with one name jsonb keeps the last.
   private static func details(_ message: Message) -> JSONText {
     guard !message.flags.isEmpty || message.subject != nil else {
       return message.details.isEmpty ? JSONText(utf8: Array("{}".utf8)) : message.details
     }
-    var front = JSONObjectWriter()
-    if !message.flags.isEmpty { front.member("flags", message.flags) }
-    front.member("subject", message.subject)
-    let object = front.finish().utf8
+    var ours = JSONObjectWriter()
+    if !message.flags.isEmpty { ours.member("flags", message.flags) }
+    ours.member("subject", message.subject)
+    let object = ours.finish().utf8
     guard message.details.utf8.count > 2 else { return JSONText(utf8: object) }
-    return JSONText(utf8: object.dropLast() + [UInt8(ascii: ",")] + message.details.utf8.dropFirst())
+    return JSONText(utf8: message.details.utf8.dropLast() + [UInt8(ascii: ",")] + object.dropFirst())
   }
 
   private static func references(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
@@ -326,6 +326,7 @@ public enum IngestWrites {
       row.int8(record.offset)
       row.int4(Int32(clamping: parked.element))
     }
+    var withValue: Set<Int> = []
     try copy(
       writes.deadLetters,
       "dead_letter (id, tenant_id, topic, partition, record_offset, element, reason, detail, key, value, value_bytes, headers)",
@@ -333,7 +334,8 @@ public enum IngestWrites {
       on: db
     ) { row, letter in
       let record = records[letter.record].record
-      let value = record.value.flatMap { $0.count > pieceBytes ? nil : $0 }
+      // A record's bytes are kept once, with the first of its letters.
+      let value = record.value.flatMap { $0.count > pieceBytes || !withValue.insert(letter.record).inserted ? nil : $0 }
       row.uuid(PostgresUUID(letter.id))
       row.text(letter.tenant)
       row.text(record.topic)

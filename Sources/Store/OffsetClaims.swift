@@ -28,7 +28,9 @@ public struct OffsetClaims: Sendable {
     let rows = partitions.sorted { ($0.topic, $0.partition) < ($1.topic, $1.partition) }
     let keys: [PostgresParameter] = [.text(group), .texts(rows.map(\.topic)), .int4s(rows.map(\.partition))]
     func attempt() throws(PostgresFault) -> [OffsetClaim] {
-      try db.transaction(settings: ["lock_timeout = \(patienceMilliseconds)", "synchronous_commit = on"]) {
+      try db.transaction(settings: [
+        "lock_timeout = \(patienceMilliseconds)", "idle_in_transaction_session_timeout = \(patienceMilliseconds)",
+      ]) {
         () throws(PostgresFault) in
         // Waits as well, where somebody is just changing the row.
         _ = try db.query(Queries.named("offsets_create"), keys)

@@ -22,7 +22,10 @@ public struct OutboxRecord: Sendable {
 /// The outbox as its publishers see it: leases on shards, and the oldest rows of the shards they hold.
 public struct Outbox: Sendable {
   /// A letter with a longer value is published without it: with headers it would pass a broker's usual limit of 1 MB.
-  static let maximumPublishedBytes = 900_000
+  static let maximumPublishedBytes: Int64 = 900_000
+  static let maximumPublishedHeaderBytes = 60_000
+  /// So that a round of nothing but long letters stays within the worker's memory.
+  static let lettersPerShard: Int32 = 4
 
   public let owner: String
   public let leaseSeconds: Double
@@ -53,7 +56,9 @@ public struct Outbox: Sendable {
   public func read(
     shards: [Int16], limit: Int, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> [OutboxRecord] {
-    let rows = try db.query(Queries.named("outbox_read"), [.int2s(shards), .int4(Int32(clamping: limit))])
+    let rows = try db.query(
+      Queries.named("outbox_read"),
+      [.int2s(shards), .int4(Int32(clamping: limit)), .int4(Self.lettersPerShard), .int8(Self.maximumPublishedBytes)])
     return (0..<rows.count).map { row in
       if rows.isNull(row, 15) {
         return OutboxRecord(
@@ -68,21 +73,24 @@ public struct Outbox: Sendable {
   /// The original record, with where it came from and why it is here in headers of ours.
   private func letter(_ rows: borrowing PostgresResult, _ row: Int) -> OutboxRecord {
     let id = rows.uuid(row, 15).id
-    var headers = RecordHeaders.parse(rows.text(row, 7))
-    let isTooLong = rows.int8(row, 8) > Self.maximumPublishedBytes
+    let headerText = rows.text(row, 7)
+    let key = rows.isNull(row, 5) ? nil : Array(rows.bytes(row, 5))
+    let value = rows.isNull(row, 6) ? nil : Array(rows.bytes(row, 6))
+    // A key and headers that are too long as well stay behind: the letter has them.
+    let isLong = headerText.utf8.count + (key?.count ?? 0) > Self.maximumPublishedHeaderBytes
+    var headers = isLong ? [] : RecordHeaders.parse(headerText)
+    let isElsewhere = value == nil && rows.int8(row, 8) > 0
     var ours = [
       ("throughline_dead_letter_id", id.description), ("throughline_topic", rows.text(row, 9)),
       ("throughline_partition", String(rows.int4(row, 10))), ("throughline_offset", String(rows.int8(row, 11))),
       ("throughline_reason", rows.text(row, 13)), ("throughline_detail", rows.text(row, 14)),
     ]
     if !rows.isNull(row, 12) { ours.append(("throughline_element", String(rows.int4(row, 12)))) }
-    // The value is in dead_letter or, above 1 MiB, in dead_letter_piece.
-    if isTooLong { ours.append(("throughline_value_bytes", String(rows.int8(row, 8)))) }
+    // The value is in dead_letter or, above 1 MiB, in dead_letter_piece, by topic, partition and offset.
+    if isElsewhere { ours.append(("throughline_value_bytes", String(rows.int8(row, 8)))) }
     headers += ours.map { Record.Header($0.0, Array($0.1.utf8)) }
     return OutboxRecord(
-      shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2),
-      key: rows.isNull(row, 5) ? nil : Array(rows.bytes(row, 5)),
-      value: rows.isNull(row, 6) || isTooLong ? nil : Array(rows.bytes(row, 6)),
+      shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), key: isLong ? nil : key, value: value,
       headers: headers)
   }
 

@@ -48,27 +48,39 @@ final class BatchWriter: Sendable {
 
   /// Moves a claim to where the broker's records begin, with a dead letter for those that are gone. Nil when the claim is lost.
   func reposition(_ claim: OffsetClaim, low: Int64, high: Int64) async throws(PostgresFault) -> OffsetClaim? {
-    let claims = pipeline.claims
     let stored = claim.nextOffset ?? 0
     let detail =
       stored < low
       ? "offsets \(stored) to \(low - 1) were deleted before they were read"
       : "the log ends at \(high), before the stored offset \(stored): read again from \(low)"
+    return try await move(claim, to: low, Rejection(.offsetsTrimmed, detail), at: stored)
+  }
+
+  /// Moves a claim behind a record that Kafka can not hand over, with a dead letter for it. Nil when the claim is lost.
+  func stepOver(_ claim: OffsetClaim, offset: Int64) async throws(PostgresFault) -> OffsetClaim? {
+    try await move(claim, to: offset + 1, Rejection(.unreadable, "corrupt, or does not decompress"), at: offset)
+  }
+
+  private func move(
+    _ claim: OffsetClaim, to next: Int64, _ rejection: Rejection, at offset: Int64
+  ) async throws(PostgresFault) -> OffsetClaim? {
+    let claims = pipeline.claims
     let record = Record(
-      topic: claim.topic, partition: claim.partition, offset: stored, timestamp: nil, key: nil, headers: [], value: nil)
-    let letter = NormalisedRecord(record: record, tenant: "default", elements: [.rejected(Rejection(.offsetsTrimmed, detail))])
+      topic: claim.topic, partition: claim.partition, offset: offset, timestamp: nil, key: nil, headers: [], value: nil)
+    let letter = NormalisedRecord(record: record, tenant: "default", elements: [.rejected(rejection)])
     let (milliseconds, seed) = fresh()
     return try await persevere("reposition") { () async throws(PostgresFault) -> OffsetClaim? in
       try await self.db.perform { db throws(PostgresFault) -> OffsetClaim? in
-        try db.transaction { () throws(PostgresFault) -> OffsetClaim? in
+        try db.transaction(settings: ["lock_timeout = '10s'", "idle_in_transaction_session_timeout = '10s'"]) {
+          () throws(PostgresFault) -> OffsetClaim? in
           guard try !claims.lock([claim], on: db).isEmpty else { return nil }
           let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
           let identity = IdentityPlan(records: [letter], seenKeys: [], facts: .init(), policy: self.pipeline.policy, ids: ids)
           let plan = ThreadPlanner.plan(identity, facts: .init(), policy: self.pipeline.policy, ids: ids)
           try IngestWrites.write(plan, identity: identity, topicPrefix: self.pipeline.topicPrefix, on: db)
-          try claims.advance([(claim.topic, claim.partition, low)], on: db)
+          try claims.advance([(claim.topic, claim.partition, next)], on: db)
           var moved = claim
-          moved.nextOffset = low
+          moved.nextOffset = next
           return moved
         }
       }
@@ -100,7 +112,7 @@ final class BatchWriter: Sendable {
       } catch {
         attempt += 1
         logger.warning(
-          "batch not committed",
+          "batch not committed: \(error)",
           metadata: [
             "event.action": "batch_retry", "error.type": "\(error.sqlState)", "records": "\(slice.count)",
             "attempt": "\(attempt)",
@@ -108,7 +120,9 @@ final class BatchWriter: Sendable {
         if isAbandoned.withLock({ $0 }) { return (.abandoned, outcomes) }
         switch error.disposition {
         case .stop: throw error
+        // Waiting for a lock says nothing about the record that waits: it is halved, and never rejected.
         case .reconnect, .backOff: try await pause(attempt)
+        case .halve where error.sqlState == "55P03" && slice.count == 1: try await pause(attempt)
         case .replan, .halve, .bisect:
           races += 1
           let isHopeless =
@@ -159,6 +173,7 @@ final class BatchWriter: Sendable {
       return rejected
     }
     var found = false
+    var races = 0
     var ranges = [record.elements.indices]
     while let range = ranges.popLast() {
       var probe = record
@@ -168,13 +183,15 @@ final class BatchWriter: Sendable {
       } catch  where error == .probed {
         continue
       } catch {
-        guard error.disposition == .bisect || error.disposition == .replan else {
-          // The server's trouble says nothing about the element.
+        if error.disposition == .replan { races += 1 }
+        guard error.disposition == .bisect || races > Self.maximumAttempts else {
+          // A lost race or the server's trouble says nothing about the element.
           if error.disposition == .stop || isAbandoned.withLock({ $0 }) { throw error }
           try await pause(1)
           ranges.append(range)
           continue
         }
+        races = 0
         if range.count == 1 {
           rejected.elements[range.lowerBound] = .rejected(Rejection(rejection.reason, "SQLSTATE \(error.sqlState)"))
           found = true
@@ -202,7 +219,7 @@ final class BatchWriter: Sendable {
         guard error.disposition != .stop && error.disposition != .bisect else { throw error }
         attempt += 1
         logger.warning(
-          "\(what) waits for the database",
+          "\(what) waits for the database: \(error)",
           metadata: ["event.action": "\(what)_retry", "error.type": "\(error.sqlState)", "attempt": "\(attempt)"])
         if isAbandoned.withLock({ $0 }) { return nil }
         try await pause(attempt)

@@ -14,7 +14,9 @@ public struct IngestMachine: Sendable {
     case claimed([OffsetClaim])
     /// The broker does not have the records that the partition's stored offset asks for; what it has is `low` to before `high`.
     case outOfRange(TopicAndPartition, low: Int64, high: Int64)
-    /// The answer to `.reposition`; nil when the claim was lost.
+    /// Kafka has the record at this offset and can not hand it over: it is corrupt, or does not decompress.
+    case unreadable(TopicAndPartition, offset: Int64)
+    /// The answer to `.reposition` and `.stepOver`; nil when the claim was lost.
     case repositioned(OffsetClaim?)
     /// The answer to `.write`.
     case written(Written)
@@ -41,6 +43,8 @@ public struct IngestMachine: Sendable {
     case write([NormalisedRecord], under: [OffsetClaim])
     /// Store `low` as the partition's offset and a dead letter that says which records were lost.
     case reposition(OffsetClaim, low: Int64, high: Int64)
+    /// Store the offset behind this one, and a dead letter for the record that can not be read.
+    case stepOver(OffsetClaim, offset: Int64)
     /// Give up what is under way at the database at its next attempt.
     case abandon
     case release([OffsetClaim])
@@ -61,6 +65,8 @@ public struct IngestMachine: Sendable {
   /// Claims of partitions that are being read already. They count, and the partitions are sought, when no poll is under way: what
   /// it brings may lie beyond records that were dropped.
   private var regained: [TopicAndPartition: OffsetClaim] = [:]
+  /// Partitions whose stored offset the broker does not have: moved when what was read of them is committed.
+  private var outOfRange: [TopicAndPartition: (low: Int64, high: Int64)] = [:]
   private var prepared: [NormalisedRecord] = []
   private var isPolling = false
   private var isWriting = false
@@ -100,7 +106,11 @@ public struct IngestMachine: Sendable {
     case .claimed(let granted): actions += claimed(granted)
     case .outOfRange(let partition, let low, let high):
       isPolling = false
-      if let claim = claims[partition] { actions.append(.reposition(claim, low: low, high: high)) }
+      outOfRange[partition] = (low, high)
+    case .unreadable(let partition, let offset):
+      isPolling = false
+      // Reported again and again; only when nothing before it is under way any more.
+      if let claim = claims[partition], !isWriting, prepared.isEmpty { actions.append(.stepOver(claim, offset: offset)) }
     case .repositioned(let claim):
       if let claim, claims[claim.key]?.epoch == claim.epoch {
         regained[claim.key] = claim
@@ -133,7 +143,7 @@ public struct IngestMachine: Sendable {
       isRevoking = false
       actions += letGo() + [.unassign]
     }
-    if !isPolling && !regained.isEmpty {
+    if !isPolling && !isRevoking && !regained.isEmpty {
       actions.append(.seek(Array(regained.values)))
       prepared.removeAll { regained[$0.record.topicAndPartition] != nil }
       claims.merge(regained) { $1 }
@@ -148,6 +158,12 @@ public struct IngestMachine: Sendable {
       isWriting = true
       writingTicks = 0
     }
+    if !isWriting && !isRevoking && prepared.isEmpty {
+      for (partition, range) in outOfRange {
+        if let claim = claims[partition] { actions.append(.reposition(claim, low: range.low, high: range.high)) }
+      }
+      outOfRange = [:]
+    }
     if isPaused && !isWriting {
       isPaused = false
       actions.append(.resume)
@@ -159,6 +175,7 @@ public struct IngestMachine: Sendable {
     let held = Array(claims.merging(regained) { $1 }.values)
     claims = [:]
     regained = [:]
+    outOfRange = [:]
     assigned = []
     fenced = [:]
     attempts = [:]
@@ -211,7 +228,8 @@ public struct IngestMachine: Sendable {
     var actions: [Action] = []
     if isWriting {
       writingTicks += 1
-      if isStopping && writingTicks >= Self.drainTicks { actions.append(.abandon) }
+      // Said again with every tick: the command that it is about may only just have begun.
+      if isRevoking || isStopping && writingTicks >= Self.drainTicks { actions.append(.abandon) }
       if writingTicks >= Self.stuckTicks && !isPaused && !isRevoking && !isStopping {
         isPaused = true
         actions.append(.pause)

@@ -6,6 +6,7 @@ import Kafka
 import Logging
 import Postgres
 import Store
+import Synchronization
 
 /// Consumes the channel topics and writes one thread per issue: the six steps of `ARCHITECTURE.md`, around `IngestMachine`.
 ///
@@ -40,6 +41,7 @@ public final class IngestWorker: Sendable {
   private let logger: Logger
   private let events: AsyncStream<IngestMachine.Event>
   private let mailbox: AsyncStream<IngestMachine.Event>.Continuation
+  private let isStopping = Mutex(false)
 
   public init(settings: Settings, kafka: KafkaConfiguration, databaseURL: String, logger: Logger) {
     self.settings = settings
@@ -51,12 +53,15 @@ public final class IngestWorker: Sendable {
   }
 
   /// Finishes the batch in flight, hands everything back and lets `run` return.
-  public func stop() { mailbox.yield(.stopRequested) }
+  public func stop() {
+    isStopping.withLock { $0 = true }
+    mailbox.yield(.stopRequested)
+  }
 
   /// Runs until `stop`, or until a fault that no retry cures.
   public func run() async throws {
     let db = PostgresConnection(url: databaseURL, applicationName: "throughline-ingest", settings: Self.sessionSettings)
-    try await waitForSchema(db)
+    guard try await waitForSchema(db) else { return }
     let consumer = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
     let claims = OffsetClaims(group: settings.consumerGroup, owner: settings.instance)
     let pipeline = IngestPipeline(claims: claims, policy: settings.policy, topicPrefix: settings.topicPrefix)
@@ -96,12 +101,13 @@ public final class IngestWorker: Sendable {
     logger.info("ingest stopped", metadata: ["event.action": "stopped"])
   }
 
-  /// No statement waits for ever, whoever stands still with a lock in its hand.
+  /// No statement of ours waits for ever for somebody who stands still with a lock in its hand.
   private static let sessionSettings = Queries.settings + ["statement_timeout = '30s'"]
 
   private enum Command: Sendable {
     case claim([TopicAndPartition])
     case reposition(OffsetClaim, low: Int64, high: Int64)
+    case stepOver(OffsetClaim, offset: Int64)
     case write([NormalisedRecord], under: [OffsetClaim])
   }
 
@@ -128,6 +134,7 @@ public final class IngestWorker: Sendable {
           for claim in claims { try await seek(claim, consumer) }
         case .write(let records, let claims): commands.yield(.write(records, under: claims))
         case .reposition(let claim, let low, let high): commands.yield(.reposition(claim, low: low, high: high))
+        case .stepOver(let claim, let offset): commands.yield(.stepOver(claim, offset: offset))
         case .abandon: writer.abandon()
         case .release(let claims): await writer.release(claims)
         case .unassign: try await consumer.unassign()
@@ -171,8 +178,12 @@ public final class IngestWorker: Sendable {
           .outOfRange(TopicAndPartition(partition.topic, partition.partition), low: watermarks.low, high: watermarks.high))
       case .fault(let fault):
         logger.warning("\(fault)", metadata: ["event.action": "kafka_fault", "error.type": "\(fault.name)"])
-        if fault.isFatal { throw fault }
-        mailbox.yield(.polled([]))
+        switch (fault.disposition, fault.partition, fault.offset) {
+        case (.stop, _, _): throw fault
+        case (.deadLetter, let partition?, let offset?):
+          mailbox.yield(.unreadable(TopicAndPartition(partition.topic, partition.partition), offset: offset))
+        default: mailbox.yield(.polled([]))
+        }
       }
     }
   }
@@ -192,7 +203,11 @@ public final class IngestWorker: Sendable {
     try await retrying { () async throws(KafkaFault) in
       // A partition that was taken away meanwhile has nothing to be sought.
       guard await consumer.assignment.contains(claim.kafka) else { return }
-      try await consumer.seek(claim.kafka, to: claim.nextOffset ?? 0)
+      // With nothing stored yet it goes on where the first start was.
+      guard case .offset(let offset)? = try await starts([claim], consumer).first?.position else {
+        return try await consumer.seek(claim.kafka, to: try await consumer.watermarks(claim.kafka).low)
+      }
+      try await consumer.seek(claim.kafka, to: offset)
     }
   }
 
@@ -202,7 +217,7 @@ public final class IngestWorker: Sendable {
       do throws(KafkaFault) {
         return try await body()
       } catch {
-        guard error.isRetriable, !Task.isCancelled else { throw error }
+        guard error.isRetriable, !Task.isCancelled, !isStopping.withLock({ $0 }) else { throw error }
         logger.warning("\(error)", metadata: ["event.action": "kafka_retry", "error.type": "\(error.name)"])
         try? await Task.sleep(for: .milliseconds(200))
       }
@@ -216,6 +231,8 @@ public final class IngestWorker: Sendable {
       case .claim(let partitions): mailbox.yield(.claimed(try await writer.claim(partitions)))
       case .reposition(let claim, let low, let high):
         mailbox.yield(.repositioned(try await writer.reposition(claim, low: low, high: high)))
+      case .stepOver(let claim, let offset):
+        mailbox.yield(.repositioned(try await writer.stepOver(claim, offset: offset)))
       case .write(let records, let claims):
         let started = ContinuousClock.now
         let (written, outcomes) = try await writer.write(records, under: claims)
@@ -229,25 +246,34 @@ public final class IngestWorker: Sendable {
     let producer = try KafkaProducer(configuration: kafka)
     let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: Self.sessionSettings)
     let outbox = Outbox(owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds)
-    await OutboxPublisher(outbox: outbox, db: db, producer: producer, logger: logger).run()
+    do {
+      try await OutboxPublisher(outbox: outbox, db: db, producer: producer, logger: logger).run()
+    } catch {
+      await producer.close()
+      throw error
+    }
     await producer.close()
   }
 
-  /// A worker that starts before its database, or before `migrate`, waits for them.
-  private func waitForSchema(_ db: PostgresConnection) async throws {
+  /// A worker that starts before its database, or before `migrate`, waits for them. False when it is told to stop instead.
+  private func waitForSchema(_ db: PostgresConnection) async throws -> Bool {
     var attempt = 0
-    while true {
+    while !isStopping.withLock({ $0 }) {
       do throws(Migrations.Fault) {
-        return try await db.perform({ db throws(Migrations.Fault) in try Migrations.verify(on: db) }, mapping: { .postgres($0) })
+        try await db.perform({ db throws(Migrations.Fault) in try Migrations.verify(on: db) }, mapping: { .postgres($0) })
       } catch {
         if case .postgres(let fault) = error, fault.disposition == .stop { throw error }
         if case .changed = error { throw error }
         if case .newer = error { throw error }
         attempt += 1
-        logger.warning("waiting for the database", metadata: ["event.action": "waiting", "error.type": "\(error.label)"])
+        logger.warning(
+          "waiting for the database: \(error)", metadata: ["event.action": "waiting", "error.type": "\(error.label)"])
         try await Task.sleep(for: .milliseconds(Int.random(in: 1...min(5_000, 50 << min(attempt, 7)))))
+        continue
       }
+      return true
     }
+    return false
   }
 
   // MARK: - Logs
@@ -260,11 +286,17 @@ public final class IngestWorker: Sendable {
     ]
     for (label, count) in counts { metadata[label] = "\(count)" }
     logger.debug("batch committed", metadata: metadata)
-    for (channel, outcome) in outcomes {
-      guard case .deadLetter(let reason) = outcome else { continue }
-      logger.warning(
-        "dead letter",
-        metadata: ["event.action": "dead_letter", "error.type": "\(reason.rawValue)", "messaging.destination.name": "\(channel)"])
+    var letters: [String: [Rejection.Reason: Int]] = [:]
+    for case (let channel, .deadLetter(let reason)) in outcomes { letters[channel, default: [:]][reason, default: 0] += 1 }
+    for (channel, reasons) in letters {
+      for (reason, count) in reasons {
+        logger.warning(
+          "dead letters",
+          metadata: [
+            "event.action": "dead_letter", "error.type": "\(reason.rawValue)", "messaging.destination.name": "\(channel)",
+            "count": "\(count)",
+          ])
+      }
     }
   }
 

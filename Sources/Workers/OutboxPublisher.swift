@@ -19,8 +19,22 @@ public struct OutboxPublisher: Sendable {
     self.logger = logger
   }
 
-  /// Runs until its task is cancelled; then gives the shards back.
-  public func run() async {
+  /// Runs until its task is cancelled, or until a fault that no retry cures; then gives the shards back.
+  public func run() async throws {
+    do {
+      try await publishUntilCancelled()
+    } catch {
+      await release()
+      throw error
+    }
+    await release()
+  }
+
+  private func release() async {
+    try? await db.perform { [outbox] db throws(PostgresFault) in try outbox.release(on: db) }
+  }
+
+  private func publishUntilCancelled() async throws {
     var shards: [Int16] = []
     var renewAt = ContinuousClock.now
     var sweepAt = ContinuousClock.now
@@ -41,6 +55,8 @@ public struct OutboxPublisher: Sendable {
         if published == 0 { try await Task.sleep(for: .milliseconds(50)) }
       } catch is CancellationError {
         break
+      } catch let fault as KafkaFault where fault.disposition == .stop {
+        throw fault
       } catch {
         attempt += 1
         let kind = (error as? PostgresFault)?.sqlState ?? (error as? KafkaFault)?.name ?? "\(type(of: error))"
@@ -49,7 +65,6 @@ public struct OutboxPublisher: Sendable {
         try? await Task.sleep(for: .milliseconds(Int.random(in: 1...min(2_000, 20 << min(attempt, 7)))))
       }
     }
-    try? await db.perform { [outbox] db throws(PostgresFault) in try outbox.release(on: db) }
   }
 
   /// One round; how many records left.
@@ -67,8 +82,8 @@ public struct OutboxPublisher: Sendable {
           headers: record.headers.map { KafkaHeader($0.name, $0.value) })
       })
     var done: [OutboxRecord] = []
-    var blocked: Set<Int16> = []
-    for (record, result) in zip(records, results) where !blocked.contains(record.shard) {
+    var blocked: Set<String> = []
+    for (record, result) in zip(records, results) where !blocked.contains(record.orderedBy) {
       switch result {
       case .success: done.append(record)
       case .failure(let fault) where fault.disposition == .deadLetter:
@@ -80,8 +95,8 @@ public struct OutboxPublisher: Sendable {
           ])
         done.append(record)
       case .failure(let fault):
-        // What follows in this shard stays for the next round, so that a subject's order holds.
-        blocked.insert(record.shard)
+        // What follows of this subject on this topic stays for the next round, so that its order holds.
+        blocked.insert(record.orderedBy)
         logger.warning("event not acknowledged", metadata: ["event.action": "outbox_retry", "error.type": "\(fault.name)"])
       }
     }
@@ -90,4 +105,9 @@ public struct OutboxPublisher: Sendable {
     if !blocked.isEmpty { try await Task.sleep(for: .milliseconds(200)) }
     return acknowledged.count
   }
+}
+
+extension OutboxRecord {
+  /// Order is promised within a subject and topic.
+  fileprivate var orderedBy: String { topic + "/" + String(decoding: key ?? [], as: UTF8.self) }
 }

@@ -39,7 +39,7 @@ struct Dev: AsyncParsableCommand {
           "can not write \(Self.settingsFile)", metadata: ["event.action": "settings_not_written", "error.type": "\(error)"])
       }
     }
-    try await worker.run(until: signals)
+    try await worker.run(until: signals, logger: logger)
     await server.stop()
     await broker.close()
   }

@@ -20,7 +20,7 @@ struct Ingest: AsyncParsableCommand {
     let logger = makeLogger("ingest", level: configuration.logLevel, service: "throughline-ingest", instance: instance)
     let worker = IngestWorker(configuration, instance: instance, logger: logger)
     do {
-      try await worker.run(until: UnixSignalsSequence(trapping: .sigterm, .sigint))
+      try await worker.run(until: UnixSignalsSequence(trapping: .sigterm, .sigint), logger: logger)
     } catch {
       logger.critical("ingest failed: \(error)", metadata: ["event.action": "failed", "error.type": "\(type(of: error))"])
       throw ExitCode.failure

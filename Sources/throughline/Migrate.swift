@@ -21,7 +21,10 @@ struct Migrate: AsyncParsableCommand {
 
 /// Applies what is missing; returns the names.
 func migrate(_ url: String) async throws -> [String] {
-  let db = PostgresConnection(url: url, applicationName: "throughline-migrate")
+  let db = PostgresConnection(
+    // A migrator that stands still does not keep the others for ever.
+    url: url, applicationName: "throughline-migrate",
+    settings: ["lock_timeout = '2min'", "idle_in_transaction_session_timeout = '1min'"])
   let applied = try await db.perform(
     { db throws(Migrations.Fault) in try Migrations.apply(on: db) }, mapping: { .postgres($0) })
   await db.close()

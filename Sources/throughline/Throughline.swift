@@ -16,6 +16,8 @@ struct Throughline: AsyncParsableCommand {
 
 /// Lines for a person where a person is at the terminal, JSON for everybody else.
 func makeLogger(_ label: String, level: Logger.Level, service: String, instance: String, to descriptor: Int32 = 1) -> Logger {
+  // Who reads our lines may go away; that is no reason to end.
+  signal(SIGPIPE, SIG_IGN)
   let sink = descriptor == 1 ? LogSink.standardOutput : LogSink.standardError
   return Logger(label: label) { _ in
     guard isatty(descriptor) == 1 else {

@@ -1,3 +1,4 @@
+import Foundation
 import Kafka
 import Logging
 import Operations
@@ -22,9 +23,18 @@ extension IngestWorker {
   }
 
   /// Runs until the first of the signals has been obeyed, or until a fault that no retry cures.
-  func run(until signals: UnixSignalsSequence) async throws {
+  func run(until signals: UnixSignalsSequence, logger: Logger) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { for await _ in signals { self.stop() } }
+      group.addTask {
+        for await _ in signals {
+          self.stop()
+          break
+        }
+        // A server that neither answers nor hangs up would keep the last batch for ever; what is not committed is read again.
+        try await Task.sleep(for: .seconds(25))
+        logger.critical("not drained in time", metadata: ["event.action": "drain_timeout"])
+        exit(1)
+      }
       try await self.run()
       group.cancelAll()
     }

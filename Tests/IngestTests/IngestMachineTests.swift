@@ -74,7 +74,7 @@ import Testing
     _ = run.on(.polled([a.record(5)]))
     _ = run.on(.polled([a.record(6)]))
     #expect(run.on(.revoked) == ["abandon"])
-    #expect(run.on(.tick) == [], "no poll: the partitions are not given back before the answer")
+    #expect(run.on(.tick) == ["abandon"], "no poll: the partitions are not given back before the answer")
     let done = run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: [])))
     #expect(done == ["report a@6", "release a#1", "unassign", "poll"])
   }
@@ -222,7 +222,7 @@ import Testing
     _ = run.on(.polled([a.record(5)]))
     for _ in 0..<4 { _ = run.on(.tick) }
     #expect(run.on(.revoked) == ["abandon"])
-    #expect(run.on(.tick) == [])
+    #expect(run.on(.tick) == ["abandon"])
     #expect(run.on(.written(.abandoned)) == ["release a#1", "unassign", "poll"])
     #expect(run.on(.assigned([a])) == ["claim a", "poll"])
   }
@@ -238,6 +238,26 @@ import Testing
     _ = run.on(.polled([]))
     #expect(run.reading == [a: 90])
     #expect(run.on(.polled([a.record(90)])) == ["write a:90 under a#1", "poll"])
+  }
+
+  @Test("A partition is repositioned only when what was read of it is committed")
+  func outOfRangeWhileWriting() {
+    var run = Run(holding: [a.claim(1, at: 5)])
+    _ = run.on(.polled([a.record(5)]))
+    #expect(run.on(.outOfRange(a, low: 90, high: 120)) == ["poll"])
+    let done = run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: [])))
+    #expect(done == ["report a@6", "reposition a#1 90 120"])
+  }
+
+  @Test("A record that Kafka can not hand over is stepped over when nothing before it is under way")
+  func unreadable() {
+    var run = Run(holding: [a.claim(1, at: 5)])
+    _ = run.on(.polled([a.record(5)]))
+    #expect(run.on(.unreadable(a, offset: 6)) == ["poll"])
+    _ = run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: [])))
+    #expect(run.on(.unreadable(a, offset: 6)) == ["step over a#1 6", "poll"])
+    _ = run.on(.repositioned(a.claim(1, at: 7)))
+    #expect(run.on(.polled([])) == ["seek a@7", "poll"])
   }
 
   @Test("A claim that was lost or replaced before it was repositioned is not sought")
@@ -400,7 +420,7 @@ private struct World {
       case .pause: isPaused = true
       case .resume: isPaused = false
       case .stop: isStopped = true
-      case .reposition, .release, .report: break
+      case .reposition, .stepOver, .release, .report: break
       }
     }
     if positions.isEmpty { isPaused = false }
@@ -522,7 +542,7 @@ private struct Run {
 
   mutating func on(_ event: IngestMachine.Event) -> [String] {
     switch event {
-    case .polled, .assigned, .revoked, .outOfRange: isPolling = false
+    case .polled, .assigned, .revoked, .outOfRange, .unreadable: isPolling = false
     default: break
     }
     return note(machine.handle(event))
@@ -566,6 +586,7 @@ private struct Run {
       case .write(let records, let claims):
         ["write"] + records.map { "\($0.record.topic):\($0.record.offset)" } + ["under"] + held(claims)
       case .reposition(let claim, let low, let high): ["reposition"] + held([claim]) + ["\(low)", "\(high)"]
+      case .stepOver(let claim, let offset): ["step over"] + held([claim]) + ["\(offset)"]
       case .abandon: ["abandon"]
       case .release(let claims): ["release"] + held(claims)
       case .unassign: ["unassign"]

@@ -265,7 +265,7 @@ CREATE TABLE throughline.dead_letter (
   reason text NOT NULL,
   detail text NOT NULL,
   key bytea,
-  -- NULL also when the bytes are in dead_letter_piece.
+  -- NULL also when the bytes are in dead_letter_piece, or with the first letter of the same record.
   value bytea,
   value_bytes bigint NOT NULL,
   -- [{"name": …, "value": …} or {"name": …, "base64": …}], in the record's order.
@@ -302,6 +302,7 @@ CREATE TABLE throughline.outbox (
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (shard, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+CREATE INDEX outbox_letters ON throughline.outbox (shard, id) WHERE dead_letter_id IS NOT NULL;
 
 CREATE TABLE throughline.outbox_shard (
   shard smallint PRIMARY KEY,
