@@ -28,9 +28,12 @@ public struct ChannelFormat: Sendable {
 /// The registry: a provider is one file and one line here.
 public enum Formats {
   public static let all: [ChannelFormat] = [
+    ChannelFormat("bot.handoff", topic: "channel.bot", channel: .bot, .json(BotHandoff.read)),
     ChannelFormat("chat.event", topic: "channel.chat", channel: .chat, .json(ChatEvent.read)),
     ChannelFormat("contact.upsert", topic: "crm.contacts", channel: .crm, .json(ContactUpsert.read)),
     ChannelFormat("email.rfc822", topic: "channel.email", channel: .email, .bytes(EmailRFC822.read)),
+    ChannelFormat("twilio.sms", topic: "channel.sms", channel: .sms, .bytes(TwilioSMS.read)),
+    ChannelFormat("twilio.voice", topic: "channel.voice", channel: .voice, .bytes(TwilioVoice.read)),
     ChannelFormat("whatsapp.cloud", topic: "channel.whatsapp", channel: .whatsapp, .json(WhatsAppCloud.read)),
   ]
 

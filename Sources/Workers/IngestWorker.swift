@@ -237,6 +237,7 @@ public final class IngestWorker: Sendable {
         let started = ContinuousClock.now
         let (written, outcomes) = try await writer.write(records, under: claims)
         log(outcomes, records.count, ContinuousClock.now - started)
+        if case .committed(_, let fenced) = written { fenced.forEach(logFence) }
         mailbox.yield(.written(written))
       }
     }
@@ -277,6 +278,15 @@ public final class IngestWorker: Sendable {
   }
 
   // MARK: - Logs
+
+  private func logFence(_ claim: OffsetClaim) {
+    logger.warning(
+      "partition is another worker's: nothing of it was committed",
+      metadata: [
+        "event.action": "fenced", "messaging.destination.name": "\(claim.topic)",
+        "messaging.destination.partition.id": "\(claim.partition)",
+      ])
+  }
 
   private func log(_ outcomes: [(channel: String, outcome: Outcome)], _ records: Int, _ duration: Duration) {
     var counts: [String: Int] = [:]

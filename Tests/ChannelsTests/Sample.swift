@@ -19,10 +19,19 @@ struct Sample: Sendable, CustomTestStringConvertible {
 
   /// What an adapter of each format states; `NAME.headers.json` beside a payload changes it (null removes a header).
   private static let defaults: [String: [String: String]] = [
+    "bot.handoff": ["ce_source": "/channels/bot/bot_1", "ce_attested": "signature"],
     "chat.event": ["ce_source": "/channels/chat/w_shop"],
     "contact.upsert": ["ce_source": "/channels/crm/erp", "ce_attested": "business"],
     "email.rfc822": [
       "ce_source": "/channels/email/support%40shop.example", "ce_attested": "dmarc", "content-type": "message/rfc822",
+    ],
+    "twilio.sms": [
+      "ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature",
+      "content-type": "application/x-www-form-urlencoded",
+    ],
+    "twilio.voice": [
+      "ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature",
+      "content-type": "application/x-www-form-urlencoded",
     ],
     "whatsapp.cloud": ["ce_source": "/channels/whatsapp/acc_1", "ce_attested": "signature"],
   ]
@@ -35,9 +44,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         (try? FileManager.default.contentsOfDirectory(at: folder.appending(path: type), includingPropertiesForKeys: nil))
       for file in (files ?? []).sorted(by: { $0.path < $1.path }) {
         let name = file.deletingPathExtension().lastPathComponent
-        guard ["json", "eml"].contains(file.pathExtension), !name.contains("."), let payload = try? Data(contentsOf: file) else {
-          continue
-        }
+        guard ["json", "eml", "form"].contains(file.pathExtension), !name.contains("."), let payload = try? Data(contentsOf: file)
+        else { continue }
         var headers = headers
         headers.merge(
           ["ce_specversion": "1.0", "ce_id": name, "ce_type": type, "ce_time": "2026-05-12T09:14:05Z"],

@@ -1,3 +1,4 @@
+import Channels
 import Foundation
 import Kafka
 import Logging
@@ -13,7 +14,7 @@ final class Cluster: Sendable {
   let producer: KafkaProducer
   private let db: PostgresConnection
   static let partitions = 3
-  static let topics = ["channel.chat", "channel.whatsapp", "channel.email", "crm.contacts"]
+  static let topics = Formats.topics
 
   init(databaseURL: String? = nil) async throws {
     let logger = Logger(label: "cluster") { _ in SwiftLogNoOpLogHandler() }

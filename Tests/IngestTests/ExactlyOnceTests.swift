@@ -80,6 +80,7 @@ import Testing
     #expect(try await cluster.number("SELECT count(*) FROM throughline.message") == traffic.truth.count)
     #expect(try await cluster.violations() == [])
     #expect(zombie.process.isRunning)
+    #expect(zombie.log.contains(#""event.action":"fenced""#) || zombie.log.contains("assignment_lost"))
     #expect(zombie.stop() == 0)
     #expect(successor.stop() == 0)
     await cluster.close()

@@ -1,0 +1,136 @@
+import Canonical
+import Parsing
+
+/// `bot.handoff`: what a bot says in a conversation of another channel, and when it hands over (`schemas/payloads/bot.handoff.json`).
+///
+/// Whoever fills in the JSON could speak in our name, so every event needs `signature` or `business` attested. The transcript is kept
+/// as a transcript: it repeats messages that may be stored already.
+enum BotHandoff {
+  /// Entries of a transcript; what is above is left out and counted.
+  private static let maximumTranscript = 1_000
+
+  static func read(_ payload: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
+    guard payload.isObject else { throw Rejection(.malformedPayload, "not an object") }
+    guard !delivery.envelope.attested.isDisjoint(with: [.signature, .business]) else {
+      throw Rejection(.malformedPayload, "neither signature nor business is attested")
+    }
+    elements.add { () throws(Rejection) in
+      let event = try payload.requiredID("event")
+      let eventID = try payload.requiredID("event_id")
+      switch event {
+      case "message": return try message(payload, delivery, eventID)
+      case "handoff.requested", "handoff.ended": return try handoff(event, payload, delivery, eventID)
+      default:
+        return delivery.event(
+          delivery.key("unknown", event, eventID), sentAt: payload["sent_at"].time,
+          .unknown(Unknown(what: event, details: payload.json)))
+      }
+    }
+  }
+
+  /// The conversation that the bot speaks in, by the names of its own channel.
+  private struct Conversation {
+    let channel: Channel
+    let account: String
+    let session: ReferenceKey
+
+    init(_ value: JSONValue) throws(Rejection) {
+      guard let channel = Channel(rawValue: try value.requiredID("channel", in: "conversation_ref.")) else {
+        throw Rejection(.malformedPayload, "conversation_ref.channel")
+      }
+      self.channel = channel
+      account = try value.requiredID("account", in: "conversation_ref.")
+      let id = try value.requiredID("conversation_id", in: "conversation_ref.")
+      session = .session(channel, account: account, id: id)
+    }
+  }
+
+  /// Without an identifier of the customer it cannot be placed by itself: it is a change of the conversation then.
+  private static func message(
+    _ payload: JSONValue, _ delivery: Delivery, _ eventID: String
+  ) throws(Rejection) -> NormalisedElement {
+    let conversation = try Conversation(payload["conversation_ref"])
+    let body = payload["message"]
+    guard body.isObject else { throw Rejection(.malformedPayload, "message") }
+    let isInbound: Bool
+    switch body["author"].string {
+    case "bot": isInbound = false
+    case "customer": isInbound = true
+    default: throw Rejection(.malformedPayload, "message.author")
+    }
+    let text = try body.text("text")
+    let time = body["sent_at"].exists ? body["sent_at"] : payload["sent_at"]
+    let customer = try identifiers(payload["visitor"], of: conversation, delivery)
+    let id = body["id"].id
+    guard !customer.isEmpty else {
+      let change = Change(
+        kind: "bot_message", target: conversation.session, details: payload.rest(without: ["event", "event_id", "sent_at"]))
+      return delivery.event(delivery.key("bot_message", eventID), sentAt: time.time, .change(change))
+    }
+    // The message's own id is one of the conversation's channel, which may deliver it as well.
+    let name =
+      id.map { ReferenceKey.message(conversation.channel, account: conversation.account, id: $0) }
+      ?? .message(.bot, account: delivery.account, id: eventID)
+    var details = JSONObjectWriter()
+    details.members(of: payload, without: ["event", "event_id", "sent_at", "message"])
+    details.member("message", body.rest(without: ["id", "author", "text", "sent_at"]))
+    let message = Message(
+      direction: isInbound ? .inbound : .outbound, authorKind: isInbound ? .customer : .bot,
+      authorID: isInbound ? nil : payload["bot_id"].id, customer: customer,
+      customerName: payload["visitor"]["name"].string?.trimmed.nonEmpty,
+      language: isInbound ? payload["language"].string?.languageOfLocale ?? text.flatMap(Language.detect) : nil,
+      externalID: id ?? eventID, names: [name], session: conversation.session, text: text, details: details.finished,
+      flags: time.timeFlags)
+    return delivery.event(MessageKey(name), sentAt: time.time, .message(message))
+  }
+
+  private static func handoff(
+    _ event: String, _ payload: JSONValue, _ delivery: Delivery, _ eventID: String
+  ) throws(Rejection) -> NormalisedElement {
+    let conversation = try Conversation(payload["conversation_ref"])
+    let epoch = payload["ownership_epoch"]
+    guard !epoch.exists || epoch.isNull || epoch.int64 != nil else { throw Rejection(.malformedPayload, "ownership_epoch") }
+    let (transcript, left) = try transcript(payload["transcript"])
+    var details = JSONObjectWriter()
+    details.members(of: payload, without: ["event_id", "sent_at", "transcript"])
+    details.member("transcript", transcript)
+    details.member("transcript_left_out", left > 0 ? left : nil)
+    let change = Change(
+      kind: "conversation_state", target: conversation.session,
+      customer: try identifiers(payload["visitor"], of: conversation, delivery), details: details.finished)
+    return delivery.event(delivery.key(event, eventID), sentAt: payload["sent_at"].time, .change(change))
+  }
+
+  /// An entry that says nothing, or that cannot be stored, costs neither the others nor the hand-off.
+  private static func transcript(_ value: JSONValue) throws(Rejection) -> (JSONText, leftOut: Int64) {
+    guard value.exists, !value.isNull else { return (JSONText(), 0) }
+    guard value.isArray else { throw Rejection(.malformedPayload, "transcript") }
+    var list: [[UInt8]] = []
+    var leftOut: Int64 = 0
+    for entry in value.elements {
+      let json = entry.json
+      guard list.count < maximumTranscript, entry["text"].isString, ["customer", "bot"].contains(entry["author"].string),
+        !json.holdsNUL
+      else {
+        leftOut += 1
+        continue
+      }
+      list.append(json.utf8)
+    }
+    let comma = [UInt8(ascii: ",")]
+    return (JSONText(utf8: [UInt8(ascii: "[")] + list.joined(separator: comma) + [UInt8(ascii: "]")]), leftOut)
+  }
+
+  /// What the bot knows of the customer, as a chat widget states it; the business's word makes it more than a claim.
+  private static func identifiers(
+    _ visitor: JSONValue, of conversation: Conversation, _ delivery: Delivery
+  ) throws(Rejection) -> [StatedIdentifier] {
+    let isVouchedFor = delivery.envelope.attested.contains(.business)
+    var identifiers = StatedIdentifiers(delivery.limits)
+    try identifiers.add(.visitor, scope: conversation.account, visitor["id"].id, .bearer)
+    try identifiers.add(.externalID, visitor["external_id"].id, isVouchedFor ? .a3 : .a0)
+    try identifiers.add(.email, visitor["email"].string, isVouchedFor ? .a1 : .a0)
+    try identifiers.add(.phone, visitor["phone"].string, isVouchedFor ? .a1 : .a0)
+    return identifiers.list
+  }
+}

@@ -1,0 +1,176 @@
+import Canonical
+import Parsing
+
+/// `twilio.voice`: the parameters of one Twilio voice callback.
+///
+/// A call is one message: the status callback that ends it, the only one that knows how it went and how long it took. What comes
+/// before (`initiated`, `ringing`, `in-progress`) and beside it (recordings, transcriptions, answers) are changes of the call, in any
+/// order. Source: `channels.md`, section 10.1.
+enum TwilioVoice {
+  static func read(_ body: [UInt8], _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
+    let form = try FormURLEncoded(body, delivery)
+    elements.add { () throws(Rejection) in
+      let call = try Call(form, delivery)
+      return try call.isEnd ? call.message() : call.change()
+    }
+  }
+
+  private static let endings: Set<String> = ["completed", "busy", "no-answer", "failed", "canceled"]
+
+  /// The numbers that stand for a hidden caller: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a keypad.
+  private static let hidden: Set<String> = ["+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"]
+
+  private static let shown: Set<String> = [
+    "CallSid", "ParentCallSid", "CallStatus", "CallDuration", "Duration", "Timestamp", "ApiVersion", "Caller", "Called",
+    "conversation", "TranscriptionData",
+  ]
+
+  /// One callback about one leg.
+  private struct Call {
+    let form: FormURLEncoded
+    let delivery: Delivery
+    let id: String
+    let parent: String?
+    let status: String?
+    /// nil where the callback does not say (recordings).
+    let isOutbound: Bool?
+
+    init(_ form: FormURLEncoded, _ delivery: Delivery) throws(Rejection) {
+      (self.form, self.delivery) = (form, delivery)
+      id = try form.required("CallSid")
+      parent = form["ParentCallSid"]
+      status = form["CallStatus"]
+      isOutbound = form["Direction"].flatMap { $0.hasPrefix("outbound") ? true : $0 == "inbound" ? false : nil }
+    }
+
+    private func name(_ id: String) -> ReferenceKey { .message(.voice, account: delivery.account, id: id) }
+
+    /// The address of the customer's side.
+    private var party: String? {
+      switch isOutbound {
+      case true: form["To"] ?? form["Called"]
+      case false: form["From"] ?? form["Caller"]
+      default: nil
+      }
+    }
+
+    /// The leg to or from one of our own agents: an app, or a SIP phone that a call was put through to.
+    private var isOurs: Bool {
+      guard let party else { return false }
+      return party.hasPrefix("client:") || (parent != nil && party.hasPrefix("sip"))
+    }
+
+    /// Callbacks of a recording, a transcription or a dialled leg repeat the call's status; the end alone has a duration.
+    var isEnd: Bool {
+      guard let status, TwilioVoice.endings.contains(status), !isOurs else { return false }
+      if form["CallDuration"] == nil, form["RecordingSid"] != nil || form["DialCallStatus"] != nil { return false }
+      return form["RecordingStatus"] == nil && form["TranscriptionSid"] == nil
+    }
+
+    func message() throws(Rejection) -> NormalisedElement {
+      guard let isOutbound else { throw Rejection(.malformedPayload, "Direction") }
+      let customer = try identifiers()
+      let recording = form["RecordingSid"] ?? form["RecordingUrl"]
+      var flags = form["Timestamp"] != nil && time == nil ? ["sent_at_invalid"] : []
+      if customer.isEmpty { flags.append("caller_unknown") }
+      let name = name(id)
+      let message = Message(
+        direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer, customer: customer,
+        customerName: isOutbound ? nil : form["CallerName"]?.trimmed.nonEmpty, externalID: id, names: [name],
+        references: parent.map { [self.name($0)] } ?? [],
+        attachments: recording.map { _ in
+          [Attachment(kind: "audio", providerID: form["RecordingSid"], url: form["RecordingUrl"])]
+        } ?? [],
+        details: details(), flags: flags)
+      return delivery.event(MessageKey(name), sentAt: time, .message(message))
+    }
+
+    /// The leg of one of our own is a change of the call that it belongs to.
+    func change() throws(Rejection) -> NormalisedElement {
+      let part: [String]
+      if let transcription = form["TranscriptionSid"] {
+        let state = form["TranscriptionEvent"] ?? form["TranscriptionStatus"] ?? ""
+        part = ["transcription", transcription, state, form["SequenceId"] ?? ""]
+      } else if let recording = form["RecordingSid"] {
+        part = ["recording", recording, form["RecordingStatus"] ?? ""]
+      } else if let number = form["SequenceNumber"] {
+        part = ["progress", status ?? "", number]
+      } else {
+        // The answers of a caller look alike but for what was said.
+        let token = delivery.envelope.headers["http_i-twilio-idempotency-token"] ?? ""
+        let parameters = form.members.flatMap { [$0.name, $0.value] }
+        part = ["progress", status ?? "", token] + parameters
+      }
+      let target = isOurs ? parent ?? id : id
+      let change = Change(
+        kind: "call", target: name(target), targetExternalID: target, customer: isOurs ? [] : try identifiers(),
+        details: details(part: part[0]))
+      let key = MessageKey(
+        Bytes16(Digest.bytes16([delivery.channel.rawValue, delivery.account, "call", id] + part)))
+      return delivery.event(key, sentAt: time, .change(change))
+    }
+
+    private func details(part: String? = nil) -> JSONText {
+      var call = JSONObjectWriter()
+      call.member("status", status)
+      call.member("duration_seconds", number("CallDuration"))
+      call.member("billed_minutes", number("Duration"))
+      call.member("parent", parent)
+      var details = JSONObjectWriter()
+      details.member("part", part)
+      if isOurs { details.member("leg", id) }
+      details.member("call", call.finished)
+      details.member("continuation", continuation)
+      details.members(of: form, without: TwilioVoice.shown)
+      if let text = form["TranscriptionData"] {
+        if let data = try? delivery.nestedParser.document(Array(text.utf8)) {
+          details.member("TranscriptionData", data.json)
+        } else {
+          details.member("TranscriptionData", text)
+        }
+      }
+      return details.finished
+    }
+
+    /// The signed token of the conversation that an agent placed the call from.
+    private var continuation: String? {
+      let query = delivery.envelope.headers["http_query"].flatMap { try? FormURLEncoded(query: $0) }
+      return query?["conversation"] ?? form["conversation"]
+    }
+
+    private func number(_ name: String) -> Int64? { form[name].flatMap { Int64($0) }.flatMap { $0 >= 0 ? $0 : nil } }
+
+    private var time: Timestamp? { form["Timestamp"].flatMap(TwilioVoice.time) }
+
+    private func identifiers() throws(Rejection) -> [StatedIdentifier] {
+      guard let party, party.hasPrefix("+"), !TwilioVoice.hidden.contains(party) else { return [] }
+      let attested = delivery.envelope.attested
+      // Full attestation is of the one who calls us.
+      let isVerified =
+        isOutbound == false
+        && (attested.contains(.callerID) || attested.contains(.signature) && form["StirVerstat"] == "TN-Validation-Passed-A")
+      var identifiers = StatedIdentifiers(delivery.limits)
+      try identifiers.add(.phone, party, isVerified ? .a2 : attested.contains(.signature) ? .a1 : .a0)
+      return identifiers.list
+    }
+  }
+
+  /// RFC 2822, `Tue, 12 May 2026 09:14:07 +0000`, or ISO 8601 (real-time transcriptions); nil for anything else.
+  private static func time(_ text: String) -> Timestamp? {
+    var words = text.prefix(64).split(separator: " ").map(String.init)
+    if words.first?.hasSuffix(",") == true { words.removeFirst() }
+    guard words.count == 5, let day = words.first, day.utf8.count <= 2,
+      let month = months.firstIndex(of: words[1].lowercased())
+    else { return storable(text) }
+    func twoDigits(_ text: String) -> String { text.utf8.count == 1 ? "0" + text : text }
+    let zone = words[4] == "GMT" ? "UTC" : words[4]
+    let iso = words[2] + "-" + twoDigits(String(month + 1)) + "-" + twoDigits(day) + "T" + words[3] + zone
+    return storable(iso)
+  }
+
+  private static func storable(_ iso: String) -> Timestamp? {
+    ISO8601.microseconds(iso).map(Timestamp.init(microseconds:)).flatMap { Timestamp.storable.contains($0) ? $0 : nil }
+  }
+
+  private static let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+}
