@@ -205,13 +205,14 @@ public struct ThreadPlanner: Sendable {
     var links: [(conversation: ID, reason: String)] = []
     // Steps 4 and 5: a reference counts when it leads to a conversation of the same customer; nobody reaches a history by an id.
     var referenced: ConversationState?
+    let isOurs = event.isOutbound && message.customer.contains { $0.assurance >= .a1 }
     let session = message.session.map { [$0] } ?? []
     for (key, isOwnName) in message.names.map({ ($0, true) }) + (session + message.references).map({ ($0, false) }) {
       guard let target = references[InTenant(event.tenant, key)], !(isOwnName && target.isSeen),
         let conversation = conversations[InTenant(event.tenant, target.conversation)]
       else { continue }
-      // What we sent ourselves belongs where its reference leads.
-      if conversation.customer == lane.customer || event.isOutbound {
+      // What we sent ourselves belongs where its reference leads, if somebody vouches that it was us.
+      if conversation.customer == lane.customer || isOurs {
         referenced = referenced ?? conversation
       } else if isOwnName {
         links.append((conversation.id, "referred_to_by_other"))
@@ -220,7 +221,7 @@ public struct ThreadPlanner: Sendable {
         if !message.flags.contains("reference_refused") { message.flags.append("reference_refused") }
       }
     }
-    if let referenced, referenced.status.isLive || event.isOutbound { return (referenced.id, links) }
+    if let referenced, referenced.status.isLive || isOurs { return (referenced.id, links) }
     // Step 7: what it refers to is over; the lane's live conversation takes it, linked.
     if let referenced { links.append((referenced.id, "reference_not_live")) }
 

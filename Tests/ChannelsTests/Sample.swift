@@ -25,6 +25,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
     "email.rfc822": [
       "ce_source": "/channels/email/support%40shop.example", "ce_attested": "dmarc", "content-type": "message/rfc822",
     ],
+    "form.submission": ["ce_source": "/channels/form/contact-es"],
+    "meta.instagram": ["ce_source": "/channels/instagram/acc_1", "ce_attested": "signature"],
+    "meta.messenger": ["ce_source": "/channels/messenger/acc_1", "ce_attested": "signature"],
     "twilio.sms": [
       "ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature",
       "content-type": "application/x-www-form-urlencoded",

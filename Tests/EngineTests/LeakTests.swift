@@ -35,6 +35,15 @@ import Testing
     #expect(later.customer("unasked") == later.customer("true"))
   }
 
+  @Test("An outbound message that nobody vouches for reaches no thread by its reference")
+  func forgedEcho() throws {
+    let store = try ModelStore(
+      message("true", from: [whatsapp("ana")], at: hour(1)),
+      message("forged", from: [whatsapp("mallory", .a0)], at: hour(2), to: ["true"], direction: .outbound, author: .agent))
+    #expect(store.conversation("forged")?.id != store.conversation("true")?.id)
+    #expect(store.flags("forged") == ["reference_refused"])
+  }
+
   @Test("Writing to an address vouches for nobody: the customer that it makes is a claim, and the answer threads with it")
   func recipientIsNoIdentity() throws {
     let store = try ModelStore(
