@@ -35,10 +35,10 @@ let package = Package(
     .target(
       name: "Kafka", dependencies: ["CRdKafka", "Blocking", .product(name: "Logging", package: "swift-log")]),
     .target(
-      name: "Postgres", dependencies: ["CPostgres", "Blocking", .product(name: "Logging", package: "swift-log")]),
+      name: "Postgres", dependencies: ["CPostgres", "Blocking"]),
     .target(
       name: "Store",
-      dependencies: ["Engine", "Canonical", "Postgres", "CSchemas", .product(name: "Logging", package: "swift-log")]),
+      dependencies: ["Engine", "Canonical", "Postgres", "CSchemas"]),
     .target(
       name: "Workers",
       dependencies: [
@@ -52,7 +52,6 @@ let package = Package(
         "Workers", "Store", "Channels", "Kafka", "Postgres", "Canonical", "Operations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
 

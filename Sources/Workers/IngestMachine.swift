@@ -57,7 +57,6 @@ public struct IngestMachine: Sendable {
   }
 
   private var claims: [TopicAndPartition: OffsetClaim] = [:]
-  private var assigned: Set<TopicAndPartition> = []
   /// Assigned, and claimed by somebody else since: claimed again when the backoff is over.
   private var fenced: [TopicAndPartition: (ticks: Int, attempt: Int)] = [:]
   private var attempts: [TopicAndPartition: Int] = [:]
@@ -96,8 +95,7 @@ public struct IngestMachine: Sendable {
       prepared += records.filter { claims[$0.record.topicAndPartition] != nil }
     case .assigned(let partitions):
       isPolling = false
-      assigned = Set(partitions)
-      claiming = assigned
+      claiming = Set(partitions)
       actions.append(partitions.isEmpty ? .assign([]) : .claim(partitions))
     case .revoked:
       isPolling = false
@@ -176,7 +174,6 @@ public struct IngestMachine: Sendable {
     claims = [:]
     regained = [:]
     outOfRange = [:]
-    assigned = []
     fenced = [:]
     attempts = [:]
     claiming = []
