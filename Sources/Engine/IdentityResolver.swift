@@ -242,33 +242,34 @@ public struct IdentityResolver: Sendable {
       }.max() ?? .a0
     for candidate in stated {
       let key = InTenant(tenant, candidate.identifier)
-      if var new = newIdentities[key] {
-        if new.customer == customer {
-          new.assurance = max(new.assurance, candidate.assurance)
-          new.lastSeenAt = max(new.lastSeenAt, time.hour)
-          newIdentities[key] = new
-        } else {
-          suggest(tenant, customer, new.customer, candidate, stored: new.assurance, reach, time)
-        }
-      } else if let stored = facts.identities[key] {
-        if stored.customer == customer {
-          let seen = seenIdentities[key]
-          let assurance = max(seen?.assurance ?? stored.assurance, candidate.assurance)
-          let lastSeenAt = max(seen?.lastSeenAt ?? stored.lastSeenAt, time.hour)
-          if assurance != stored.assurance || lastSeenAt != stored.lastSeenAt {
-            seenIdentities[key] = SeenIdentity(customer: customer, assurance: assurance, lastSeenAt: lastSeenAt)
-          }
-        } else {
-          let assurance = seenIdentities[key]?.assurance ?? stored.assurance
-          suggest(tenant, customer, stored.customer, candidate, stored: assurance, reach, time)
-        }
-      } else {
+      guard let known = stored(candidate.identifier, tenant) else {
         newIdentities[key] = NewIdentity(
           customer: customer, assurance: candidate.assurance, firstSeenAt: time, lastSeenAt: time.hour)
         facts.counts[customerKey, default: [:]][candidate.identifier.kind, default: 0] += 1
+        continue
+      }
+      if known.customer == customer {
+        see(key, candidate.assurance, time)
+      } else {
+        suggest(tenant, customer, known.customer, candidate, stored: known.assurance, reach, time)
       }
     }
     return customer
+  }
+
+  /// An identity was stated again, by whom it belongs to.
+  private mutating func see(_ key: InTenant<Identifier>, _ assurance: Assurance, _ time: Timestamp) {
+    if var new = newIdentities[key] {
+      new.assurance = max(new.assurance, assurance)
+      new.lastSeenAt = max(new.lastSeenAt, time.hour)
+      newIdentities[key] = new
+    } else if let stored = facts.identities[key] {
+      let seen = seenIdentities[key]
+      let now = SeenIdentity(
+        customer: stored.customer, assurance: max(seen?.assurance ?? stored.assurance, assurance),
+        lastSeenAt: max(seen?.lastSeenAt ?? stored.lastSeenAt, time.hour))
+      if now.assurance != stored.assurance || now.lastSeenAt != stored.lastSeenAt { seenIdentities[key] = now }
+    }
   }
 
   /// The record reached `customer` and also states an identity of `other`.

@@ -8,6 +8,8 @@ public struct OffsetClaim: Sendable, Hashable {
   public var epoch: Int64
   /// The first record that is not stored yet; nil where nothing was stored so far.
   public var nextOffset: Int64?
+
+  public var key: TopicAndPartition { TopicAndPartition(topic, partition) }
 }
 
 /// The claim table of one consumer group: operations.md, recipe steps 1, 3 and 4.
@@ -56,7 +58,7 @@ public struct OffsetClaims: Sendable {
   public func lock(_ claims: [OffsetClaim], on db: isolated PostgresConnection) throws(PostgresFault) -> [OffsetClaim] {
     let result = try db.query(Queries.named("claims_lock"), keys(claims))
     var epochs: [TopicAndPartition: Int64] = [:]
-    for claim in claims { epochs[TopicAndPartition(claim.topic, claim.partition)] = claim.epoch }
+    for claim in claims { epochs[claim.key] = claim.epoch }
     return (0..<result.count).map { row in
       let topic = result.text(row, 0)
       let partition = result.int4(row, 1)

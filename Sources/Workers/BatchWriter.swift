@@ -227,10 +227,8 @@ final class BatchWriter: Sendable {
     }
   }
 
-  /// Full jitter: anything up to 10 ms, 20 ms, 40 ms … 5 s.
   private func pause(_ attempt: Int) async throws(PostgresFault) {
-    let ceiling = min(5_000, 10 << min(attempt, 9))
-    do { try await Task.sleep(for: .milliseconds(Int.random(in: 1...ceiling))) } catch { abandon() }
+    do { try await Task.sleep(for: Backoff.fullJitter(attempt, first: 10, limit: 5_000)) } catch { abandon() }
   }
 
   private func fresh() -> (milliseconds: UInt64, seed: UInt64) {

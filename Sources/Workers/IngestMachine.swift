@@ -247,7 +247,3 @@ public struct IngestMachine: Sendable {
     return actions
   }
 }
-
-extension OffsetClaim {
-  var key: TopicAndPartition { TopicAndPartition(topic, partition) }
-}

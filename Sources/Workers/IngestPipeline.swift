@@ -50,8 +50,8 @@ public struct IngestPipeline: Sendable {
 
       // The fence: whoever finds no row under its epoch has lost the partition.
       let locked = try claims.lock(held, on: db)
-      let next = Dictionary(uniqueKeysWithValues: locked.map { (TopicAndPartition($0.topic, $0.partition), $0.nextOffset ?? 0) })
-      commit.fenced = held.filter { next[TopicAndPartition($0.topic, $0.partition)] == nil }
+      let next = Dictionary(uniqueKeysWithValues: locked.map { ($0.key, $0.nextOffset ?? 0) })
+      commit.fenced = held.filter { next[$0.key] == nil }
       let records = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
 
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
@@ -115,7 +115,7 @@ public struct IngestPipeline: Sendable {
       last[record.record.topicAndPartition] = max(last[record.record.topicAndPartition] ?? 0, record.record.offset)
     }
     return locked.compactMap { claim in
-      guard let offset = last[TopicAndPartition(claim.topic, claim.partition)] else { return nil }
+      guard let offset = last[claim.key] else { return nil }
       var claim = claim
       claim.nextOffset = offset + 1
       return claim

@@ -269,7 +269,7 @@ public final class IngestWorker: Sendable {
         attempt += 1
         logger.warning(
           "waiting for the database: \(error)", metadata: ["event.action": "waiting", "error.type": "\(error.label)"])
-        try await Task.sleep(for: .milliseconds(Int.random(in: 1...min(5_000, 50 << min(attempt, 7)))))
+        try await Task.sleep(for: Backoff.fullJitter(attempt, first: 50, limit: 5_000))
         continue
       }
       return true

@@ -62,7 +62,7 @@ public struct OutboxPublisher: Sendable {
         let kind = (error as? PostgresFault)?.sqlState ?? (error as? KafkaFault)?.name ?? "\(type(of: error))"
         logger.warning(
           "outbox waits", metadata: ["event.action": "outbox_retry", "error.type": "\(kind)", "attempt": "\(attempt)"])
-        try? await Task.sleep(for: .milliseconds(Int.random(in: 1...min(2_000, 20 << min(attempt, 7)))))
+        try? await Task.sleep(for: Backoff.fullJitter(attempt, first: 20, limit: 2_000))
       }
     }
   }
