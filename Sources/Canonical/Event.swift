@@ -21,6 +21,9 @@ public struct Event: Sendable {
     case change(Change)
     /// Something inside a known body that this version does not know.
     case unknown(Unknown)
+    case action(Action)
+    case result(SendResult)
+    case presence(Presence)
   }
 
   public init(
@@ -62,6 +65,10 @@ public struct Message: Sendable {
   public var references: [ReferenceKey]
   /// A session or call that this message belongs to: a reference and, from now on, a name of its conversation.
   public var session: ReferenceKey?
+  /// The conversation that a signed token of ours names: whoever holds the token takes part in it.
+  public var continuation: ID?
+  /// Of a bot: the ownership under which it speaks.
+  public var ownershipEpoch: Int64?
   public var replyToExternalID: String?
   public var subject: String?
   /// As agents see it; nil when there is none (a picture without caption).
@@ -176,7 +183,10 @@ public struct Organization: Sendable, Equatable {
 
 /// An event about a message that is known by its provider id.
 public struct Change: Sendable {
-  /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`.
+  /// A bot asks for a human.
+  public static let handoff = "handoff"
+
+  /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `handoff`, `bot_message`.
   public var kind: String
   /// Name of the target message, where it has one.
   public var target: ReferenceKey?
@@ -185,6 +195,8 @@ public struct Change: Sendable {
   public var customer: [StatedIdentifier]
   /// A JSON object with what is to be applied.
   public var details: JSONText
+  /// Of a bot: the ownership under which it speaks.
+  public var ownershipEpoch: Int64?
   public init(
     kind: String, target: ReferenceKey? = nil, targetExternalID: String? = nil, customer: [StatedIdentifier] = [],
     details: JSONText = JSONText()

@@ -4,6 +4,8 @@ public enum Channel: String, Sendable, CaseIterable {
     ticket
   /// The business's own customer data (`crm.contacts`); carries no messages.
   case crm
+  /// The agents' desktop: actions and presence.
+  case desk
 }
 
 /// What an identifier is: the columns `identity.kind` and `identity_claim.kind`.
@@ -40,6 +42,9 @@ public struct IdentifierKind: RawRepresentable, Hashable, Sendable, Comparable {
 
   /// A provider's id, unique inside one page, portfolio or workspace.
   public var isChannelScoped: Bool { rank == 1 }
+
+  /// Whether values say nothing without their scope: page, portfolio, widget. X's ids are the same everywhere.
+  public var isScoped: Bool { isChannelScoped && self != .x || isBearer }
 
   /// Among equals the identifier with the lower rank says more about who somebody is.
   public var rank: Int {

@@ -67,6 +67,8 @@ public struct Rejection: Error, Sendable, Equatable {
     case offsetsTrimmed = "offsets_trimmed"
     /// Kafka can not hand the record over: it is corrupt, or does not decompress.
     case unreadable
+    /// An action or a result about a conversation or message that is not there.
+    case unknownTarget = "unknown_target"
     /// Killed the process while it was read alone.
     case quarantined = "quarantined"
   }

@@ -19,7 +19,8 @@ enum BotHandoff {
       let eventID = try payload.requiredID("event_id")
       switch event {
       case "message": return try message(payload, delivery, eventID)
-      case "handoff.requested", "handoff.ended": return try handoff(event, payload, delivery, eventID)
+      case "handoff.requested": return try handoff(event, "handoff", payload, delivery, eventID)
+      case "handoff.ended": return try handoff(event, "conversation_state", payload, delivery, eventID)
       default:
         return delivery.event(
           delivery.key("unknown", event, eventID), sentAt: payload["sent_at"].time,
@@ -62,9 +63,12 @@ enum BotHandoff {
     let time = body["sent_at"].exists ? body["sent_at"] : payload["sent_at"]
     let customer = try identifiers(payload["visitor"], of: conversation, delivery)
     let id = body["id"].id
+    let epoch = try payload.integer("ownership_epoch")
     guard !customer.isEmpty else {
-      let change = Change(
-        kind: "bot_message", target: conversation.session, details: payload.rest(without: ["event", "event_id", "sent_at"]))
+      var change = Change(
+        kind: "bot_message", target: conversation.session,
+        details: payload.rest(without: ["event", "event_id", "sent_at", "ownership_epoch"]))
+      change.ownershipEpoch = isInbound ? nil : epoch
       return delivery.event(delivery.key("bot_message", eventID), sentAt: time.time, .change(change))
     }
     // The message's own id is one of the conversation's channel, which may deliver it as well.
@@ -72,32 +76,33 @@ enum BotHandoff {
       id.map { ReferenceKey.message(conversation.channel, account: conversation.account, id: $0) }
       ?? .message(.bot, account: delivery.account, id: eventID)
     var details = JSONObjectWriter()
-    details.members(of: payload, without: ["event", "event_id", "sent_at", "message"])
+    details.members(of: payload, without: ["event", "event_id", "sent_at", "message", "ownership_epoch"])
     details.member("message", body.rest(without: ["id", "author", "text", "sent_at"]))
-    let message = Message(
+    var message = Message(
       direction: isInbound ? .inbound : .outbound, authorKind: isInbound ? .customer : .bot,
       authorID: isInbound ? nil : payload["bot_id"].id, customer: customer,
       customerName: payload["visitor"]["name"].string?.trimmed.nonEmpty,
       language: isInbound ? payload["language"].string?.languageOfLocale ?? text.flatMap(Language.detect) : nil,
       externalID: id ?? eventID, names: [name], session: conversation.session, text: text, details: details.finished,
       flags: time.timeFlags)
+    message.ownershipEpoch = isInbound ? nil : epoch
     return delivery.event(MessageKey(name), sentAt: time.time, .message(message))
   }
 
   private static func handoff(
-    _ event: String, _ payload: JSONValue, _ delivery: Delivery, _ eventID: String
+    _ event: String, _ kind: String, _ payload: JSONValue, _ delivery: Delivery, _ eventID: String
   ) throws(Rejection) -> NormalisedElement {
     let conversation = try Conversation(payload["conversation_ref"])
-    let epoch = payload["ownership_epoch"]
-    guard !epoch.exists || epoch.isNull || epoch.int64 != nil else { throw Rejection(.malformedPayload, "ownership_epoch") }
     let (transcript, left) = try transcript(payload["transcript"])
     var details = JSONObjectWriter()
-    details.members(of: payload, without: ["event_id", "sent_at", "transcript"])
+    details.members(
+      of: payload, without: ["event_id", "sent_at", "transcript", "ownership_epoch"], or: kind == "handoff" ? "event" : nil)
     details.member("transcript", transcript)
     details.member("transcript_left_out", left > 0 ? left : nil)
-    let change = Change(
-      kind: "conversation_state", target: conversation.session,
-      customer: try identifiers(payload["visitor"], of: conversation, delivery), details: details.finished)
+    var change = Change(
+      kind: kind, target: conversation.session, customer: try identifiers(payload["visitor"], of: conversation, delivery),
+      details: details.finished)
+    change.ownershipEpoch = try payload.integer("ownership_epoch")
     return delivery.event(delivery.key(event, eventID), sentAt: payload["sent_at"].time, .change(change))
   }
 

@@ -19,7 +19,7 @@ enum ChatEvent {
       case "conversation.started", "conversation.ended": return try change("conversation_state", payload, delivery, eventID)
       case "csat.submitted": return try change("survey_response", payload, delivery, eventID)
       default:
-        let details = payload.rest(without: ["identity_token"])
+        let details = payload.rest(without: ["identity_token", "continuation"])
         return delivery.event(
           delivery.key("unknown", event, eventID), sentAt: payload["sent_at"].time,
           .unknown(Unknown(what: event, details: details)))
@@ -52,24 +52,31 @@ enum ChatEvent {
     let session = payload["conversation_id"].id
     let text = try body.text("text")
     let replyTo = body["reply_to"].id
+    let continuation = delivery.continuation(payload["continuation"].id)
+    let epoch = authorKind == .bot ? try payload.integer("ownership_epoch") : nil
 
     var details = JSONObjectWriter()
-    details.members(of: payload, without: shown)
+    details.members(of: payload, without: shown, or: epoch == nil ? nil : "ownership_epoch")
     details.member("message", body.rest(without: body["type"].string == "text" ? shownOfText : shownOfMessage))
 
-    let message = Message(
+    var message = Message(
       direction: isInbound ? .inbound : .outbound, authorKind: authorKind, authorID: isInbound ? nil : author["id"].id,
       customer: customer, customerName: payload["visitor"]["name"].string?.trimmed.nonEmpty,
       language: isInbound ? language(payload) ?? text.flatMap(Language.detect) : nil, externalID: id,
       names: [name], references: replyTo.map { [.message(.chat, account: delivery.account, id: $0)] } ?? [],
       session: session.map { .session(.chat, account: delivery.account, id: $0) }, replyToExternalID: replyTo, text: text,
       attachments: attachments(body["attachments"], limit: delivery.limits.attachments + 1), details: details.finished,
-      flags: payload["sent_at"].timeFlags)
+      flags: payload["sent_at"].timeFlags + continuation.flags)
+    message.continuation = continuation.conversation
+    message.ownershipEpoch = epoch
     return delivery.event(MessageKey(name), sentAt: payload["sent_at"].time, .message(message))
   }
 
-  /// What has a place of its own in a message; the token is never stored.
-  private static let shown: Set<String> = ["event", "event_id", "sent_at", "message", "identity_token"]
+  /// What has a place of its own in a message; tokens are never stored.
+  private static let shown: Set<String> = ["event", "event_id", "sent_at", "message", "identity_token", "continuation"]
+  private static let shownOfChange: Set<String> = [
+    "event_id", "sent_at", "message", "identity_token", "continuation", "text", "attachments",
+  ]
   private static let shownOfMessage: Set<String> = ["id", "text", "reply_to", "attachments"]
   private static let shownOfText: Set<String> = ["id", "text", "reply_to", "attachments", "type"]
 
@@ -91,7 +98,10 @@ enum ChatEvent {
     } else {
       change.target = payload["conversation_id"].id.map { .session(.chat, account: delivery.account, id: $0) }
     }
-    details.members(of: payload, without: ["event_id", "sent_at", "message", "identity_token", "text", "attachments"])
+    if let token = payload["continuation"].id {
+      details.member("continuation", delivery.continuation(token).conversation != nil)
+    }
+    details.members(of: payload, without: shownOfChange)
     change.details = details.finished
     return delivery.event(
       delivery.key(kind, change.targetExternalID ?? "", eventID), sentAt: payload["sent_at"].time, .change(change))
@@ -112,7 +122,7 @@ enum ChatEvent {
     (payload["locale"].string ?? payload["visitor"]["locale"].string)?.languageOfLocale
   }
 
-  private static func attachments(_ list: JSONValue, limit: Int) -> [Attachment] {
+  static func attachments(_ list: JSONValue, limit: Int) -> [Attachment] {
     list.elements.prefix(limit).filter(\.isObject).map { item in
       let type = item["mime"].string
       return Attachment(

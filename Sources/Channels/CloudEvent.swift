@@ -39,10 +39,8 @@ public struct CloudEvent: Sendable {
   public var id: String
   /// The payload's format.
   public var type: String
-  /// The word after `/channels/` in `source`.
-  public var channel: String
-  /// The rest of `source`, percent-decoded.
-  public var account: String
+  /// Where it came through: `/channels/<channel>/<account>`, percent-encoded; of the agents' desktop any URI.
+  public var source: String
   public var tenant: String
   /// nil when absent or unreadable.
   public var time: Timestamp?
@@ -119,7 +117,7 @@ extension CloudEvent {
     if let version = try optional("specversion"), !version.hasPrefix("1.") { throw Rejection(.envelopeInvalid, "specversion") }
     id = try required("id")
     type = try required("type")
-    (channel, account) = try Self.channelAndAccount(required("source"))
+    source = try required("source")
     time = try optional("time").flatMap(ISO8601.microseconds).map(Timestamp.init(microseconds:))
       .flatMap { Timestamp.storable.contains($0) ? $0 : nil }
     partitionKey = try optional("partitionkey")
@@ -137,8 +135,10 @@ extension CloudEvent {
     return bytes.allSatisfy { $0.isLowerOrDigit || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") }
   }
 
-  /// `/channels/<channel>/<account>`; the account may hold `/`.
-  private static func channelAndAccount(_ source: String) throws(Rejection) -> (String, String) {
+  /// The parts of `source`, the account percent-decoded; it may hold `/`.
+  ///
+  /// - Throws: `envelopeInvalid`, `nulInText`.
+  func origin() throws(Rejection) -> (channel: String, account: String) {
     let prefix = "/channels/"
     guard source.utf8.starts(with: prefix.utf8) else { throw Rejection(.envelopeInvalid, "source") }
     let rest = source.utf8.dropFirst(prefix.utf8.count)

@@ -36,9 +36,9 @@ enum ContactUpsert {
     guard stated.isArray || !stated.exists || stated.isNull else { throw Rejection(.malformedPayload, "identifiers") }
     for item in stated.elements {
       let kind = IdentifierKind(rawValue: try item.requiredID("kind", in: "identifiers[]."))
-      guard let isScoped = isScoped[kind] else { throw Rejection(.malformedPayload, "identifiers[].kind") }
+      guard kinds.contains(kind) else { throw Rejection(.malformedPayload, "identifiers[].kind") }
       let value = try item.requiredID("value", in: "identifiers[].")
-      let scope = isScoped ? try item.requiredID("scope", in: "identifiers[].") : ""
+      let scope = kind.isScoped ? try item.requiredID("scope", in: "identifiers[].") : ""
       let isVerified = item["verified"].bool == true || kind == .externalID
       try identifiers.add(kind, scope: scope, value, !isVouchedFor ? .a0 : isVerified ? .a3 : .a1)
     }
@@ -46,10 +46,10 @@ enum ContactUpsert {
     return identifiers.list
   }
 
-  /// The kinds that a contact may name, and whether their values are unique only inside a scope.
-  private static let isScoped: [IdentifierKind: Bool] = [
-    .externalID: false, .email: false, .phone: false, .loyalty: false, .order: false, .whatsapp: true, .messenger: true,
-    .instagram: true, .telegram: true, .x: true, .line: true, .viber: true, .slack: true, .visitor: true, .device: true,
+  /// The kinds that a contact may name.
+  private static let kinds: Set<IdentifierKind> = [
+    .externalID, .email, .phone, .loyalty, .order, .whatsapp, .messenger, .instagram, .telegram, .x, .line, .viber, .slack,
+    .visitor, .device,
   ]
 
   private static func organization(_ value: JSONValue, _ delivery: Delivery) throws(Rejection) -> Organization? {

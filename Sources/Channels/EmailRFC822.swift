@@ -22,6 +22,10 @@ enum EmailRFC822 {
   private static func element(
     _ mail: MIMEMessage, _ bytes: [UInt8], _ delivery: Delivery
   ) throws(Rejection) -> NormalisedElement {
+    // A mail of ours that comes back by a copy or a list; it is stored since it was written.
+    if let id = mail.messageID, delivery.tokenKey?.ids(ofMessageID: id, tenant: delivery.envelope.tenant) != nil {
+      return .ignored(reason: "loop")
+    }
     let attested = delivery.envelope.attested
     let ownAddress = EmailAddress.normalise(delivery.account)
     var flags = mail.flags
@@ -49,7 +53,7 @@ enum EmailRFC822 {
     let thread = thread(of: mail, limit: delivery.limits.references)
     let (text, isTruncated) = text(of: mail, limit: delivery.limits.bodyBytes)
     if isTruncated { flags.append("text_truncated") }
-    let message = Message(
+    var message = Message(
       direction: isEcho ? .outbound : .inbound,
       authorKind: machine.isAutomatic ? .system : isEcho ? .agent : .customer,
       customer: identifiers.list, customerName: customer?.name?.trimmed.nonEmpty,
@@ -62,6 +66,7 @@ enum EmailRFC822 {
           providerID: $0.contentID)
       },
       original: Original(contentType: "message/rfc822", bytes: bytes), details: details(mail, delivery), flags: flags)
+    message.continuation = continuation(of: mail, thread, delivery)
     return delivery.event(key(mail, bytes, sender: sender), sentAt: mail.sentAt, .message(message))
   }
 
@@ -94,6 +99,20 @@ enum EmailRFC822 {
     for id in mail.inReplyTo.prefix(limit) + mail.references.suffix(4 * limit).reversed()
     where ids.count < limit && seen.insert(id).inserted { ids.append(id) }
     return ids
+  }
+
+  /// The conversation of the nearest id that we signed, else of the first plus address that we did.
+  private static func continuation(of mail: MIMEMessage, _ thread: [String], _ delivery: Delivery) -> ID? {
+    guard let key = delivery.tokenKey else { return nil }
+    let tenant = delivery.envelope.tenant
+    for id in thread {
+      if let ids = key.ids(ofMessageID: id, tenant: tenant) { return ids.conversation }
+    }
+    let delivered = [delivery.envelope.headers["envelope_rcpt"], mail.header("Delivered-To"), mail.header("X-Original-To")]
+    for address in delivered.compactMap(\.self) + (mail.to + mail.cc).prefix(1_000).map(\.address) {
+      if let conversation = key.conversation(ofAddress: address, tenant: tenant) { return conversation }
+    }
+    return nil
   }
 
   private static func text(of mail: MIMEMessage, limit: Int) -> (String?, isTruncated: Bool) {

@@ -20,6 +20,9 @@ public func canonicalJSON(_ event: Event) -> JSONText {
     body.member("what", unknown.what)
     body.member("details", unknown.details)
     writer.member("unknown", body.finish())
+  case .action(let action): writer.member("action", json(action))
+  case .result(let result): writer.member("result", json(result))
+  case .presence(let presence): writer.member("presence", json(presence))
   }
   return writer.finish()
 }
@@ -51,6 +54,8 @@ private func json(_ message: Message) -> JSONText {
   writer.member("names", message.names.map(\.raw.hex))
   writer.member("references", message.references.map(\.raw.hex))
   writer.member("session", message.session?.raw.hex)
+  writer.member("continuation", message.continuation?.description)
+  writer.member("ownership_epoch", message.ownershipEpoch)
   writer.member("reply_to_external_id", message.replyToExternalID)
   writer.member("subject", message.subject)
   writer.member("text", message.text)
@@ -94,7 +99,58 @@ private func json(_ change: Change) -> JSONText {
   writer.member("target", change.target?.raw.hex)
   writer.member("target_external_id", change.targetExternalID)
   writer.member("customer", array(change.customer.map(json)))
+  writer.member("ownership_epoch", change.ownershipEpoch)
   writer.member("details", change.details)
+  return writer.finish()
+}
+
+private func json(_ action: Action) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("kind", action.kind.rawValue)
+  writer.member("id", action.id)
+  writer.member("conversation_id", action.conversation.description)
+  writer.member("agent_id", action.agent)
+  writer.member("ownership_epoch", action.ownershipEpoch)
+  writer.member("seen_version", action.seenVersion)
+  writer.member("text", action.text)
+  writer.member("attachments", array(action.attachments.map(json)))
+  writer.member("channel", action.channel?.rawValue)
+  writer.member("until", action.until?.iso8601)
+  writer.member("priority", action.priority.map(Int64.init))
+  writer.member("reason", action.reason)
+  writer.member("identifiers", array(action.identifiers.map(json)))
+  writer.member("to_queue", action.toQueue)
+  writer.member("to_agent", action.toAgent)
+  return writer.finish()
+}
+
+private func json(_ result: SendResult) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("message_id", result.message.description)
+  writer.member("external_id", result.externalID)
+  writer.member("names", result.names.map(\.raw.hex))
+  writer.member("status", result.status)
+  writer.member("error", result.error)
+  return writer.finish()
+}
+
+private func json(_ presence: Presence) -> JSONText {
+  func object(_ numbers: [String: Int64]) -> JSONText {
+    var writer = JSONObjectWriter()
+    for (name, number) in numbers.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
+      writer.member(name, number)
+    }
+    return writer.finish()
+  }
+  var writer = JSONObjectWriter()
+  writer.member("agent_id", presence.agent)
+  writer.member("name", presence.name)
+  writer.member("state", presence.state.rawValue)
+  writer.member("capacity", Int64(presence.capacity))
+  writer.member("channels", object(Dictionary(uniqueKeysWithValues: presence.channels.map { ($0.rawValue, Int64($1)) })))
+  writer.member("skills", object(presence.skills.mapValues(Int64.init)))
+  writer.member("teams", presence.teams)
+  writer.member("lease_seconds", Int64(presence.leaseSeconds))
   return writer.finish()
 }
 

@@ -7,9 +7,19 @@ public struct ChannelFormat: Sendable {
   public var type: String
   /// The topic without the configured prefix.
   public var topic: String
-  /// The channel that `source` must name.
-  public var channel: Channel
+  /// The channel that `source` must name; nil: any, and `source` decides. The desk's sources may name none.
+  public var channel: Channel?
+  /// Who consumes the topic.
+  public var readers: Readers
   var read: Read
+
+  /// The kinds of workers.
+  public struct Readers: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let ingest = Self(rawValue: 1)
+    public static let route = Self(rawValue: 2)
+  }
 
   /// Adds the elements of a payload; throws what makes the whole record a dead letter.
   enum Read: Sendable {
@@ -17,17 +27,21 @@ public struct ChannelFormat: Sendable {
     case bytes(@Sendable ([UInt8], Delivery, inout Elements) throws(Rejection) -> Void)
   }
 
-  init(_ type: String, topic: String, channel: Channel, _ read: Read) {
+  init(_ type: String, topic: String, channel: Channel?, readers: Readers = .ingest, _ read: Read) {
     self.type = type
     self.topic = topic
     self.channel = channel
+    self.readers = readers
     self.read = read
   }
 }
 
 /// The registry: a provider is one file and one line here.
 public enum Formats {
-  public static let all: [ChannelFormat] = [
+  public static let all = Action.Kind.allCases.map(AgentAction.format) + others
+
+  private static let others: [ChannelFormat] = [
+    ChannelFormat("agent.presence", topic: "agent.presence", channel: .desk, readers: .route, .json(AgentPresence.read)),
     ChannelFormat("bot.handoff", topic: "channel.bot", channel: .bot, .json(BotHandoff.read)),
     ChannelFormat("chat.event", topic: "channel.chat", channel: .chat, .json(ChatEvent.read)),
     ChannelFormat("contact.upsert", topic: "crm.contacts", channel: .crm, .json(ContactUpsert.read)),
@@ -35,13 +49,21 @@ public enum Formats {
     ChannelFormat("form.submission", topic: "channel.form", channel: .form, .json(FormSubmission.read)),
     ChannelFormat("meta.instagram", topic: "channel.instagram", channel: .instagram, .json(MetaInstagram.read)),
     ChannelFormat("meta.messenger", topic: "channel.messenger", channel: .messenger, .json(MetaMessenger.read)),
+    ChannelFormat("outbound.result", topic: "outbound.results", channel: nil, .json(OutboundResult.read)),
     ChannelFormat("twilio.sms", topic: "channel.sms", channel: .sms, .bytes(TwilioSMS.read)),
     ChannelFormat("twilio.voice", topic: "channel.voice", channel: .voice, .bytes(TwilioVoice.read)),
     ChannelFormat("whatsapp.cloud", topic: "channel.whatsapp", channel: .whatsapp, .json(WhatsAppCloud.read)),
+    ChannelFormat("x.activity", topic: "channel.x", channel: .x, .json(XActivity.read)),
   ]
 
-  /// The topics to consume, without prefix, each once.
-  public static let topics: [String] = Set(all.map(\.topic)).sorted()
+  /// The topics that ingest consumes, without prefix, each once.
+  public static let topics = topics(of: .ingest)
+  /// The topics that the router consumes, without prefix, each once.
+  public static let routeTopics = topics(of: .route)
+
+  private static func topics(of reader: ChannelFormat.Readers) -> [String] {
+    Set(all.filter { $0.readers.contains(reader) }.map(\.topic)).sorted()
+  }
 
   static let byType: [String: ChannelFormat] = Dictionary(all.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
 }

@@ -11,9 +11,14 @@ extension MessageKey {
 }
 
 extension ReferenceKey {
-  /// A message by the provider's id; the account keeps ids apart that are unique only inside it.
+  /// A message by the provider's id; the account keeps ids apart that are unique only inside it, which X's are not.
   public static func message(_ channel: Channel, account: String, id: String) -> ReferenceKey {
-    ReferenceKey(Bytes16(Digest.bytes16([channel.rawValue, account, "message", id])))
+    ReferenceKey(Bytes16(Digest.bytes16([channel.rawValue, channel == .x ? "" : account, "message", id])))
+  }
+
+  /// A message of ours by the id that the provider gave it: what its echo and the replies call it, whatever the channel.
+  static func sent(_ channel: Channel, account: String, id: String) -> ReferenceKey {
+    channel == .email ? .mail(messageID: id) : .message(channel, account: account, id: id)
   }
 
   /// A provider's session or call.

@@ -7,14 +7,18 @@ import Parsing
 public final class Normaliser {
   private let topicPrefix: String
   private let limits: Limits
+  private let tokenKey: TokenKey?
   private let parser: JSONParser
   /// For JSON inside JSON strings, while a document of `parser` is being read.
   private let nestedParser: JSONParser
 
-  /// - Parameter topicPrefix: what stands before the names of all topics, such as `shop.`; may be empty.
-  public init(topicPrefix: String = "", limits: Limits = Limits()) {
+  /// - Parameters:
+  ///   - topicPrefix: what stands before the names of all topics, such as `shop.`; may be empty.
+  ///   - tokenKey: what our tokens are signed with; without it none is valid.
+  public init(topicPrefix: String = "", limits: Limits = Limits(), tokenKey: TokenKey? = nil) {
     self.topicPrefix = topicPrefix
     self.limits = limits
+    self.tokenKey = tokenKey
     parser = JSONParser(maximumBytes: limits.bodyBytes, maximumDepth: limits.depth)
     nestedParser = JSONParser(maximumBytes: limits.bodyBytes, maximumDepth: limits.depth)
   }
@@ -36,12 +40,10 @@ public final class Normaliser {
   ) throws(Rejection) -> [NormalisedElement] {
     guard let format = Formats.byType[envelope.type] else { throw Rejection(.unknownType, "type") }
     guard record.topic == topicPrefix + format.topic else { throw Rejection(.topicMismatch, "topic") }
-    guard envelope.channel == format.channel.rawValue else { throw Rejection(.topicMismatch, "source") }
-    // One mailbox has many spellings; it is compared with addresses in this one.
-    let account = format.channel == .email ? EmailAddress.normalise(envelope.account) ?? envelope.account : envelope.account
+    let (channel, account) = try Self.origin(of: envelope, format)
     let delivery = Delivery(
-      envelope: envelope, channel: format.channel, account: account, receivedAt: Self.receivedAt(envelope.time, record.timestamp),
-      limits: limits, nestedParser: nestedParser)
+      envelope: envelope, channel: channel, account: account, receivedAt: Self.receivedAt(envelope.time, record.timestamp),
+      limits: limits, nestedParser: nestedParser, tokenKey: tokenKey)
     // A raw zero byte is no JSON, so without an escaped one no string of the body can hold U+0000.
     var elements: Elements
     switch (format.read, payload) {
@@ -63,6 +65,20 @@ public final class Normaliser {
 }
 
 extension Normaliser {
+  private static func origin(of envelope: CloudEvent, _ format: ChannelFormat) throws(Rejection) -> (Channel, String) {
+    // A desktop may call itself as it likes: who may write to its topics is settled by the broker.
+    if format.channel == .desk {
+      if let origin = try? envelope.origin(), origin.channel == Channel.desk.rawValue { return (.desk, origin.account) }
+      return (.desk, envelope.source.prefix(utf8Bytes: Identifier.maximumBytes))
+    }
+    let (word, account) = try envelope.origin()
+    guard let channel = Channel(rawValue: word), format.channel == nil || format.channel == channel else {
+      throw Rejection(.topicMismatch, "source")
+    }
+    // One mailbox has many spellings; it is compared with addresses in this one.
+    return (channel, channel == .email ? EmailAddress.normalise(account) ?? account : account)
+  }
+
   /// The adapter's time, unless it is far ahead of the broker's: everything is ordered against it.
   private static func receivedAt(_ stated: Timestamp?, _ recorded: Timestamp?) -> Timestamp {
     let latest = recorded?.advanced(by: .seconds(86_400)) ?? Timestamp.storable.upperBound
@@ -78,6 +94,7 @@ struct Delivery {
   var receivedAt: Timestamp
   var limits: Limits
   var nestedParser: JSONParser
+  var tokenKey: TokenKey?
 
   func event(_ key: MessageKey, sentAt: Timestamp?, _ body: Event.Body) -> NormalisedElement {
     .event(
@@ -88,6 +105,18 @@ struct Delivery {
 
   func key(_ kind: String, _ parts: String...) -> MessageKey {
     MessageKey(Bytes16(Digest.bytes16([channel.rawValue, account, kind] + parts)))
+  }
+
+  /// For payloads without an id of their own: source and id of a CloudEvent are unique together.
+  func envelopeKey(_ kind: String) -> MessageKey {
+    MessageKey(Bytes16(Digest.bytes16([kind, envelope.source, envelope.id])))
+  }
+
+  /// The conversation that a continuation token names, and the flag for one that is not ours.
+  func continuation(_ token: String?) -> (conversation: ID?, flags: [String]) {
+    guard let token else { return (nil, []) }
+    let conversation = tokenKey?.conversation(ofContinuation: token, tenant: envelope.tenant)
+    return (conversation, conversation == nil ? ["continuation_invalid"] : [])
   }
 }
 
@@ -142,6 +171,19 @@ struct Elements {
     case .unknown(var unknown):
       unknown.what = unknown.what.prefix(utf8Bytes: limits.lineBytes)
       event.body = .unknown(unknown)
+    case .action(var action):
+      // A reply goes out whole or not at all.
+      guard action.text?.utf8.count ?? 0 <= limits.textBytes else { throw Rejection(.tooLarge, "text") }
+      guard action.attachments.count <= limits.attachments else { throw Rejection(.tooLarge, "attachments") }
+      bound(&action.attachments)
+      cut(&action.reason)
+      event.body = .action(action)
+    case .result(var result):
+      cut(&result.error)
+      event.body = .result(result)
+    case .presence(var presence):
+      cut(&presence.name)
+      event.body = .presence(presence)
     }
     if mayHoldNUL, canonicalJSON(event).holdsNUL { throw Rejection(.nulInText, "element") }
     return .event(event)
@@ -159,18 +201,22 @@ struct Elements {
       message.attachments.removeSubrange(limits.attachments...)
       message.flags.append("attachments_capped")
     }
-    for position in message.attachments.indices {
-      cut(&message.attachments[position].name)
-      cut(&message.attachments[position].type)
-      drop(&message.attachments[position].providerID)
-      drop(&message.attachments[position].url)
-    }
+    bound(&message.attachments)
     if message.references.count > limits.references { message.references.removeSubrange(limits.references...) }
     cut(&message.subject)
     cut(&message.customerName)
     drop(&message.authorID)
     drop(&message.externalID)
     drop(&message.replyToExternalID)
+  }
+
+  private func bound(_ attachments: inout [Attachment]) {
+    for position in attachments.indices {
+      cut(&attachments[position].name)
+      cut(&attachments[position].type)
+      drop(&attachments[position].providerID)
+      drop(&attachments[position].url)
+    }
   }
 
   private func cut(_ line: inout String?) {

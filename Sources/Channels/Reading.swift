@@ -21,6 +21,34 @@ extension JSONValue {
     return id
   }
 
+  /// The id under `key`; nil when absent, null or empty.
+  func optionalID(_ key: String, maximumBytes: Int = Identifier.maximumBytes) throws(Rejection) -> String? {
+    let value = self[key]
+    guard value.exists, !value.isNull else { return nil }
+    guard let id = value.idString, id.utf8.count <= maximumBytes else { throw Rejection(.malformedPayload, key) }
+    return id.nonEmpty
+  }
+
+  /// The id under `key`, in the form of our own.
+  func ownID(_ key: String) throws(Rejection) -> ID {
+    guard let id = self[key].string.flatMap({ ID($0) }) else { throw Rejection(.malformedPayload, key) }
+    return id
+  }
+
+  /// The agent that an event of the desk is about.
+  func agentID() throws(Rejection) -> String {
+    guard let id = try optionalID("agent_id") else { throw Rejection(.malformedPayload, "agent_id") }
+    return id
+  }
+
+  /// The whole number under `key`; nil when absent or null.
+  func integer(_ key: String, in range: ClosedRange<Int64> = .min ... .max) throws(Rejection) -> Int64? {
+    let value = self[key]
+    guard value.exists, !value.isNull else { return nil }
+    guard let number = value.int64, range.contains(number) else { throw Rejection(.malformedPayload, key) }
+    return number
+  }
+
   /// A JSON object of the members whose names are not in `names`; empty when none is left.
   func rest(without names: Set<String>) -> JSONText {
     var writer = JSONObjectWriter()
@@ -28,14 +56,14 @@ extension JSONValue {
     return writer.finished
   }
 
-  /// A point in time as providers write it: seconds or milliseconds (number or digits), or ISO 8601; nil for anything else and for
-  /// what no calendar holds.
+  /// A point in time as providers write it: seconds or milliseconds (number or digits), ISO 8601 or with an English month; nil for
+  /// anything else and for what no calendar holds.
   var time: Timestamp? {
     let stated: Timestamp?
     if let text = string {
       stated =
         Int64(text).map(Timestamp.init(secondsOrMilliseconds:))
-        ?? ISO8601.microseconds(text).map(Timestamp.init(microseconds:))
+        ?? (ISO8601.microseconds(text) ?? ISO8601.englishMicroseconds(text)).map(Timestamp.init(microseconds:))
     } else if let number = int64 {
       stated = Timestamp(secondsOrMilliseconds: number)
     } else if let number = double {

@@ -73,15 +73,17 @@ enum TwilioVoice {
       let recording = form["RecordingSid"] ?? form["RecordingUrl"]
       var flags = form["Timestamp"] != nil && time == nil ? ["sent_at_invalid"] : []
       if customer.isEmpty { flags.append("caller_unknown") }
+      let continuation = delivery.continuation(token)
       let name = name(id)
-      let message = Message(
+      var message = Message(
         direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer, customer: customer,
         customerName: isOutbound ? nil : form["CallerName"]?.trimmed.nonEmpty, externalID: id, names: [name],
         references: parent.map { [self.name($0)] } ?? [],
         attachments: recording.map { _ in
           [Attachment(kind: "audio", providerID: form["RecordingSid"], url: form["RecordingUrl"])]
         } ?? [],
-        details: details(), flags: flags)
+        details: details(), flags: flags + continuation.flags)
+      message.continuation = continuation.conversation
       return delivery.event(MessageKey(name), sentAt: time, .message(message))
     }
 
@@ -120,7 +122,6 @@ enum TwilioVoice {
       details.member("part", part)
       if isOurs { details.member("leg", id) }
       details.member("call", call.finished)
-      details.member("continuation", continuation)
       details.members(of: form, without: TwilioVoice.shown)
       if let text = form["TranscriptionData"] {
         if let data = try? delivery.nestedParser.document(Array(text.utf8)) {
@@ -132,8 +133,8 @@ enum TwilioVoice {
       return details.finished
     }
 
-    /// The signed token of the conversation that an agent placed the call from.
-    private var continuation: String? {
+    /// The signed token of the conversation that an agent placed the call from; never stored.
+    private var token: String? {
       let query = delivery.envelope.headers["http_query"].flatMap { try? FormURLEncoded(query: $0) }
       return query?["conversation"] ?? form["conversation"]
     }
@@ -155,22 +156,9 @@ enum TwilioVoice {
     }
   }
 
-  /// RFC 2822, `Tue, 12 May 2026 09:14:07 +0000`, or ISO 8601 (real-time transcriptions); nil for anything else.
+  /// RFC 2822 or ISO 8601 (real-time transcriptions); nil for anything else.
   private static func time(_ text: String) -> Timestamp? {
-    var words = text.prefix(64).split(separator: " ").map(String.init)
-    if words.first?.hasSuffix(",") == true { words.removeFirst() }
-    guard words.count == 5, let day = words.first, day.utf8.count <= 2,
-      let month = months.firstIndex(of: words[1].lowercased())
-    else { return storable(text) }
-    func twoDigits(_ text: String) -> String { text.utf8.count == 1 ? "0" + text : text }
-    let zone = words[4] == "GMT" ? "UTC" : words[4]
-    let iso = words[2] + "-" + twoDigits(String(month + 1)) + "-" + twoDigits(day) + "T" + words[3] + zone
-    return storable(iso)
+    (ISO8601.englishMicroseconds(text) ?? ISO8601.microseconds(text)).map(Timestamp.init(microseconds:))
+      .flatMap { Timestamp.storable.contains($0) ? $0 : nil }
   }
-
-  private static func storable(_ iso: String) -> Timestamp? {
-    ISO8601.microseconds(iso).map(Timestamp.init(microseconds:)).flatMap { Timestamp.storable.contains($0) ? $0 : nil }
-  }
-
-  private static let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 }

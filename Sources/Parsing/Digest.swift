@@ -1,6 +1,6 @@
 import CCrypto
 
-/// Short, stable digests for keys.
+/// Short, stable digests for keys, and keyed ones for signatures.
 public enum Digest {
   /// The first 16 bytes of SHA-256 over the parts, each preceded by its length in eight bytes, so that no two lists look the same.
   public static func bytes16(_ parts: [[UInt8]]) -> (high: UInt64, low: UInt64) {
@@ -15,6 +15,20 @@ public enum Digest {
     var input: [UInt8] = []
     for part in parts { append(part.utf8, count: part.utf8.count, to: &input) }
     return hash(input)
+  }
+
+  /// HMAC-SHA256 over the parts, each preceded by its length in eight bytes: 32 bytes.
+  public static func authentication(of parts: [[UInt8]], key: [UInt8]) -> [UInt8] {
+    var input: [UInt8] = []
+    for part in parts { append(part, count: part.count, to: &input) }
+    var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+    HMAC(EVP_sha256(), key, Int32(key.count), input, input.count, &output, nil)
+    return output
+  }
+
+  /// Whether two secrets are equal, in a time that depends on their length alone.
+  public static func areEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+    a.count == b.count && CRYPTO_memcmp(a, b, a.count) == 0
   }
 
   private static func append(_ part: some Sequence<UInt8>, count: Int, to input: inout [UInt8]) {

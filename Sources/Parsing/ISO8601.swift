@@ -16,6 +16,20 @@ public enum ISO8601 {
     return seconds * 1_000_000 + fraction
   }
 
+  /// The same of a date with an English month: `Tue, 12 May 2026 09:14:07 +0000` (RFC 2822, with or without the day of the week) or
+  /// `Tue May 12 09:14:07 +0000 2026` (X); nil for anything else.
+  public static func englishMicroseconds(_ text: String) -> Int64? {
+    var words = text.prefix(64).split(separator: " ").map(String.init)
+    if words.count == 6, !words[0].hasSuffix(",") { words = [words[2], words[1], words[5], words[3], words[4]] }
+    if words.first?.hasSuffix(",") == true { words.removeFirst() }
+    guard words.count == 5, words[0].utf8.count <= 2, let month = months.firstIndex(of: words[1].lowercased()) else { return nil }
+    func twoDigits(_ text: String) -> String { text.utf8.count == 1 ? "0" + text : text }
+    let date = words[2] + "-" + twoDigits(String(month + 1)) + "-" + twoDigits(words[0])
+    return microseconds(date + "T" + words[3] + (words[4] == "GMT" ? "UTC" : words[4]))
+  }
+
+  private static let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+
   private static func isLeap(_ year: Int64) -> Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
 
   private static func length(of month: Int64, in year: Int64) -> Int64 {

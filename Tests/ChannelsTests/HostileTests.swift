@@ -118,6 +118,21 @@ import Testing
         #expect(!identifier.kind.isClaimed, "\(place)")
       }
       if let sentAt = event.sentAt { #expect(Timestamp.storable.contains(sentAt), "\(place)") }
+      switch event.body {
+      case .action(let action):
+        #expect((1...512).contains(action.agent.utf8.count) && (action.text?.utf8.count ?? 0) <= Limits().textBytes, "\(place)")
+        #expect(action.identifiers.isEmpty == (action.kind != .identify), "\(place)")
+        if let until = action.until { #expect(Timestamp.storable.contains(until), "\(place)") }
+      case .presence(let presence):
+        #expect((1...512).contains(presence.agent.utf8.count) && (0...10_000).contains(presence.capacity), "\(place)")
+        #expect(presence.channels.values.allSatisfy { (0...1_000).contains($0) }, "\(place)")
+        #expect(presence.skills.values.allSatisfy { (0...10).contains($0) } && presence.skills.count <= 64, "\(place)")
+        #expect((5...3_600).contains(presence.leaseSeconds) && presence.teams.count <= 32, "\(place)")
+      case .result(let result):
+        #expect(result.names.count == (result.externalID == nil ? 0 : 1), "\(place)")
+        #expect((result.error?.utf8.count ?? 0) <= Limits().lineBytes, "\(place)")
+      case .message, .contact, .change, .unknown: break
+      }
     }
   }
 

@@ -17,8 +17,16 @@ struct Sample: Sendable, CustomTestStringConvertible {
 
   static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Samples")
 
+  /// What the tokens in the samples are signed with.
+  static let tokenKey = TokenKey(secret: Array("the secret of the samples, not of a shop".utf8))
+
   /// What an adapter of each format states; `NAME.headers.json` beside a payload changes it (null removes a header).
-  private static let defaults: [String: [String: String]] = [
+  private static let defaults: [String: [String: String]] = Dictionary(
+    uniqueKeysWithValues: Action.Kind.allCases.map { ("agent." + $0.rawValue, ["ce_source": "/channels/desk/main"]) }
+  ).merging(others) { a, _ in a }
+
+  private static let others: [String: [String: String]] = [
+    "agent.presence": ["ce_source": "/channels/desk/main"],
     "bot.handoff": ["ce_source": "/channels/bot/bot_1", "ce_attested": "signature"],
     "chat.event": ["ce_source": "/channels/chat/w_shop"],
     "contact.upsert": ["ce_source": "/channels/crm/erp", "ce_attested": "business"],
@@ -28,6 +36,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
     "form.submission": ["ce_source": "/channels/form/contact-es"],
     "meta.instagram": ["ce_source": "/channels/instagram/acc_1", "ce_attested": "signature"],
     "meta.messenger": ["ce_source": "/channels/messenger/acc_1", "ce_attested": "signature"],
+    "outbound.result": ["ce_source": "/channels/whatsapp/acc_1"],
     "twilio.sms": [
       "ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature",
       "content-type": "application/x-www-form-urlencoded",
@@ -37,6 +46,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
       "content-type": "application/x-www-form-urlencoded",
     ],
     "whatsapp.cloud": ["ce_source": "/channels/whatsapp/acc_1", "ce_attested": "signature"],
+    "x.activity": ["ce_source": "/channels/x/1716450569358098433", "ce_attested": "signature"],
   ]
 
   /// All samples, by type and name.
@@ -142,7 +152,8 @@ extension Event {
     case .message(let message): message.customer
     case .contact(let contact): contact.identifiers
     case .change(let change): change.customer
-    case .unknown: []
+    case .action(let action): action.identifiers
+    case .unknown, .result, .presence: []
     }
   }
 }

@@ -9,7 +9,7 @@ import Testing
 @Suite struct SampleTests {
   @Test("A sample gives its golden events", arguments: Sample.all)
   func golden(_ sample: Sample) throws {
-    let actual = Normaliser().normalise(sample.record()).golden
+    let actual = Normaliser(tokenKey: Sample.tokenKey).normalise(sample.record()).golden
     if ProcessInfo.processInfo.environment["UPDATE_GOLDEN"] == "1" {
       try actual.write(to: sample.golden, atomically: true, encoding: .utf8)
     }
@@ -33,8 +33,10 @@ import Testing
     again.headers["ce_id"] = "again"
     again.headers["ce_time"] = "2026-05-13T09:14:05Z"
     let normaliser = Normaliser()
-    // Without a time of its own a contact is as new as its delivery.
-    guard sample.type != "contact.upsert" || sample.name == "full" else { return }
+    // Without a time of its own a contact is as new as its delivery. The desk's events have no id but the delivery's.
+    guard sample.type != "contact.upsert" || sample.name == "full", Formats.byType[sample.type]?.channel != .desk,
+      sample.type != "outbound.result"
+    else { return }
     #expect(normaliser.normalise(again.record()).events.map(\.key) == normaliser.normalise(sample.record()).events.map(\.key))
   }
 }

@@ -40,6 +40,24 @@ struct DigestTests {
   func unambiguous(parts: [String]) {
     #expect(Digest.bytes16(parts) != Digest.bytes16(["ab", "c"]))
   }
+
+  @Test("a keyed digest is HMAC-SHA256 over lengths and parts")
+  func authentication() {
+    // printf '\0\0\0\0\0\0\0\2ab\0\0\0\0\0\0\0\1c' | openssl dgst -sha256 -hmac key
+    let parts = [Array("ab".utf8), Array("c".utf8)]
+    let digest = Digest.authentication(of: parts, key: Array("key".utf8))
+    let hex = digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    #expect(hex == "6792a685701881d31208bf28ad5cbe35d0ea5cc4f15c4689af94fe1602c421e3")
+    #expect(digest != Digest.authentication(of: parts, key: Array("kez".utf8)))
+    #expect(digest != Digest.authentication(of: [Array("a".utf8), Array("bc".utf8)], key: Array("key".utf8)))
+    #expect(Digest.authentication(of: [], key: []).count == 32)
+  }
+
+  @Test("secrets are equal when all of their bytes are")
+  func equality() {
+    #expect(Digest.areEqual([1, 2, 3], [1, 2, 3]) && Digest.areEqual([], []))
+    #expect(!Digest.areEqual([1, 2, 3], [1, 2, 4]) && !Digest.areEqual([1, 2, 3], [1, 2]) && !Digest.areEqual([], [0]))
+  }
 }
 
 @Suite("ISO 8601")
