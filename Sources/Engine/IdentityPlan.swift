@@ -10,6 +10,8 @@ public struct IdentityPlan: Sendable {
   public enum Content: Sendable {
     /// To be stored: its clamped time, and whose it is.
     case event(Event, orderedAt: Timestamp, Resolved?)
+    /// What became of a message of ours; `echoes` are the keys that its echo will have and has not had yet.
+    case result(Event, SendResult, orderedAt: Timestamp, echoes: [MessageKey])
     case duplicate
     case ignored(reason: String)
     case rejected(Rejection)
@@ -35,7 +37,7 @@ public struct IdentityPlan: Sendable {
           case .rejected(let rejection): .rejected(rejection)
           case .event(let event):
             if seen.insert(InTenant(event.tenant, event.key)).inserted {
-              Self.resolved(event, policy, &resolver)
+              Self.resolved(event, policy, &resolver, seen: &seen)
             } else {
               .duplicate
             }
@@ -45,9 +47,15 @@ public struct IdentityPlan: Sendable {
     }
   }
 
-  private static func resolved(_ event: Event, _ policy: Policy, _ resolver: inout IdentityResolver) -> Content {
+  private static func resolved(
+    _ event: Event, _ policy: Policy, _ resolver: inout IdentityResolver, seen: inout Set<InTenant<MessageKey>>
+  ) -> Content {
     let orderedAt = clamp(event, policy)
-    return .event(event, orderedAt: orderedAt, resolver.resolve(event, at: orderedAt))
+    guard case .result(let result) = event.body else {
+      return .event(event, orderedAt: orderedAt, resolver.resolve(event, at: orderedAt))
+    }
+    let echoes = result.names.map { MessageKey($0.raw) }.filter { seen.insert(InTenant(event.tenant, $0)).inserted }
+    return .result(event, result, orderedAt: orderedAt, echoes: echoes)
   }
 
   /// Nothing was sent after it was received, and nothing before anybody could: such times order as the reception does.
@@ -58,10 +66,44 @@ public struct IdentityPlan: Sendable {
 
   /// The keys to look up before planning.
   public static func keys(of records: [NormalisedRecord]) -> [InTenant<MessageKey>] {
-    records.flatMap(\.elements).compactMap { element in
-      guard case .event(let event) = element else { return nil }
-      return InTenant(event.tenant, event.key)
+    records.flatMap(\.elements).flatMap { element -> [InTenant<MessageKey>] in
+      guard case .event(let event) = element else { return [] }
+      var keys = [event.key]
+      if case .result(let result) = event.body { keys += result.names.map { MessageKey($0.raw) } }
+      return keys.map { InTenant(event.tenant, $0) }
     }
+  }
+
+  /// The conversations that tokens and actions name.
+  public static func namedConversations(_ records: [NormalisedRecord]) -> Set<InTenant<ID>> {
+    var named: Set<InTenant<ID>> = []
+    for case .event(let event) in records.lazy.flatMap(\.elements) {
+      if let conversation = event.namedConversation { named.insert(InTenant(event.tenant, conversation)) }
+    }
+    return named
+  }
+
+  /// The messages of ours that results are about.
+  public static func sentMessages(_ records: [NormalisedRecord]) -> Set<InTenant<ID>> {
+    var sent: Set<InTenant<ID>> = []
+    for case .event(let event) in records.lazy.flatMap(\.elements) {
+      if case .result(let result) = event.body { sent.insert(InTenant(event.tenant, result.message)) }
+    }
+    return sent
+  }
+
+  /// How many of the records fit into one plan: who was known by a claim and becomes known otherwise is the last thing of theirs,
+  /// because from then on the claim leads to somebody else.
+  public static func plannable(_ records: [NormalisedRecord], facts: IdentityFacts) -> Int {
+    let last = records.firstIndex { record in
+      record.elements.contains { element in
+        guard case .event(let event) = element, let named = event.namedConversation,
+          let owner = facts.owners[InTenant(event.tenant, named)]
+        else { return false }
+        return facts.hasClaims(InTenant(event.tenant, owner))
+      }
+    }
+    return last.map { $0 + 1 } ?? records.count
   }
 
   /// The identifiers to look up before planning, each once.
@@ -75,24 +117,71 @@ public struct IdentityPlan: Sendable {
     return identifiers
   }
 
-  /// The existing customers whose lanes and profiles the second half needs.
+  /// The lanes whose conversations the second half needs: those of existing customers who write, or who become one.
   public var lanes: Set<Lane> {
     var lanes: Set<Lane> = []
     for case .event(let event, _, let resolved?) in elements.lazy.map(\.content) {
-      guard case .message = event.body, resolver.newCustomers[InTenant(event.tenant, resolved.customer)] == nil else { continue }
+      guard case .message = event.body else { continue }
       lanes.insert(Lane(event: event, resolved: resolved))
     }
-    return lanes
+    for customer in joining { lanes.insert(Lane(tenant: customer.tenant, customer: customer.value, name: "")) }
+    return lanes.filter { resolver.newCustomers[InTenant($0.tenant, $0.customer)] == nil }
+  }
+
+  /// Existing customers of whom every live conversation is needed, and all traits: they become one with another, or known, or an
+  /// agent opens a conversation of theirs again.
+  public var joining: Set<InTenant<ID>> {
+    var joining = Set(resolver.identified.keys)
+    for merge in resolver.merges {
+      joining.insert(InTenant(merge.tenant, merge.survivor))
+      joining.insert(InTenant(merge.tenant, merge.loser))
+    }
+    for case .event(let event, _, _) in elements.lazy.map(\.content) {
+      guard case .action(let action) = event.body, action.kind == .reopen,
+        let owner = resolver.owner(of: InTenant(event.tenant, action.conversation))
+      else { continue }
+      joining.insert(InTenant(event.tenant, owner))
+    }
+    return joining.subtracting(resolver.newCustomers.keys)
+  }
+
+  /// The conversations that tokens, actions and results are about, and those of them that agents answer.
+  public var named: (all: Set<InTenant<ID>>, answered: Set<InTenant<ID>>) {
+    var (all, answered): (Set<InTenant<ID>>, Set<InTenant<ID>>) = ([], [])
+    for case .event(let event, _, _) in elements.lazy.map(\.content) {
+      guard let conversation = event.namedConversation.map({ InTenant(event.tenant, $0) }) else { continue }
+      all.insert(conversation)
+      if case .action(let action) = event.body, action.kind == .reply || action.kind == .invite { answered.insert(conversation) }
+    }
+    return (all, answered)
+  }
+
+  /// The human reference numbers in subjects.
+  public var numbers: Set<InTenant<String>> {
+    var numbers: Set<InTenant<String>> = []
+    for case .event(let event, _, _) in elements.lazy.map(\.content) {
+      guard case .message(let message) = event.body, let number = message.subject.flatMap(Subject.reference) else { continue }
+      numbers.insert(InTenant(event.tenant, number))
+    }
+    return numbers
   }
 
   /// The references to look up: what the batch's messages are called and what they refer to.
   public var references: Set<InTenant<ReferenceKey>> {
     var references: Set<InTenant<ReferenceKey>> = []
     for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      guard case .message(let message) = event.body else { continue }
-      for key in message.names + message.references + (message.session.map { [$0] } ?? []) {
-        references.insert(InTenant(event.tenant, key))
+      switch event.body {
+      case .message(let message):
+        for key in message.names + message.references + (message.session.map { [$0] } ?? []) {
+          references.insert(InTenant(event.tenant, key))
+        }
+      case .change(let change) where change.kind == Change.handoff:
+        if let target = change.target { references.insert(InTenant(event.tenant, target)) }
+      default: break
       }
+    }
+    for case .result(let event, let result, _, _) in elements.lazy.map(\.content) {
+      for name in result.names { references.insert(InTenant(event.tenant, name)) }
     }
     return references
   }

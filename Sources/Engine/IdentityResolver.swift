@@ -1,7 +1,7 @@
 import Canonical
 
 /// What the database knows about the identifiers of a batch, before and again after the customers are locked.
-public struct IdentityFacts: Sendable, Equatable {
+public struct IdentityFacts: Sendable {
   public struct Stored: Sendable, Equatable {
     public var customer: ID
     public var assurance: Assurance
@@ -17,9 +17,16 @@ public struct IdentityFacts: Sendable, Equatable {
   public var identities: [InTenant<Identifier>: Stored] = [:]
   /// Values that are accounts of ours: mailboxes and numbers.
   public var ownAccounts: Set<InTenant<String>> = []
-  /// How many valid identities of each kind the customers behind `identities` have.
+  /// How many valid identities of each kind the customers that may gain some, or merge, have.
   public var counts: [InTenant<ID>: [IdentifierKind: Int]] = [:]
+  /// The same customers: when they were made, and whom they must never be merged with.
+  public var customers: [InTenant<ID>: (createdAt: Timestamp, neverMerge: Set<ID>)] = [:]
+  /// Whose the conversations are that tokens and actions name.
+  public var owners: [InTenant<ID>: ID] = [:]
   public init() {}
+
+  /// Known by a claim, which ends when they become known otherwise.
+  func hasClaims(_ customer: InTenant<ID>) -> Bool { counts[customer]?.keys.contains(where: \.isClaimed) == true }
 }
 
 /// Who an event is from, or (of an echo) to.
@@ -31,14 +38,34 @@ public struct Resolved: Sendable, Equatable {
   public var assurance: Assurance
   /// What the record states and nobody vouches for.
   public var claims: [Identifier]
+  /// Customers that this record makes one, in this order, before anything else of it.
+  public var merges: [Merge] = []
+  /// Was known by nothing but a claim until this record.
+  public var isNewlyKnown = false
 }
 
-/// Resolves the senders of a batch, one event after the other: rules 1 to 4, 6 and 7 of identity-and-threading.md.
+/// Two customers become one: `survivor` is the older, by creation and id.
+public struct Merge: Sendable, Equatable {
+  public var tenant: String
+  public var survivor: ID
+  public var loser: ID
+  /// `record_evidence` or `agent_identify`.
+  public var rule: String
+  /// By which identifiers the record reaches them: a JSON array.
+  public var evidence: JSONText
+  /// Of `agent_identify`.
+  public var agent: String?
+  public var at: Timestamp
+}
+
+/// Resolves the senders of a batch, one event after the other: rules 1 to 7 of identity-and-threading.md.
 ///
-/// Where rule 5 would merge two customers, the pair becomes a suggestion.
+/// Where rule 5 would merge two customers and a guard forbids it, or the evidence is weaker, the pair becomes a suggestion.
 public struct IdentityResolver: Sendable {
   public struct NewIdentity: Sendable, Equatable {
     public var customer: ID
+    /// Whose it was first; the same unless the batch merges them.
+    public var origin: ID
     public var assurance: Assurance
     public var firstSeenAt: Timestamp
     public var lastSeenAt: Timestamp
@@ -63,6 +90,12 @@ public struct IdentityResolver: Sendable {
   public private(set) var suggestions: [Suggestion: (evidence: JSONText, at: Timestamp)] = [:]
   /// The strongest assurance that the batch brings to each customer.
   public private(set) var assurances: [InTenant<ID>: Assurance] = [:]
+  public private(set) var merges: [Merge] = []
+  /// Customers who were known by a claim and are known otherwise from now on: the claim does not lead to them any more.
+  public private(set) var identified: [InTenant<ID>: Timestamp] = [:]
+
+  /// Loser to survivor, of this batch.
+  private var survivors: [InTenant<ID>: ID] = [:]
 
   private var facts: IdentityFacts
   private let policy: Policy
@@ -74,8 +107,21 @@ public struct IdentityResolver: Sendable {
     self.ids = ids
   }
 
-  /// Existing customers that gained or may have gained something: the ones to lock.
-  public var touchedCustomers: Set<InTenant<ID>> { Set(assurances.keys).subtracting(newCustomers.keys) }
+  /// Existing customers that gained or may have gained something, or became one with another: the ones to lock.
+  public var touchedCustomers: Set<InTenant<ID>> {
+    let merging = merges.flatMap { [InTenant($0.tenant, $0.survivor), InTenant($0.tenant, $0.loser)] }
+    return Set(assurances.keys).union(merging).subtracting(newCustomers.keys)
+  }
+
+  /// Whose the conversation was before the batch.
+  func owner(of conversation: InTenant<ID>) -> ID? { facts.owners[conversation] }
+
+  /// Who the customer is by the end of the batch.
+  public func survivor(of customer: InTenant<ID>) -> ID {
+    var found = customer
+    while let next = survivors[found] { found.value = next }
+    return found.value
+  }
 
   /// The identifiers whose identities decide about the event.
   public static func lookups(for event: Event, policy: Policy) -> [Identifier] {
@@ -90,23 +136,22 @@ public struct IdentityResolver: Sendable {
     return lookups
   }
 
-  /// Customers that a record may bring to a limit: one of its identifiers leads there, and another one elsewhere or nowhere.
+  /// Customers that a record may bring to a limit or make one with another: one of its identifiers leads there, and another one, or
+  /// the conversation that it names, elsewhere or nowhere.
   public static func customersThatMayGain(
     _ records: [NormalisedRecord], facts: IdentityFacts, policy: Policy
   ) -> Set<InTenant<ID>> {
     var customers: Set<InTenant<ID>> = []
     for case .event(let event) in records.lazy.flatMap(\.elements) {
-      let found = lookups(for: event, policy: policy).filter { !$0.kind.isClaimed }.map {
-        facts.identities[InTenant(event.tenant, $0)]
+      var found = lookups(for: event, policy: policy).filter { !$0.kind.isClaimed }.map {
+        facts.identities[InTenant(event.tenant, $0)]?.customer
       }
-      guard found.contains(where: { $0 == nil }) || Set(found.compactMap { $0?.customer }).count > 1 else { continue }
-      for case let stored? in found { customers.insert(InTenant(event.tenant, stored.customer)) }
+      if let named = event.namedConversation { found += [facts.owners[InTenant(event.tenant, named)], nil] }
+      guard found.contains(nil) || Set(found).count > 1 else { continue }
+      for case let customer? in found { customers.insert(InTenant(event.tenant, customer)) }
     }
     return customers
   }
-
-  /// How many identities of each kind the customer has with what the batch adds.
-  public func counts(of customer: InTenant<ID>) -> [IdentifierKind: Int] { facts.counts[customer] ?? [:] }
 
   /// The identifiers that an event states about its customer; changes and unknown elements speak for nobody.
   public static func stated(in event: Event) -> [StatedIdentifier] {
@@ -114,7 +159,8 @@ public struct IdentityResolver: Sendable {
     case .message(let message): message.customer
     case .contact(let contact): contact.identifiers
     case .change(let change): change.kind == "identity_change" ? change.customer : []
-    case .unknown: []
+    case .action(let action): action.kind == .identify ? action.identifiers : []
+    case .unknown, .result, .presence: []
     }
   }
 
@@ -127,6 +173,69 @@ public struct IdentityResolver: Sendable {
     if stated.isEmpty {
       guard case .message = event.body else { return nil }
     }
+    var (usable, claims, named) = sorted(stated, event)
+    if event.isOutbound {
+      // Whom we wrote to says nothing about who they are: below the provider's word it finds somebody, and makes nobody.
+      usable = usable.filter { $0.assurance >= .a2 || stored($0.identifier, event.tenant) != nil }
+      claims = []
+    }
+    if let owner = event.namedConversation.flatMap({ facts.owners[InTenant(event.tenant, $0)] }) {
+      return resolve(usable, claims, as: survivor(of: InTenant(event.tenant, owner)), event, at: time)
+    }
+    // An action about a conversation that is not there.
+    if case .action = event.body { return nil }
+    if usable.isEmpty {
+      guard let named else {
+        return Resolved(customer: newCustomer(event.tenant, .a0, time), isClaimed: true, assurance: .a0, claims: claims)
+      }
+      let customer = attach(
+        [StatedIdentifier(Self.claim(named, of: event), .a0)], to: nil, tenant: event.tenant, at: time)
+      return Resolved(customer: customer, isClaimed: true, assurance: .a0, claims: claims)
+    }
+    // Rule 6: over a limit, the weakest identifier of the record is left out and the rest resolved again.
+    var customer = hit(usable, tenant: event.tenant)
+    while usable.count > 1, breaksLimit(usable, customer, event.tenant) {
+      claims.append(removeWeakest(&usable))
+      customer = hit(usable, tenant: event.tenant)
+    }
+    let merges = event.isOutbound ? [] : merge(usable, tenant: event.tenant, at: time)
+    customer = customer.map { survivor(of: InTenant(event.tenant, $0)) }
+    let resolved = attach(usable, to: customer, tenant: event.tenant, at: time)
+    return Resolved(
+      customer: resolved, isClaimed: false, assurance: usable.map(\.assurance).max() ?? .a0, claims: claims, merges: merges)
+  }
+
+  /// Whoever holds a token is its customer; whom an agent identifies is the customer of the conversation.
+  private mutating func resolve(
+    _ usable: [StatedIdentifier], _ claims: [Identifier], as owner: ID, _ event: Event, at time: Timestamp
+  ) -> Resolved {
+    let tenant = event.tenant
+    var (usable, claims, merges) = (usable, claims, [Merge]())
+    let assurance: Assurance
+    if case .action(let action) = event.body {
+      assurance = .a3
+      while breaksLimit(usable, owner, tenant) { claims.append(removeWeakest(&usable)) }
+      merges = merge(usable, with: owner, agent: action.agent, tenant: tenant, at: time)
+    } else {
+      assurance = .bearer
+      // A link may be passed on: beyond a cookie, what its holder brings along and nobody has yet stays a claim.
+      let isNew = { [self] (stated: StatedIdentifier) in stored(stated.identifier, tenant) == nil }
+      let passedOn = usable.filter { isNew($0) && (!$0.identifier.kind.isBearer || breaksLimit([$0], owner, tenant)) }
+      claims += passedOn.map(\.identifier)
+      usable.removeAll { passedOn.contains($0) }
+    }
+    let customer = survivor(of: InTenant(tenant, owner))
+    _ = attach(usable, to: customer, tenant: tenant, at: time, atLeast: assurance)
+    let isNewlyKnown = facts.hasClaims(InTenant(tenant, owner))
+    if isNewlyKnown { identified[InTenant(tenant, customer)] = time }
+    return Resolved(
+      customer: customer, isClaimed: false, assurance: assurance, claims: claims, merges: merges, isNewlyKnown: isNewlyKnown)
+  }
+
+  /// What of the statements can lead to a customer, what is but a claim, and the first that names anybody.
+  private func sorted(
+    _ stated: [StatedIdentifier], _ event: Event
+  ) -> (usable: [StatedIdentifier], claims: [Identifier], named: Identifier?) {
     var usable: [StatedIdentifier] = []
     var claims: [Identifier] = []
     var named: Identifier?
@@ -146,28 +255,7 @@ public struct IdentityResolver: Sendable {
         usable.append(candidate)
       }
     }
-    if event.isOutbound {
-      // Whom we wrote to says nothing about who they are: below the provider's word it finds somebody, and makes nobody.
-      usable = usable.filter { $0.assurance >= .a2 || stored($0.identifier, event.tenant) != nil }
-      claims = []
-    }
-    if usable.isEmpty {
-      guard let named else {
-        return Resolved(customer: newCustomer(event.tenant, .a0, time), isClaimed: true, assurance: .a0, claims: claims)
-      }
-      let customer = attach(
-        [StatedIdentifier(Self.claim(named, of: event), .a0)], to: nil, tenant: event.tenant, at: time)
-      return Resolved(customer: customer, isClaimed: true, assurance: .a0, claims: claims)
-    }
-    // Rule 6: over a limit, the weakest identifier of the record is left out and the rest resolved again.
-    var customer = hit(usable, tenant: event.tenant)
-    while usable.count > 1, breaksLimit(usable, customer, event.tenant) {
-      claims.append(removeWeakest(&usable))
-      customer = hit(usable, tenant: event.tenant)
-    }
-    let resolved = attach(usable, to: customer, tenant: event.tenant, at: time)
-    return Resolved(
-      customer: resolved, isClaimed: false, assurance: usable.map(\.assurance).max() ?? .a0, claims: claims)
+    return (usable, claims, named)
   }
 
   // MARK: - The rules
@@ -192,7 +280,9 @@ public struct IdentityResolver: Sendable {
   private func stored(_ identifier: Identifier, _ tenant: String) -> (customer: ID, assurance: Assurance)? {
     let key = InTenant(tenant, identifier)
     if let new = newIdentities[key] { return (new.customer, new.assurance) }
-    return facts.identities[key].map { ($0.customer, seenIdentities[key]?.assurance ?? $0.assurance) }
+    return facts.identities[key].map {
+      (survivor(of: InTenant(tenant, $0.customer)), seenIdentities[key]?.assurance ?? $0.assurance)
+    }
   }
 
   private static func isStronger(_ a: StatedIdentifier, _ b: StatedIdentifier) -> Bool {
@@ -229,29 +319,109 @@ public struct IdentityResolver: Sendable {
     return customer
   }
 
+  /// Rule 5: the customers that the record reaches by evidence of merge grade become one, the oldest; `owner` is reached by an
+  /// agent's word.
+  private mutating func merge(
+    _ usable: [StatedIdentifier], with owner: ID? = nil, agent: String? = nil, tenant: String, at time: Timestamp
+  ) -> [Merge] {
+    var reached = owner.map { [$0] } ?? []
+    for candidate in usable {
+      guard let known = stored(candidate.identifier, tenant), Self.isMergeGrade(candidate, known.assurance),
+        !reached.contains(known.customer)
+      else { continue }
+      reached.append(known.customer)
+    }
+    guard reached.count > 1 else { return [] }
+    reached.sort { (createdAt($0, tenant), $0) < (createdAt($1, tenant), $1) }
+    var done: [Merge] = []
+    for loser in reached.dropFirst() {
+      let survivor = reached[0]
+      guard mayMerge(survivor, loser, with: usable, tenant) else { continue }
+      let merge = Merge(
+        tenant: tenant, survivor: survivor, loser: loser, rule: agent == nil ? "record_evidence" : "agent_identify",
+        evidence: evidence(usable, of: [survivor, loser], tenant), agent: agent, at: time)
+      carryOut(merge)
+      done.append(merge)
+    }
+    return done
+  }
+
+  /// Strong on the record and in the store; or one e-mail address, vouched for by the protocol here and by the business there.
+  private static func isMergeGrade(_ stated: StatedIdentifier, _ stored: Assurance) -> Bool {
+    let weaker = min(stated.assurance, stored)
+    return weaker >= .a2 || stated.identifier.kind == .email && weaker >= .a1 && max(stated.assurance, stored) == .a3
+  }
+
+  private func createdAt(_ customer: ID, _ tenant: String) -> Timestamp {
+    newCustomers[InTenant(tenant, customer)] ?? facts.customers[InTenant(tenant, customer)]?.createdAt
+      ?? Timestamp.storable.upperBound
+  }
+
+  /// No limit is broken (two different numbers of the business are one of them), also with what the record adds, and nobody has said
+  /// that they are two people.
+  private func mayMerge(_ survivor: ID, _ loser: ID, with usable: [StatedIdentifier], _ tenant: String) -> Bool {
+    let (one, other) = (InTenant(tenant, survivor), InTenant(tenant, loser))
+    var both = (facts.counts[one] ?? [:]).merging(facts.counts[other] ?? [:]) { $0 + $1 }
+    for new in usable where stored(new.identifier, tenant) == nil { both[new.identifier.kind, default: 0] += 1 }
+    return both.allSatisfy { $0.key.isClaimed || $0.value <= policy.identityLimit($0.key) }
+      && facts.customers[one]?.neverMerge.contains(loser) != true && facts.customers[other]?.neverMerge.contains(survivor) != true
+  }
+
+  private func evidence(_ usable: [StatedIdentifier], of customers: [ID], _ tenant: String) -> JSONText {
+    let parts = usable.compactMap { candidate -> [UInt8]? in
+      guard let known = stored(candidate.identifier, tenant), customers.contains(known.customer) else { return nil }
+      var part = JSONObjectWriter()
+      part.member("customer_id", known.customer.description)
+      part.member("kind", candidate.identifier.kind.rawValue)
+      part.member("stated", candidate.assurance.label)
+      part.member("stored", known.assurance.label)
+      return part.finish().utf8
+    }
+    return JSONText(utf8: [UInt8(ascii: "[")] + parts.joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")])
+  }
+
+  private mutating func carryOut(_ merge: Merge) {
+    let (loser, survivor) = (InTenant(merge.tenant, merge.loser), InTenant(merge.tenant, merge.survivor))
+    merges.append(merge)
+    survivors[loser] = merge.survivor
+    facts.counts[survivor, default: [:]].merge(facts.counts[loser] ?? [:]) { $0 + $1 }
+    let forbidden = (facts.customers[survivor]?.neverMerge ?? []).union(facts.customers[loser]?.neverMerge ?? [])
+    facts.customers[survivor] = (createdAt(merge.survivor, merge.tenant), forbidden)
+    for (key, identity) in newIdentities where key.tenant == merge.tenant && identity.customer == merge.loser {
+      newIdentities[key]?.customer = merge.survivor
+    }
+    assurances[survivor] = max(assurances[survivor] ?? .a0, assurances[loser] ?? .a0)
+  }
+
   /// Gives the customer what the record adds, notes what was seen again, and suggests where it points elsewhere.
-  private mutating func attach(_ stated: [StatedIdentifier], to found: ID?, tenant: String, at time: Timestamp) -> ID {
-    let strongest = stated.map(\.assurance).max() ?? .a0
+  ///
+  /// - Parameter atLeast: how sure it is without the identifiers that the record is about `found`.
+  private mutating func attach(
+    _ stated: [StatedIdentifier], to found: ID?, tenant: String, at time: Timestamp, atLeast: Assurance = .a0
+  ) -> ID {
+    let strongest = max(atLeast, stated.map(\.assurance).max() ?? .a0)
     let customer = found ?? self.customer(of: stated[0].identifier, tenant) ?? newCustomer(tenant, strongest, time)
     let customerKey = InTenant(tenant, customer)
     assurances[customerKey] = max(assurances[customerKey] ?? .a0, strongest)
-    // By what the record reaches the customer that it is resolved to: both the statement and the stored identity count.
-    let reach =
-      stated.compactMap { candidate in
-        stored(candidate.identifier, tenant).flatMap { $0.customer == customer ? min($0.assurance, candidate.assurance) : nil }
-      }.max() ?? .a0
+    // Whether the record reaches the customer that it is resolved to by evidence of merge grade.
+    let isReached =
+      atLeast == .a3
+      || stated.contains { candidate in
+        guard let known = stored(candidate.identifier, tenant) else { return false }
+        return known.customer == customer && Self.isMergeGrade(candidate, known.assurance)
+      }
     for candidate in stated {
       let key = InTenant(tenant, candidate.identifier)
       guard let known = stored(candidate.identifier, tenant) else {
         newIdentities[key] = NewIdentity(
-          customer: customer, assurance: candidate.assurance, firstSeenAt: time, lastSeenAt: time.hour)
+          customer: customer, origin: customer, assurance: candidate.assurance, firstSeenAt: time, lastSeenAt: time.hour)
         facts.counts[customerKey, default: [:]][candidate.identifier.kind, default: 0] += 1
         continue
       }
       if known.customer == customer {
         see(key, candidate.assurance, time)
       } else {
-        suggest(tenant, customer, known.customer, candidate, stored: known.assurance, reach, time)
+        suggest(tenant, customer, known.customer, candidate, stored: known.assurance, isReached, time)
       }
     }
     return customer
@@ -274,13 +444,10 @@ public struct IdentityResolver: Sendable {
 
   /// The record reached `customer` and also states an identity of `other`.
   private mutating func suggest(
-    _ tenant: String, _ customer: ID, _ other: ID, _ stated: StatedIdentifier, stored: Assurance, _ reach: Assurance,
+    _ tenant: String, _ customer: ID, _ other: ID, _ stated: StatedIdentifier, stored: Assurance, _ isReached: Bool,
     _ time: Timestamp
   ) {
-    let isMergeGrade =
-      reach >= .a2
-      && (min(stated.assurance, stored) >= .a2
-        || stated.identifier.kind == .email && min(stated.assurance, stored) >= .a1 && max(stated.assurance, stored) == .a3)
+    let isMergeGrade = isReached && Self.isMergeGrade(stated, stored)
     let key = Suggestion(
       tenant: tenant, customer: min(customer, other), other: max(customer, other),
       rule: isMergeGrade ? "merge_evidence" : "weaker_evidence")
@@ -298,6 +465,14 @@ extension Event {
   var isOutbound: Bool {
     guard case .message(let message) = body else { return false }
     return message.direction == .outbound
+  }
+  /// The conversation that the event is about or takes part in, by a token of ours or by an agent's word.
+  var namedConversation: ID? {
+    switch body {
+    case .message(let message): message.continuation
+    case .action(let action): action.conversation
+    default: nil
+    }
   }
   /// The channel account as a lane and as the scope of claims.
   var lane: String { channel.rawValue + "/" + account }

@@ -24,6 +24,10 @@ public struct Policy: Sendable {
   /// How long after its resolution a customer's message opens a conversation again; `otherReopenWindow` for the channels not named.
   public var reopenWindows: [Channel: Duration] = [:]
   public var otherReopenWindow: Duration = .seconds(72 * 3_600)
+  /// How long a human reference number or an equal subject leads to a conversation that is over.
+  public var referenceWindow: Duration = .seconds(14 * 86_400)
+  /// Signs what leads back to a conversation; nil: agents cannot invite, and mail carries no signature of ours.
+  public var tokens: TokenSigner?
   /// No customer wrote before: such times are defaults of somebody's clock.
   public var earliestPlausible = Timestamp(seconds: 946_684_800)
 
@@ -37,6 +41,27 @@ public struct Policy: Sendable {
   func isRoleAddress(_ identifier: Identifier) -> Bool {
     guard identifier.kind == .email, let at = identifier.value.firstIndex(of: "@") else { return false }
     return roleLocalParts.contains(String(identifier.value[..<at]))
+  }
+}
+
+/// Makes the tokens that lead back to a conversation, under a secret that the core does not see.
+public struct TokenSigner: Sendable {
+  /// Of a tenant's conversation, for a link to another channel.
+  public var continuation: @Sendable (_ tenant: String, _ conversation: ID) -> String
+  /// The Message-ID (without `<>`) of a mail of ours from a mailbox, and its name.
+  public var messageID:
+    @Sendable (_ tenant: String, _ conversation: ID, _ message: ID, _ mailbox: String) -> (text: String, name: ReferenceKey)
+  /// The mailbox with a plus address that leads to the conversation; nil where it is too long for one.
+  public var replyTo: @Sendable (_ tenant: String, _ conversation: ID, _ mailbox: String) -> String?
+
+  public init(
+    continuation: @escaping @Sendable (String, ID) -> String,
+    messageID: @escaping @Sendable (String, ID, ID, String) -> (text: String, name: ReferenceKey),
+    replyTo: @escaping @Sendable (String, ID, String) -> String?
+  ) {
+    self.continuation = continuation
+    self.messageID = messageID
+    self.replyTo = replyTo
   }
 }
 

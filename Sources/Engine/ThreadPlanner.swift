@@ -6,31 +6,58 @@ public struct ThreadFacts: Sendable {
   /// that a reference leads to.
   public var conversations: [InTenant<ID>: ConversationState] = [:]
   public var references: [InTenant<ReferenceKey>: (conversation: ID, isSeen: Bool)] = [:]
-  /// The profiles of the existing customers that the batch touches.
+  /// Where human reference numbers lead.
+  public var numbers: [InTenant<String>: ID] = [:]
+  /// The profiles of the existing customers that the batch touches; of those who become one with others, with all traits.
   public var profiles: [InTenant<ID>: CustomerProfile] = [:]
+  /// How the customers of the conversations that agents answer were last heard, by channel.
+  public var routes: [InTenant<ID>: [Channel: Route]] = [:]
+  public var outboundSeqs: [OutboundTopic: Int64] = [:]
+  /// The conversations of the messages of ours that results are about.
+  public var sent: [InTenant<ID>: ID] = [:]
   public init() {}
 }
 
-/// The second half of a batch's plan: chooses the conversation of every message by the cascade of identity-and-threading.md
-/// (steps 1, 4, 5, 7, 8 and 9) and derives all rows and events.
+/// Where an answer goes: the account and address of the customer's last message on a channel.
+public struct Route: Sendable, Equatable {
+  public var account: String
+  public var address: String
+  /// The provider's id of that message.
+  public var externalID: String?
+  public var at: Timestamp
+  public init(account: String, address: String, externalID: String?, at: Timestamp) {
+    self.account = account
+    self.address = address
+    self.externalID = externalID
+    self.at = at
+  }
+}
+
+/// The second half of a batch's plan: chooses the conversation of every message by the cascade of identity-and-threading.md, applies
+/// merges (`ThreadPlanner+Merges`) and what agents do (`ThreadPlanner+Actions`), and derives all rows and events.
 ///
 /// It goes through the elements one by one on its own copy of the facts, so that the plan for a batch is what its records alone,
 /// one after the other, would have left behind.
 public struct ThreadPlanner: Sendable {
-  private let policy: Policy
-  private var ids: IDGenerator
-  private var writes = WriteSet()
-  private var conversations: [InTenant<ID>: ConversationState]
+  let policy: Policy
+  let facts: ThreadFacts
+  var ids: IDGenerator
+  var writes = WriteSet()
+  var conversations: [InTenant<ID>: ConversationState]
   private var references: [InTenant<ReferenceKey>: (conversation: ID, isSeen: Bool)]
-  private var profiles: [InTenant<ID>: CustomerProfile]
-  private var live: [Lane: ID] = [:]
-  private var ended: [Lane: Set<ID>] = [:]
+  var profiles: [InTenant<ID>: CustomerProfile]
+  var routes: [InTenant<ID>: [Channel: Route]]
+  var outboundSeqs: [OutboundTopic: Int64]
+  var live: [Lane: ID] = [:]
+  var ended: [Lane: Set<ID>] = [:]
   /// In the order of first use, so that rows come out the same for the same batch.
   private var newConversations: [InTenant<ID>] = []
   private var changedConversations: [InTenant<ID>] = []
   private var touched: Set<InTenant<ID>> = []
   /// Reopened by the message that is being added: its event carries that message's id.
   private var reopened: Set<InTenant<ID>> = []
+  /// Whose messages are somewhere else, or somebody else's, by now.
+  var moved: Set<InTenant<ID>> = []
 
   public static func plan(_ identity: IdentityPlan, facts: ThreadFacts, policy: Policy, ids: IDGenerator) -> WriteSet {
     var planner = ThreadPlanner(facts: facts, policy: policy, ids: ids)
@@ -41,19 +68,29 @@ public struct ThreadPlanner: Sendable {
   private init(facts: ThreadFacts, policy: Policy, ids: IDGenerator) {
     self.policy = policy
     self.ids = ids
+    self.facts = facts
     conversations = facts.conversations
     references = facts.references
     profiles = facts.profiles
+    routes = facts.routes
+    outboundSeqs = facts.outboundSeqs
     for (key, conversation) in facts.conversations { index(conversation, key) }
   }
 
-  private mutating func index(_ conversation: ConversationState, _ key: InTenant<ID>) {
+  mutating func index(_ conversation: ConversationState, _ key: InTenant<ID>) {
     let lane = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
     if conversation.status.isLive {
       live[lane] = conversation.id
-    } else {
+    } else if conversation.mergedInto == nil {
       ended[lane, default: []].insert(conversation.id)
     }
+  }
+
+  /// The conversation, or the one that it has become part of.
+  func current(_ tenant: String, _ id: ID) -> ConversationState? {
+    var found = conversations[InTenant(tenant, id)]
+    while let next = found?.mergedInto { found = conversations[InTenant(tenant, next)] }
+    return found
   }
 
   private func latestEnded(_ lane: Lane) -> ConversationState? {
@@ -69,25 +106,44 @@ public struct ThreadPlanner: Sendable {
       switch element.content {
       case .duplicate: outcome = .duplicate
       case .ignored(let reason): outcome = .ignored(reason: reason)
-      case .rejected(let rejection):
-        writes.deadLetters.append(
-          .init(
-            tenant: record.tenant, id: ids.next(), record: element.record,
-            element: record.elements.count > 1 ? element.element : nil, rejection: rejection))
-        outcome = .deadLetter(rejection.reason)
+      case .rejected(let rejection): outcome = reject(rejection, record.tenant, element, isAlone: record.elements.count == 1)
       case .event(let event, let orderedAt, let resolved):
         writes.keys.append(InTenant(event.tenant, event.key))
+        for merge in resolved?.merges ?? [] { apply(merge, event) }
+        if let resolved, resolved.isNewlyKnown { adopt(InTenant(event.tenant, resolved.customer), orderedAt, event) }
         outcome = store(event, orderedAt, resolved, element, resolver)
+      case .result(let event, let result, let orderedAt, let echoes):
+        writes.keys += ([event.key] + echoes).map { InTenant(event.tenant, $0) }
+        outcome = apply(result, event, orderedAt, element)
       }
       writes.outcomes[element.record].append(outcome)
     }
     for (key, createdAt) in resolver.newCustomers {
       let profile = profiles[key] ?? CustomerProfile(isVerified: (resolver.assurances[key] ?? .a0) >= .a1)
-      writes.customers.append(.init(tenant: key.tenant, id: key.value, profile: profile, createdAt: createdAt))
+      let survivor = resolver.survivor(of: key)
+      writes.customers.append(
+        .init(
+          tenant: key.tenant, id: key.value, profile: profile, createdAt: createdAt,
+          mergedInto: survivor == key.value ? nil : survivor))
       writes.changedCustomers[key] = nil
     }
+    writes.moves = moved.sorted().compactMap { key in
+      current(key.tenant, key.value).map {
+        WriteSet.Move(tenant: key.tenant, from: key.value, into: $0.id, customer: $0.customer)
+      }
+    }
+    writes.outboundSeqs = outboundSeqs.filter { facts.outboundSeqs[$0.key] != $0.value }
     writes.newConversations = newConversations.compactMap { conversations[$0] }
     writes.changedConversations = changedConversations.compactMap { conversations[$0] }
+  }
+
+  mutating func reject(
+    _ rejection: Rejection, _ tenant: String, _ element: IdentityPlan.Element, isAlone: Bool
+  ) -> Outcome {
+    writes.deadLetters.append(
+      .init(
+        tenant: tenant, id: ids.next(), record: element.record, element: isAlone ? nil : element.element, rejection: rejection))
+    return .deadLetter(rejection.reason)
   }
 
   private mutating func store(
@@ -99,6 +155,7 @@ public struct ThreadPlanner: Sendable {
     switch event.body {
     case .message(let message):
       guard let resolved else { preconditionFailure("every message has a customer") }
+      if message.authorKind == .bot, let refusal = refusal(ofBot: message, event, orderedAt) { return refusal }
       updateProfile(event, resolved, resolver) { profile in
         profile.displayName = profile.displayName ?? message.customerName
       }
@@ -117,6 +174,10 @@ public struct ThreadPlanner: Sendable {
       if let organization = contact.organization { add(organization, of: event, contact.updatedAt) }
       updateProfile(event, resolved, resolver) { Self.apply(contact, from: event.account, to: &$0) }
       outcome = .stored
+    case .change(let change) where change.kind == Change.handoff:
+      if let done = handOff(change, event, orderedAt) { return done }
+      park(event, kind: change.kind, change.target, change.targetExternalID, change.details, nil, element)
+      outcome = .parked
     case .change(let change):
       if let resolved { updateProfile(event, resolved, resolver) { _ in } }
       park(event, kind: change.kind, change.target, change.targetExternalID, change.details, resolved?.customer, element)
@@ -124,6 +185,11 @@ public struct ThreadPlanner: Sendable {
     case .unknown(let unknown):
       park(event, kind: "unknown", nil, nil, Self.details(unknown), nil, element)
       outcome = .stored
+    case .action(let action):
+      if let resolved { updateProfile(event, resolved, resolver) { _ in } }
+      outcome = apply(action, event, orderedAt, element)
+    // Results have a content of their own, and presence is the router's.
+    case .result, .presence: outcome = .ignored(reason: "routing")
     }
     for claim in resolved?.claims ?? [] {
       guard let customer = resolved?.customer else { break }
@@ -132,46 +198,6 @@ public struct ThreadPlanner: Sendable {
           tenant: event.tenant, id: ids.next(), customer: customer, message: messageID, identifier: claim, at: orderedAt))
     }
     return outcome
-  }
-
-  // MARK: - Customers
-
-  private mutating func updateProfile(
-    _ event: Event, _ resolved: Resolved, _ resolver: IdentityResolver, _ change: (inout CustomerProfile) -> Void
-  ) {
-    let key = InTenant(event.tenant, resolved.customer)
-    let before = profiles[key]
-    var profile = before ?? CustomerProfile(isVerified: false)
-    profile.isVerified = profile.isVerified || resolved.assurance >= .a1
-    change(&profile)
-    guard profile != before else { return }
-    profiles[key] = profile
-    writes.changedCustomers[key] = profile
-  }
-
-  /// Rule 10: the newest word of the business wins, and every trait keeps its source and time.
-  private static func apply(_ contact: Contact, from source: String, to profile: inout CustomerProfile) {
-    guard profile.updatedAt.map({ contact.updatedAt >= $0 }) ?? true else { return }
-    profile.updatedAt = contact.updatedAt
-    profile.displayName = contact.displayName ?? profile.displayName
-    profile.language = contact.language ?? profile.language
-    profile.organization = contact.organization?.externalID ?? profile.organization
-    for (name, value) in contact.traits {
-      var trait = JSONObjectWriter()
-      trait.member("value", value)
-      trait.member("source", source)
-      trait.member("at", contact.updatedAt.iso8601)
-      profile.traits[name] = trait.finish()
-    }
-  }
-
-  private mutating func add(_ organization: Organization, of event: Event, _ updatedAt: Timestamp) {
-    let key = InTenant(event.tenant, organization.externalID)
-    // Who only names it says nothing about it.
-    let isBare = organization == Organization(externalID: organization.externalID)
-    let updatedAt = isBare ? Timestamp.storable.lowerBound : updatedAt
-    if let known = writes.organizations[key], known.at > updatedAt { return }
-    writes.organizations[key] = (organization, updatedAt)
   }
 
   // MARK: - Conversations
@@ -183,6 +209,7 @@ public struct ThreadPlanner: Sendable {
     var message = message
     let lane = Lane(event: event, resolved: resolved)
     let (conversation, links) = place(&message, event, orderedAt, lane)
+    let address = message.customer.first { $0.identifier.kind.definesCustomer }?.identifier.value
     for link in links where link.conversation != conversation {
       let link = WriteSet.NewLink(
         tenant: event.tenant, conversation: conversation, linked: link.conversation, reason: link.reason)
@@ -193,7 +220,13 @@ public struct ThreadPlanner: Sendable {
       .init(
         tenant: event.tenant, id: id, conversation: conversation,
         customer: conversations[InTenant(event.tenant, conversation)]?.customer ?? resolved.customer, channel: event.channel,
-        account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message))
+        account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message,
+        address: address))
+    let key = InTenant(event.tenant, conversation)
+    if message.isFromCustomer, let address, (routes[key]?[event.channel]?.at).map({ $0 <= orderedAt }) ?? true {
+      routes[key, default: [:]][event.channel] = Route(
+        account: event.account, address: address, externalID: message.externalID, at: orderedAt)
+    }
     advance(InTenant(event.tenant, conversation), message, id, event, orderedAt)
     return id
   }
@@ -205,11 +238,17 @@ public struct ThreadPlanner: Sendable {
     var links: [(conversation: ID, reason: String)] = []
     // Steps 4 and 5: a reference counts when it leads to a conversation of the same customer; nobody reaches a history by an id.
     var referenced: ConversationState?
-    let isOurs = event.isOutbound && message.customer.contains { $0.assurance >= .a1 }
+    let isNamed = message.continuation != nil
+    let isOurs = event.isOutbound && (isNamed || message.customer.contains { $0.assurance >= .a1 })
+    // Step 3: whoever holds a token of ours takes part in the conversation that it names.
+    if let named = message.continuation.flatMap({ current(event.tenant, $0) }) {
+      if named.status.isLive || isOurs { return (named.id, []) }
+      referenced = named
+    }
     let session = message.session.map { [$0] } ?? []
     for (key, isOwnName) in message.names.map({ ($0, true) }) + (session + message.references).map({ ($0, false) }) {
       guard let target = references[InTenant(event.tenant, key)], !(isOwnName && target.isSeen),
-        let conversation = conversations[InTenant(event.tenant, target.conversation)]
+        let conversation = current(event.tenant, target.conversation)
       else { continue }
       // What we sent ourselves belongs where its reference leads, if somebody vouches that it was us.
       if conversation.customer == lane.customer || isOurs {
@@ -222,10 +261,11 @@ public struct ThreadPlanner: Sendable {
       }
     }
     if let referenced, referenced.status.isLive || isOurs { return (referenced.id, links) }
+    if referenced == nil { referenced = byNumberOrSubject(message, lane, orderedAt) }
     // Step 7: what it refers to is over; the lane's live conversation takes it, linked.
     if let referenced { links.append((referenced.id, "reference_not_live")) }
 
-    let isFromCustomer = message.direction == .inbound && message.authorKind == .customer
+    let isFromCustomer = message.isFromCustomer
     let ended = latestEnded(lane)
     if let current = live[lane].flatMap({ conversations[InTenant(lane.tenant, $0)] }) {
       // A late message joins what was live when it was sent.
@@ -250,6 +290,23 @@ public struct ThreadPlanner: Sendable {
     return (open(lane, event, message, orderedAt, previous: candidate.id), links)
   }
 
+  /// Step 6: a human reference number, or the subject of a conversation that is over; of the same customer, and not for long.
+  private func byNumberOrSubject(_ message: Message, _ lane: Lane, _ orderedAt: Timestamp) -> ConversationState? {
+    guard let subject = message.subject else { return nil }
+    let isRecent = { [policy] (conversation: ConversationState) in
+      orderedAt.duration(since: conversation.lastMessageAt) <= policy.referenceWindow
+    }
+    if let number = Subject.reference(in: subject), let id = facts.numbers[InTenant(lane.tenant, number)],
+      let numbered = current(lane.tenant, id), numbered.customer == lane.customer, isRecent(numbered)
+    {
+      return numbered
+    }
+    guard live[lane] == nil, let base = Subject.base(subject) else { return nil }
+    return ended[lane]?.compactMap { conversations[InTenant(lane.tenant, $0)] }
+      .filter { $0.subject.flatMap(Subject.base) == base && isRecent($0) }
+      .max { ($0.endedAt, $0.id) < ($1.endedAt, $1.id) }
+  }
+
   private mutating func open(
     _ lane: Lane, _ event: Event, _ message: Message, _ orderedAt: Timestamp, previous: ID?
   ) -> ID {
@@ -257,9 +314,11 @@ public struct ThreadPlanner: Sendable {
     let key = InTenant(lane.tenant, id)
     var conversation = ConversationState(
       tenant: lane.tenant, id: id, customer: lane.customer, lane: lane.name,
-      status: message.direction == .outbound ? .pending : .open, lastChannel: event.channel.rawValue, previous: previous,
+      // What we send and what machines send waits for nobody here.
+      status: message.isFromCustomer ? .open : .pending, lastChannel: event.channel.rawValue, previous: previous,
       openedAt: orderedAt, lastMessageAt: orderedAt)
     conversation.version = 1
+    conversation.lastAccount = event.account
     let status = conversation.status
     emit("conversation.opened", &conversation, event, orderedAt) { data in
       data.member("channel", event.channel.rawValue)
@@ -274,7 +333,7 @@ public struct ThreadPlanner: Sendable {
     return id
   }
 
-  private mutating func reopen(_ key: InTenant<ID>, _ lane: Lane) {
+  mutating func reopen(_ key: InTenant<ID>, _ lane: Lane) {
     guard var conversation = conversations[key] else { return }
     conversation.status = .open
     conversation.resolvedAt = nil
@@ -284,12 +343,18 @@ public struct ThreadPlanner: Sendable {
     ended[lane]?.remove(key.value)
   }
 
-  private mutating func resolve(_ key: InTenant<ID>, at time: Timestamp, _ event: Event) {
+  /// - Parameter reason: `idle`, or `agent` with who it was.
+  mutating func resolve(_ key: InTenant<ID>, at time: Timestamp, _ event: Event, reason: String = "idle", agent: String? = nil) {
     guard var conversation = conversations[key] else { return }
     conversation.status = .resolved
     conversation.resolvedAt = time
+    conversation.waitingSince = nil
+    conversation.snoozedUntil = nil
     conversation.version += 1
-    emit("conversation.resolved", &conversation, event, time) { $0.member("reason", "idle") }
+    emit("conversation.resolved", &conversation, event, time) { data in
+      data.member("reason", reason)
+      data.member("agent_id", agent)
+    }
     conversations[key] = conversation
     change(key)
     let lane = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
@@ -297,12 +362,12 @@ public struct ThreadPlanner: Sendable {
     ended[lane, default: []].insert(key.value)
   }
 
-  private mutating func change(_ key: InTenant<ID>) {
+  mutating func change(_ key: InTenant<ID>) {
     if touched.insert(key).inserted { changedConversations.append(key) }
   }
 
   /// What the message does to its conversation, and the events that tell of it.
-  private mutating func advance(_ key: InTenant<ID>, _ message: Message, _ id: ID, _ event: Event, _ orderedAt: Timestamp) {
+  mutating func advance(_ key: InTenant<ID>, _ message: Message, _ id: ID, _ event: Event, _ orderedAt: Timestamp) {
     guard var conversation = conversations[key] else { preconditionFailure("placed in a conversation that is not known") }
     change(key)
     conversation.version += 1
@@ -310,7 +375,7 @@ public struct ThreadPlanner: Sendable {
       emit("conversation.reopened", &conversation, event, orderedAt) { $0.member("message_id", id.description) }
     }
     let isNewest = orderedAt >= conversation.lastMessageAt
-    if isNewest, conversation.lastChannel != event.channel.rawValue {
+    if isNewest, message.direction != .internal, conversation.lastChannel != event.channel.rawValue {
       let from = conversation.lastChannel
       conversation.lastChannel = event.channel.rawValue
       emit("conversation.channel_switched", &conversation, event, orderedAt) { data in
@@ -325,10 +390,19 @@ public struct ThreadPlanner: Sendable {
     conversation.subject = conversation.subject ?? message.subject
     switch (message.direction, message.authorKind) {
     case (.inbound, .customer):
-      if conversation.status == .pending || conversation.status == .snoozed { conversation.status = .open }
+      conversation.lastAccount = event.account
+      conversation.customerVersion = conversation.version
+      if conversation.status.isLive {
+        conversation.status = .open
+        conversation.snoozedUntil = nil
+        conversation.waitingSince = min(conversation.waitingSince ?? orderedAt, orderedAt)
+      }
     case (.outbound, .agent):
       conversation.firstResponseAt = min(conversation.firstResponseAt ?? orderedAt, orderedAt)
-      if isNewest, conversation.status == .open { conversation.status = .pending }
+      if isNewest {
+        conversation.waitingSince = nil
+        if conversation.status == .open { conversation.status = .pending }
+      }
     default: break
     }
     emit("conversation.message_added", &conversation, event, orderedAt) { data in
@@ -342,7 +416,7 @@ public struct ThreadPlanner: Sendable {
     conversations[key] = conversation
   }
 
-  private mutating func emit(
+  mutating func emit(
     _ type: String, _ conversation: inout ConversationState, _ event: Event, _ time: Timestamp,
     _ members: (inout JSONObjectWriter) -> Void
   ) {
@@ -355,8 +429,9 @@ public struct ThreadPlanner: Sendable {
     members(&data)
     writes.events.append(
       .init(
-        tenant: conversation.tenant, id: ids.next(), type: type, subject: conversation.id, seq: conversation.eventSeq, at: time,
-        traceparent: event.traceparent, data: data.finish()))
+        tenant: conversation.tenant, id: ids.next(), topic: "conversation.events", type: type,
+        subject: conversation.id.description, seq: conversation.eventSeq, at: time, traceparent: event.traceparent,
+        data: data.finish()))
   }
 
   // MARK: - References and parked events
@@ -378,7 +453,18 @@ public struct ThreadPlanner: Sendable {
     }
   }
 
-  private mutating func note(_ key: InTenant<ReferenceKey>, _ conversation: ID, _ message: ID?) {
+  /// The conversation that a session or message belongs to.
+  func conversation(named name: ReferenceKey, _ event: Event) -> ConversationState? {
+    references[InTenant(event.tenant, name)].flatMap { current(event.tenant, $0.conversation) }
+  }
+
+  /// The message has this name, whoever seemed to have it.
+  mutating func claim(_ key: InTenant<ReferenceKey>, _ conversation: ID, _ message: ID) {
+    guard references[key]?.isSeen != true else { return }
+    note(key, conversation, message)
+  }
+
+  mutating func note(_ key: InTenant<ReferenceKey>, _ conversation: ID, _ message: ID?) {
     let isStored = references[key] != nil && writes.references[key].map(\.replaces) ?? true
     references[key] = (conversation, message != nil)
     writes.references[key] = .init(conversation: conversation, message: message, replaces: isStored)
@@ -401,6 +487,10 @@ public struct ThreadPlanner: Sendable {
     details.member("element", unknown.details)
     return details.finish()
   }
+}
+
+extension Message {
+  var isFromCustomer: Bool { direction == .inbound && authorKind == .customer }
 }
 
 extension ConversationState {

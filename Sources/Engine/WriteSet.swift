@@ -7,6 +7,7 @@ public struct WriteSet: Sendable {
     public var id: ID
     public var profile: CustomerProfile
     public var createdAt: Timestamp
+    public var mergedInto: ID?
   }
   public struct NewMessage: Sendable {
     public var tenant: String
@@ -19,6 +20,37 @@ public struct WriteSet: Sendable {
     public var receivedAt: Timestamp
     public var orderedAt: Timestamp
     public var message: Message
+    /// The customer's side as the channel calls it.
+    public var address: String?
+    /// Of what we send: the adapter's word comes later.
+    public var deliveryStatus: String?
+    public var deliveryError: String?
+    /// Where it began, if it was moved since.
+    public var originConversation: ID?
+    public var originCustomer: ID?
+    /// An echo that turned out to be a message of ours, which is here already.
+    public var deletedAt: Timestamp?
+  }
+  /// Everything of one conversation that has become part of another, or of another customer.
+  public struct Move: Sendable, Equatable {
+    public var tenant: String
+    public var from: ID
+    public var into: ID
+    public var customer: ID
+    public init(tenant: String, from: ID, into: ID, customer: ID) {
+      self.tenant = tenant
+      self.from = from
+      self.into = into
+      self.customer = customer
+    }
+  }
+  /// What the adapter said about a message that is stored.
+  public struct Delivery: Sendable, Equatable {
+    public var status: String
+    public var error: String?
+    public var externalID: String?
+    public var conversation: ID
+    public var at: Timestamp
   }
   public struct NewReference: Sendable, Equatable {
     public var conversation: ID
@@ -65,16 +97,35 @@ public struct WriteSet: Sendable {
     public var element: Int?
     public var rejection: Rejection
   }
-  /// An event of ours for `conversation.events`.
+  /// An event of ours, for a topic of ours.
   public struct DomainEvent: Sendable, Equatable {
     public var tenant: String
     public var id: ID
+    /// Without the prefix.
+    public var topic: String
     public var type: String
-    public var subject: ID
+    /// The id of the conversation, customer or agent that it is about.
+    public var subject: String
+    /// Grows by one per event of a subject on a topic.
     public var seq: Int64
     public var at: Timestamp
     public var traceparent: String?
     public var data: JSONText
+
+    public init(
+      tenant: String, id: ID, topic: String, type: String, subject: String, seq: Int64, at: Timestamp, traceparent: String?,
+      data: JSONText
+    ) {
+      self.tenant = tenant
+      self.id = id
+      self.topic = topic
+      self.type = type
+      self.subject = subject
+      self.seq = seq
+      self.at = at
+      self.traceparent = traceparent
+      self.data = data
+    }
   }
 
   public var customers: [NewCustomer] = []
@@ -88,6 +139,13 @@ public struct WriteSet: Sendable {
   public var references: [InTenant<ReferenceKey>: NewReference] = [:]
   public var claims: [NewClaim] = []
   public var links: [NewLink: (message: ID, at: Timestamp)] = [:]
+  /// Of what is stored; new rows come as they end up.
+  public var moves: [Move] = []
+  /// In their order, with the conversations that became part of others.
+  public var merges: [(id: ID, merge: Merge, conversations: [(from: ID, into: ID)])] = []
+  public var deliveries: [InTenant<ID>: Delivery] = [:]
+  /// The last seq of a conversation on `outbound.<channel>`.
+  public var outboundSeqs: [OutboundTopic: Int64] = [:]
   public var parked: [ParkedEvent] = []
   public var deadLetters: [DeadLetter] = []
   public var events: [DomainEvent] = []
@@ -127,6 +185,8 @@ public struct CustomerProfile: Sendable, Equatable {
   /// Name to `{"value", "source", "at"}`; only what a batch adds.
   public var traits: [String: JSONText] = [:]
   public var updatedAt: Timestamp?
+  /// The last seq of this subject on conversation.events.
+  public var eventSeq: Int64 = 0
 
   public init(
     displayName: String? = nil, isVerified: Bool, language: String? = nil, organization: String? = nil,
@@ -140,11 +200,36 @@ public struct CustomerProfile: Sendable, Equatable {
   }
 }
 
-/// One issue of a customer, as far as threading cares.
+/// A conversation on one of the topics `outbound.<channel>`.
+public struct OutboundTopic: Hashable, Sendable {
+  public var tenant: String
+  public var conversation: ID
+  public var channel: Channel
+  public init(tenant: String, conversation: ID, channel: Channel) {
+    self.tenant = tenant
+    self.conversation = conversation
+    self.channel = channel
+  }
+}
+
+/// One issue of a customer, as far as threading and the agents' actions care.
 public struct ConversationState: Sendable, Equatable {
   public enum Status: String, Sendable {
     case open, pending, snoozed, resolved, closed
     public var isLive: Bool { self == .open || self == .pending || self == .snoozed }
+  }
+  /// The router's word; only read here.
+  public struct Owner: Sendable, Equatable {
+    public enum Kind: String, Sendable { case bot, queue, agent }
+    public var kind: Kind
+    public var id: String?
+    /// Grows with every change of owner.
+    public var epoch: Int64
+    public init(kind: Kind = .queue, id: String? = nil, epoch: Int64 = 0) {
+      self.kind = kind
+      self.id = id
+      self.epoch = epoch
+    }
   }
   public var tenant: String
   public var id: ID
@@ -154,6 +239,7 @@ public struct ConversationState: Sendable, Equatable {
   public var version: Int64
   public var eventSeq: Int64
   public var lastChannel: Channel.RawValue
+  public var lastAccount: String?
   public var language: String?
   public var subject: String?
   public var previous: ID?
@@ -161,6 +247,18 @@ public struct ConversationState: Sendable, Equatable {
   public var firstResponseAt: Timestamp?
   public var resolvedAt: Timestamp?
   public var lastMessageAt: Timestamp
+  public var priority: Int16 = 0
+  /// The version that the last message of the customer made.
+  public var customerVersion: Int64 = 0
+  /// The first message of the customer that nobody has answered.
+  public var waitingSince: Timestamp?
+  public var snoozedUntil: Timestamp?
+  /// A bot asks for a human: `{"message_id", "at"}`.
+  public var handoff: JSONText?
+  public var owner = Owner()
+  public var mergedInto: ID?
+  /// The customer it began with, if that is another one by now.
+  public var originCustomer: ID?
 
   public init(
     tenant: String, id: ID, customer: ID, lane: String, status: Status, version: Int64 = 0, eventSeq: Int64 = 0,

@@ -52,59 +52,180 @@ public enum IngestReads {
     return counts
   }
 
-  /// Locks the customers, in id order, and returns their profiles.
-  public static func lockCustomers(
+  /// When the customers were made, and whom they must never be merged with.
+  public static func customers(
     _ customers: Set<InTenant<ID>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<ID>: (createdAt: Timestamp, neverMerge: Set<ID>)] {
+    guard !customers.isEmpty else { return [:] }
+    let keys = Array(customers)
+    let result = try db.query(Queries.named("customers_read"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    var found: [InTenant<ID>: (createdAt: Timestamp, neverMerge: Set<ID>)] = [:]
+    for row in 0..<result.count {
+      let key = keys[result.position(row)]
+      let createdAt = result.timestamp(row, 1)
+      let other = result.optionalUUID(row, 2)?.id
+      found[key] = (createdAt, (found[key]?.neverMerge ?? []).union(other.map { [$0] } ?? []))
+    }
+    return found
+  }
+
+  /// Whose the conversations are.
+  public static func owners(
+    _ conversations: Set<InTenant<ID>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<ID>: ID] {
+    try look(Queries.named("conversation_owners"), conversations, on: db)
+  }
+
+  /// The conversations of messages of ours.
+  public static func sent(
+    _ messages: Set<InTenant<ID>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<ID>: ID] {
+    try look(Queries.named("sent_read"), messages, on: db)
+  }
+
+  private static func look(
+    _ statement: Statement, _ ids: Set<InTenant<ID>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<ID>: ID] {
+    guard !ids.isEmpty else { return [:] }
+    let keys = Array(ids)
+    let result = try db.query(statement, [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    var found: [InTenant<ID>: ID] = [:]
+    for row in 0..<result.count { found[keys[result.position(row)]] = result.uuid(row, 1).id }
+    return found
+  }
+
+  /// Locks the customers, in id order, and returns their profiles; of `joining` with all traits.
+  ///
+  /// - Throws: the fault of a lost race where one has become part of another.
+  public static func lockCustomers(
+    _ customers: Set<InTenant<ID>>, joining: Set<InTenant<ID>>, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> [InTenant<ID>: CustomerProfile] {
     guard !customers.isEmpty else { return [:] }
     let keys = customers.sorted()
     let result = try db.query(Queries.named("customers_lock"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
     var profiles: [InTenant<ID>: CustomerProfile] = [:]
     for row in 0..<result.count {
-      profiles[keys[result.position(row)]] = CustomerProfile(
+      guard !result.bool(row, 7) else { throw .replan("a customer became part of another") }
+      var profile = CustomerProfile(
         displayName: result.optionalText(row, 1), isVerified: result.bool(row, 2), language: result.optionalText(row, 3),
         organization: result.optionalText(row, 4), updatedAt: result.optionalTimestamp(row, 5))
+      profile.eventSeq = result.int8(row, 6)
+      profiles[keys[result.position(row)]] = profile
+    }
+    guard !joining.isEmpty else { return profiles }
+    let all = Array(joining)
+    let traits = try db.query(Queries.named("traits_read"), [.texts(all.map(\.tenant)), .ids(all.map(\.value))])
+    for row in 0..<traits.count {
+      profiles[all[traits.position(row)]]?.traits[traits.text(row, 1)] = JSONText(utf8: Array(traits.text(row, 2).utf8))
     }
     return profiles
   }
 
-  /// Where the references lead, and, locked in id order, the conversations of the lanes and of the references. Only under
-  /// `lockCustomers`: then nobody else opens one.
-  public static func threads(
-    lanes: Set<Lane>, references: Set<InTenant<ReferenceKey>>, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> ThreadFacts {
+  /// Where the references lead, and, locked in id order, the conversations of the lanes, of the references and of what tokens,
+  /// actions and results name. Only under `lockCustomers`: then nobody else opens one.
+  public static func threads(_ identity: IdentityPlan, on db: isolated PostgresConnection) throws(PostgresFault) -> ThreadFacts {
     var facts = ThreadFacts()
-    var conversations: Set<InTenant<ID>> = []
+    let (named, answered) = identity.named
+    facts.sent = try sent(IdentityPlan.sentMessages(identity.records), on: db)
+    var conversations = named.union(facts.sent.map { InTenant($0.key.tenant, $0.value) })
+    let references = Array(identity.references)
     if !references.isEmpty {
-      let keys = Array(references)
       let result = try db.query(
-        Queries.named("references_read"), [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })])
+        Queries.named("references_read"),
+        [.texts(references.map(\.tenant)), .uuids(references.map { PostgresUUID($0.value.raw) })])
       for row in 0..<result.count {
-        let key = keys[result.position(row)]
+        let key = references[result.position(row)]
         facts.references[key] = (result.uuid(row, 1).id, result.bool(row, 2))
         conversations.insert(InTenant(key.tenant, result.uuid(row, 1).id))
       }
     }
+    let numbers = Array(identity.numbers)
+    if !numbers.isEmpty {
+      let result = try db.query(Queries.named("numbers_read"), [.texts(numbers.map(\.tenant)), .texts(numbers.map(\.value))])
+      for row in 0..<result.count {
+        let number = numbers[result.position(row)]
+        facts.numbers[number] = result.uuid(row, 1).id
+        conversations.insert(InTenant(number.tenant, result.uuid(row, 1).id))
+      }
+    }
+    let lanes = Array(identity.lanes)
     if !lanes.isEmpty {
-      let keys = Array(lanes)
       let result = try db.query(
-        Queries.named("lanes_read"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.customer)), .texts(keys.map(\.name))])
+        Queries.named("lanes_read"), [.texts(lanes.map(\.tenant)), .ids(lanes.map(\.customer)), .texts(lanes.map(\.name))])
       for row in 0..<result.count { conversations.insert(InTenant(result.text(row, 0), result.uuid(row, 1).id)) }
     }
-    guard !conversations.isEmpty else { return facts }
+    var answerable = answered
+    let joining = Array(identity.joining)
+    if !joining.isEmpty {
+      let result = try db.query(
+        Queries.named("conversations_live"), [.texts(joining.map(\.tenant)), .ids(joining.map(\.value))])
+      for row in 0..<result.count {
+        let key = InTenant(result.text(row, 0), result.uuid(row, 1).id)
+        conversations.insert(key)
+        if !answered.isEmpty { answerable.insert(key) }
+      }
+    }
+    facts.conversations = try lock(conversations, on: db)
+    // What has become part of another leads there.
+    let roots = Set(facts.conversations.values.compactMap { found in found.mergedInto.map { InTenant(found.tenant, $0) } })
+    try facts.conversations.merge(lock(roots.subtracting(conversations), on: db)) { $1 }
+    answerable.formUnion(answerable.compactMap { key in facts.conversations[key]?.mergedInto.map { InTenant(key.tenant, $0) } })
+    try routes(answerable, &facts, on: db)
+    return facts
+  }
+
+  private static func lock(
+    _ conversations: Set<InTenant<ID>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<ID>: ConversationState] {
+    guard !conversations.isEmpty else { return [:] }
     let keys = conversations.sorted()
     let result = try db.query(Queries.named("conversations_lock"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    var found: [InTenant<ID>: ConversationState] = [:]
     for row in 0..<result.count {
       let key = InTenant(result.text(row, 0), result.uuid(row, 1).id)
-      guard let status = ConversationState.Status(rawValue: result.text(row, 4)) else { continue }
-      facts.conversations[key] = ConversationState(
+      guard let status = ConversationState.Status(rawValue: result.text(row, 4)),
+        let owner = ConversationState.Owner.Kind(rawValue: result.text(row, 21))
+      else { continue }
+      var conversation = ConversationState(
         tenant: key.tenant, id: key.value, customer: result.uuid(row, 2).id, lane: result.text(row, 3), status: status,
         version: result.int8(row, 5), eventSeq: result.int8(row, 6), lastChannel: result.text(row, 7),
         language: result.optionalText(row, 8), subject: result.optionalText(row, 9), previous: result.optionalUUID(row, 10)?.id,
         openedAt: result.timestamp(row, 11), firstResponseAt: result.optionalTimestamp(row, 12),
         resolvedAt: result.optionalTimestamp(row, 13), lastMessageAt: result.timestamp(row, 14))
+      conversation.lastAccount = result.optionalText(row, 15)
+      conversation.priority = result.int2(row, 16)
+      conversation.customerVersion = result.int8(row, 17)
+      conversation.waitingSince = result.optionalTimestamp(row, 18)
+      conversation.snoozedUntil = result.optionalTimestamp(row, 19)
+      conversation.handoff = result.optionalText(row, 20).map { JSONText(utf8: Array($0.utf8)) }
+      conversation.owner = .init(kind: owner, id: result.optionalText(row, 22), epoch: result.int8(row, 23))
+      conversation.mergedInto = result.optionalUUID(row, 24)?.id
+      conversation.originCustomer = result.optionalUUID(row, 25)?.id
+      found[key] = conversation
     }
-    return facts
+    return found
+  }
+
+  /// How the customers were last heard, and how much was sent.
+  private static func routes(
+    _ conversations: Set<InTenant<ID>>, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !conversations.isEmpty else { return }
+    let keys = conversations.sorted()
+    let parameters: [PostgresParameter] = [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))]
+    let routes = try db.query(Queries.named("routes_read"), parameters)
+    for row in 0..<routes.count {
+      guard let channel = Channel(rawValue: routes.text(row, 1)) else { continue }
+      facts.routes[keys[routes.position(row)], default: [:]][channel] = Route(
+        account: routes.text(row, 2), address: routes.text(row, 3), externalID: routes.optionalText(row, 4),
+        at: routes.timestamp(row, 5))
+    }
+    let seqs = try db.query(Queries.named("outbound_seqs_read"), parameters)
+    for row in 0..<seqs.count {
+      guard let channel = Channel(rawValue: seqs.text(row, 1)) else { continue }
+      let key = keys[seqs.position(row)]
+      facts.outboundSeqs[OutboundTopic(tenant: key.tenant, conversation: key.value, channel: channel)] = seqs.int8(row, 2)
+    }
   }
 
   private static func parameters(_ keys: [InTenant<Identifier>]) -> [PostgresParameter] {

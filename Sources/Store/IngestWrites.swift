@@ -29,7 +29,7 @@ public enum IngestWrites {
       [
         .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value.kind.rawValue)), .texts(rows.map(\.key.value.scope)),
         .texts(rows.map(\.key.value.value)), .ids(rows.map(\.value.customer)), .texts(rows.map(\.value.assurance.label)),
-        .times(rows.map(\.value.firstSeenAt)), .times(rows.map(\.value.lastSeenAt)),
+        .times(rows.map(\.value.firstSeenAt)), .times(rows.map(\.value.lastSeenAt)), .ids(rows.map(\.value.origin)),
       ])
     guard result.affected == rows.count else { throw .replan("an identity was inserted by somebody else") }
   }
@@ -55,8 +55,11 @@ public enum IngestWrites {
     try customers(writes, on: db)
     try identities(identity.resolver.seenIdentities, on: db)
     try suggestions(identity.resolver.suggestions, on: db)
+    try merge(writes, identity.resolver, on: db)
     try conversations(writes, on: db)
+    try move(writes, identity.resolver, on: db)
     try messages(writes, on: db)
+    try deliveries(writes, on: db)
     try references(writes, on: db)
     try aside(writes, identity.records, on: db)
     try outbox(writes, identity.records, topicPrefix, on: db)
@@ -97,12 +100,15 @@ public enum IngestWrites {
           .bools(changed.map(\.value.isVerified)), .texts(changed.map(\.value.language)),
           .texts(changed.map(\.value.organization)),
           .times(changed.map(\.value.updatedAt)), .texts(changed.map { traits($0.value).string }),
+          .int8s(changed.map(\.value.eventSeq)),
         ])
     }
     try copy(
       writes.customers.sorted { $0.id < $1.id },
-      "customer (tenant_id, id, display_name, verified, organization_id, language, traits, profile_updated_at, created_at)", 9,
-      on: db
+      """
+      customer (tenant_id, id, display_name, verified, organization_id, language, traits, profile_updated_at, created_at, \
+      event_seq, merged_into)
+      """, 11, on: db
     ) { row, customer in
       row.text(customer.tenant)
       row.uuid(PostgresUUID(customer.id))
@@ -113,6 +119,8 @@ public enum IngestWrites {
       row.jsonb(traits(customer.profile).utf8)
       row.timestamp(customer.profile.updatedAt?.stored)
       row.timestamp(customer.createdAt.stored)
+      row.int8(customer.profile.eventSeq)
+      row.uuid(customer.mergedInto.map { PostgresUUID($0) })
     }
   }
 
@@ -153,8 +161,10 @@ public enum IngestWrites {
   // MARK: - Conversations and messages
 
   private static func conversations(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
-    let changed = writes.changedConversations
-    if !changed.isEmpty {
+    // What ends makes room in its lane.
+    for isLive in [false, true] {
+      let changed = writes.changedConversations.filter { $0.status.isLive == isLive }
+      guard !changed.isEmpty else { continue }
       _ = try db.query(
         Queries.named("conversations_update"),
         [
@@ -162,14 +172,20 @@ public enum IngestWrites {
           .int8s(changed.map(\.version)), .int8s(changed.map(\.eventSeq)), .texts(changed.map(\.lastChannel)),
           .texts(changed.map(\.language)), .texts(changed.map(\.subject)), .times(changed.map(\.openedAt)),
           .times(changed.map(\.firstResponseAt)), .times(changed.map(\.resolvedAt)), .times(changed.map(\.lastMessageAt)),
+          .texts(changed.map(\.lastAccount)), .int2s(changed.map(\.priority)), .int8s(changed.map(\.customerVersion)),
+          .times(changed.map(\.waitingSince)), .times(changed.map(\.snoozedUntil)), .texts(changed.map(\.handoff?.string)),
+          .ids(changed.map(\.customer)), .texts(changed.map(\.lane)),
+          .optionalUUIDs(changed.map { $0.mergedInto.map { PostgresUUID($0) } }),
+          .optionalUUIDs(changed.map { $0.originCustomer.map { PostgresUUID($0) } }),
         ])
     }
     try copy(
-      writes.newConversations.sorted { $0.id < $1.id },
+      writes.newConversations.sorted { ($0.mergedInto == nil ? 0 : 1, $0.id) < ($1.mergedInto == nil ? 0 : 1, $1.id) },
       """
       conversation (tenant_id, id, customer_id, lane, status, language, subject, version, event_seq, last_channel, \
-      previous_conversation_id, opened_at, first_response_at, resolved_at, last_message_at)
-      """, 15, on: db
+      previous_conversation_id, opened_at, first_response_at, resolved_at, last_message_at, last_account, priority, \
+      customer_version, waiting_since, snoozed_until, handoff, merged_into, origin_customer_id)
+      """, 23, on: db
     ) { row, conversation in
       row.text(conversation.tenant)
       row.uuid(PostgresUUID(conversation.id))
@@ -186,6 +202,14 @@ public enum IngestWrites {
       row.timestamp(conversation.firstResponseAt?.stored)
       row.timestamp(conversation.resolvedAt?.stored)
       row.timestamp(conversation.lastMessageAt.stored)
+      row.text(conversation.lastAccount)
+      row.int2(conversation.priority)
+      row.int8(conversation.customerVersion)
+      row.timestamp(conversation.waitingSince?.stored)
+      row.timestamp(conversation.snoozedUntil?.stored)
+      row.jsonb(conversation.handoff?.utf8)
+      row.uuid(conversation.mergedInto.map { PostgresUUID($0) })
+      row.uuid(conversation.originCustomer.map { PostgresUUID($0) })
     }
   }
 
@@ -194,8 +218,9 @@ public enum IngestWrites {
       writes.messages,
       """
       message (tenant_id, id, conversation_id, customer_id, channel, account, external_id, direction, author_kind, author_id, \
-      sent_at, received_at, ordered_at, text, reply_to_external_id, details)
-      """, 16, on: db
+      sent_at, received_at, ordered_at, text, reply_to_external_id, details, address, delivery_status, delivery_error, \
+      origin_customer_id, origin_conversation_id, deleted_at)
+      """, 22, on: db
     ) { row, new in
       row.text(new.tenant)
       row.uuid(PostgresUUID(new.id))
@@ -213,6 +238,12 @@ public enum IngestWrites {
       row.text(new.message.text)
       row.text(new.message.replyToExternalID)
       row.jsonb(details(new.message).utf8)
+      row.text(new.address)
+      row.text(new.deliveryStatus)
+      row.text(new.deliveryError)
+      row.uuid(new.originCustomer.map { PostgresUUID($0) })
+      row.uuid(new.originConversation.map { PostgresUUID($0) })
+      row.timestamp(new.deletedAt?.stored)
     }
     let originals = writes.messages.filter { $0.message.original != nil }
     try copy(originals, "message_original (tenant_id, message_id, content_type, bytes)", 4, on: db) { row, new in
@@ -238,6 +269,31 @@ public enum IngestWrites {
       row.text(media.providerID)
       row.text(media.url)
     }
+  }
+
+  /// What the adapters said about what was sent, and how much was sent.
+  private static func deliveries(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+    let rows = writes.deliveries.sorted { $0.key < $1.key }
+    if !rows.isEmpty {
+      let (tenants, ids) = (PostgresParameter.texts(rows.map(\.key.tenant)), PostgresParameter.ids(rows.map(\.key.value)))
+      let externalIDs = PostgresParameter.texts(rows.map(\.value.externalID))
+      _ = try db.query(
+        Queries.named("deliveries_update"),
+        [tenants, ids, .texts(rows.map(\.value.status)), .texts(rows.map(\.value.error)), externalIDs])
+      _ = try db.query(
+        Queries.named("echoes_delete"),
+        [tenants, ids, .ids(rows.map(\.value.conversation)), externalIDs, .times(rows.map(\.value.at))])
+    }
+    let seqs = writes.outboundSeqs.sorted {
+      ($0.key.conversation, $0.key.channel.rawValue) < ($1.key.conversation, $1.key.channel.rawValue)
+    }
+    guard !seqs.isEmpty else { return }
+    _ = try db.query(
+      Queries.named("outbound_seqs_write"),
+      [
+        .texts(seqs.map(\.key.tenant)), .ids(seqs.map(\.key.conversation)), .texts(seqs.map(\.key.channel.rawValue)),
+        .int8s(seqs.map(\.value)),
+      ])
   }
 
   /// The normaliser's details, then the flags and the subject: of two members with one name jsonb keeps the last.
@@ -354,19 +410,9 @@ public enum IngestWrites {
   private static func outbox(
     _ writes: WriteSet, _ records: [NormalisedRecord], _ topicPrefix: String, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    let columns = "outbox (shard, tenant_id, event_id, topic, subject, seq, value, dead_letter_id)"
-    try copy(writes.events, columns, 8, on: db) { row, event in
-      row.int2(OutboxShard.of(event.subject))
-      row.text(event.tenant)
-      row.uuid(PostgresUUID(event.id))
-      row.text(topicPrefix + "conversation.events")
-      row.text(event.subject.description)
-      row.int8(event.seq)
-      row.bytea(event.cloudEvent.utf8)
-      row.uuid(nil)
-    }
-    try copy(writes.deadLetters, columns, 8, on: db) { row, letter in
-      row.int2(OutboxShard.of(letter.id))
+    try OutboxEvents.insert(writes.events, source: "ingest", topicPrefix: topicPrefix, on: db)
+    try copy(writes.deadLetters, OutboxEvents.columns, 8, on: db) { row, letter in
+      row.int2(OutboxShard.of(letter.id.description))
       row.text(letter.tenant)
       row.uuid(PostgresUUID(letter.id))
       row.text(topicPrefix + "dlq." + records[letter.record].record.topic.dropFirst(topicPrefix.count))
@@ -381,10 +427,7 @@ public enum IngestWrites {
     _ rows: [Row], _ target: String, _ columns: Int, on db: isolated PostgresConnection,
     _ write: (inout PostgresEncoder, Row) -> Void
   ) throws(PostgresFault) {
-    guard !rows.isEmpty else { return }
-    var buffer = CopyRows(columns: columns)
-    for row in rows { buffer.row { write(&$0, row) } }
-    try db.copy(buffer, into: "throughline." + target)
+    try db.copy(rows, into: target, count: columns, write)
   }
 }
 
@@ -403,22 +446,4 @@ public struct ChannelAccount: Hashable, Sendable {
 extension PostgresFault {
   /// A race that is no error of the server's: the facts of the plan do not hold any more.
   public static func replan(_ why: String) -> PostgresFault { PostgresFault(sqlState: "40001", message: why) }
-}
-
-extension WriteSet.DomainEvent {
-  /// CloudEvents 1.0 in structured JSON.
-  var cloudEvent: JSONText {
-    var event = JSONObjectWriter()
-    event.member("specversion", "1.0")
-    event.member("id", id.description)
-    event.member("source", "/throughline/ingest")
-    event.member("type", type)
-    event.member("subject", subject.description)
-    event.member("time", at.iso8601)
-    event.member("tenantid", tenant)
-    event.member("traceparent", traceparent)
-    event.member("datacontenttype", "application/json")
-    event.member("data", data)
-    return event.finish()
-  }
 }

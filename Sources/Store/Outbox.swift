@@ -1,14 +1,6 @@
 import Canonical
 import Postgres
 
-/// Which publisher an event belongs to.
-enum OutboxShard {
-  /// As many as the rows of `outbox_shard`.
-  static let count: UInt64 = 16
-  /// Ids end in random bits; a subject belongs to one tenant.
-  static func of(_ subject: ID) -> Int16 { Int16(subject.raw.low % count) }
-}
-
 /// A record to publish, and the rows to delete when it is acknowledged.
 public struct OutboxRecord: Sendable {
   public var shard: Int16

@@ -104,7 +104,7 @@ final class BatchWriter: Sendable {
       let claims = held.filter { touched.contains($0.key) && fenced[$0.key] == nil }
       do throws(PostgresFault) {
         let commit = try await self.commit(slice, under: claims)
-        slices.removeFirst()
+        slices.replaceSubrange(0..<1, with: commit.rest.isEmpty ? [] : [commit.rest])
         (attempt, races) = (0, 0)
         for claim in commit.advanced { advanced[claim.key] = claim }
         for claim in commit.fenced { fenced[claim.key] = claim }

@@ -30,6 +30,8 @@ public struct IngestPipeline: Sendable {
     public var fenced: [OffsetClaim] = []
     /// One entry per element that was committed.
     public var outcomes: [(channel: String, outcome: Outcome)] = []
+    /// Records that need a transaction of their own, after this one.
+    public var rest: [NormalisedRecord] = []
   }
 
   /// Commits the records under the claims, all or nothing.
@@ -52,14 +54,19 @@ public struct IngestPipeline: Sendable {
       let locked = try claims.lock(held, on: db)
       let next = Dictionary(uniqueKeysWithValues: locked.map { ($0.key, $0.nextOffset ?? 0) })
       commit.fenced = held.filter { next[$0.key] == nil }
-      let records = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
+      var records = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
 
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
       let seenKeys = try IngestReads.seenKeys(IdentityPlan.keys(of: records), on: db)
       let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
       var facts = try IngestReads.identities(identifiers, on: db)
-      facts.counts = try IngestReads.identityCounts(
-        IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy), on: db)
+      facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(records), on: db)
+      let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
+      facts.counts = try IngestReads.identityCounts(gaining, on: db)
+      facts.customers = try IngestReads.customers(gaining, on: db)
+      let plannable = IdentityPlan.plannable(records, facts: facts)
+      commit.rest = Array(records[plannable...])
+      records = Array(records[..<plannable])
 
       let identity = IdentityPlan(
         records: records, seenKeys: seenKeys, facts: facts, policy: policy,
@@ -67,10 +74,11 @@ public struct IngestPipeline: Sendable {
       // Accounts are registered after the look-up: an account is ours from the record on that shows it.
       try IngestWrites.register(accounts(of: records), on: db)
       try IngestWrites.insert(identity.resolver.newIdentities, on: db)
-      let profiles = try IngestReads.lockCustomers(identity.resolver.touchedCustomers, on: db)
+      let profiles = try IngestReads.lockCustomers(
+        identity.resolver.touchedCustomers.union(identity.joining), joining: identity.joining, on: db)
       try verify(identity, facts, on: db)
 
-      var threadFacts = try IngestReads.threads(lanes: identity.lanes, references: identity.references, on: db)
+      var threadFacts = try IngestReads.threads(identity, on: db)
       threadFacts.profiles = profiles
       let plan = ThreadPlanner.plan(
         identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
@@ -93,12 +101,19 @@ public struct IngestPipeline: Sendable {
   ) throws(PostgresFault) {
     let again = try IngestReads.identities(Set(facts.identities.keys), on: db)
     guard again.identities == facts.identities else { throw .replan("an identity changed hands") }
-    let gaining = Set(identity.resolver.newIdentities.map { InTenant($0.key.tenant, $0.value.customer) }).intersection(
-      facts.counts.keys)
-    let counts = try IngestReads.identityCounts(gaining, on: db)
-    guard gaining.allSatisfy({ counts[$0] == identity.resolver.counts(of: $0) }) else {
-      throw .replan("a customer gained an identity")
+    let owners = try IngestReads.owners(Set(facts.owners.keys), on: db)
+    guard owners == facts.owners else { throw .replan("a conversation changed hands") }
+    // What the batch has inserted is there already.
+    var expected = facts.counts
+    var gaining = Set(identity.resolver.merges.flatMap { [InTenant($0.tenant, $0.survivor), InTenant($0.tenant, $0.loser)] })
+    for (key, new) in identity.resolver.newIdentities {
+      let customer = InTenant(key.tenant, new.customer)
+      gaining.insert(customer)
+      expected[customer, default: [:]][key.value.kind, default: 0] += 1
     }
+    gaining.formIntersection(facts.counts.keys)
+    let counts = try IngestReads.identityCounts(gaining, on: db)
+    guard gaining.allSatisfy({ counts[$0] == expected[$0] }) else { throw .replan("a customer gained an identity") }
   }
 
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {

@@ -25,6 +25,8 @@ public final class IngestWorker: Sendable {
     public var outboxLeaseSeconds = 6.0
     public var policy = Policy()
     public var limits = Limits()
+    /// Signs what leads back into a conversation; without it agents cannot invite.
+    public var tokenKey: TokenKey?
     /// Called when the group has given this worker its partitions and it begins to read; once per assignment.
     public var onAssigned: @Sendable () -> Void = {}
 
@@ -64,7 +66,9 @@ public final class IngestWorker: Sendable {
     guard try await waitForSchema(db) else { return }
     let consumer = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
     let claims = OffsetClaims(group: settings.consumerGroup, owner: settings.instance)
-    let pipeline = IngestPipeline(claims: claims, policy: settings.policy, topicPrefix: settings.topicPrefix)
+    var policy = settings.policy
+    policy.tokens = settings.tokenKey.map(TokenSigner.init)
+    let pipeline = IngestPipeline(claims: claims, policy: policy, topicPrefix: settings.topicPrefix)
     let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, clock: Self.now)
     let (polls, pollMailbox) = AsyncStream<Bool>.makeStream()
     let (commands, commandMailbox) = AsyncStream<Command>.makeStream()
@@ -156,7 +160,7 @@ public final class IngestWorker: Sendable {
 
   /// Polls when asked, and normalises what comes: the next batch takes shape while the one before is committed.
   private func poll(_ requests: AsyncStream<Bool>, _ consumer: KafkaConsumer) async throws {
-    let normaliser = Normaliser(topicPrefix: settings.topicPrefix, limits: settings.limits)
+    let normaliser = Normaliser(topicPrefix: settings.topicPrefix, limits: settings.limits, tokenKey: settings.tokenKey)
     for await _ in requests {
       let event = try await consumer.poll(
         maximumRecords: settings.batchRecords, maximumBytes: settings.batchBytes, linger: settings.batchLinger)
@@ -314,6 +318,20 @@ public final class IngestWorker: Sendable {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+  }
+}
+
+extension TokenSigner {
+  /// The tokens of `TokenKey`, which the core does not see.
+  init(_ key: TokenKey) {
+    self.init(
+      continuation: { tenant, conversation in key.continuation(of: conversation, tenant: tenant) },
+      messageID: { tenant, conversation, message, mailbox in
+        let host = mailbox.split(separator: "@").last.map(String.init) ?? "localhost"
+        let id = key.messageID(of: message, in: conversation, tenant: tenant, host: host)
+        return (id, .mail(messageID: id))
+      },
+      replyTo: { tenant, conversation, mailbox in key.plusAddress(of: conversation, tenant: tenant, mailbox: mailbox) })
   }
 }
 

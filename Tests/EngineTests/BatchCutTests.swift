@@ -77,6 +77,19 @@ import Testing
     }
     if outcomes.count(where: { $0 == .duplicate }) != events.count - store.keys.count { return "a duplicate is not told apart" }
 
+    for customer in store.customers.values {
+      guard let root = customer.mergedInto else { continue }
+      if store.customers[InTenant(customer.tenant, root)]?.mergedInto != nil { return "a merged customer does not point at the root" }
+      if store.identities.contains(where: { $0.value.customer == customer.id }) { return "a merged customer has an identity" }
+      if store.conversations.values.contains(where: { $0.customer == customer.id }) { return "a merged customer has a conversation" }
+    }
+    for conversation in store.conversations.values {
+      guard let root = conversation.mergedInto else { continue }
+      if store.conversations[InTenant(conversation.tenant, root)]?.mergedInto != nil {
+        return "a merged conversation does not point at the root"
+      }
+      if store.messages.contains(where: { $0.conversation == conversation.id }) { return "a merged conversation has a message" }
+    }
     if Dictionary(grouping: store.conversations.values.filter(\.status.isLive), by: \.laneKey).contains(where: { $1.count > 1 }) {
       return "two conversations are live in one lane"
     }
@@ -85,7 +98,7 @@ import Testing
       return "a message is in another customer's conversation"
     }
     for conversation in store.conversations.values {
-      let seqs = store.events.filter { $0.subject == conversation.id }.map(\.seq)
+      let seqs = store.events.filter { $0.subject == conversation.id.description }.map(\.seq)
       if seqs != Array(1...max(1, conversation.eventSeq)) { return "a conversation's events are not numbered one by one" }
       if conversation.openedAt > conversation.lastMessageAt { return "a conversation ends before it begins" }
       if conversation.status.isLive == (conversation.resolvedAt != nil) {
@@ -131,7 +144,7 @@ extension NormalisedElement {
       line += " message \(message.externalID ?? "-") \(message.direction) \(message.authorKind) to \(references)"
     case .contact(let contact): line += " contact \(contact.organization?.externalID ?? "") \(contact.traits.keys.sorted())"
     case .change(let change): line += " \(change.kind)"
-    case .unknown: line += " unknown"
+    case .unknown, .action, .result, .presence: line += " unknown"
     }
     return line
   }

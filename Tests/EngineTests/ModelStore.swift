@@ -7,6 +7,7 @@ import Canonical
 struct ModelStore {
   struct StoredIdentity: Equatable {
     var customer: ID
+    var origin: ID
     var assurance: Assurance
     var isShared = false
     var firstSeenAt: Timestamp
@@ -23,7 +24,13 @@ struct ModelStore {
   var policy = Policy()
   var accounts: Set<InTenant<String>> = []
   var identities: [InTenant<Identifier>: StoredIdentity] = [:]
+  /// Claims that lead to nobody any more.
+  var retired: [(key: InTenant<Identifier>, customer: ID)] = []
   var customers: [InTenant<ID>: WriteSet.NewCustomer] = [:]
+  var neverMerge: Set<Set<ID>> = []
+  var merges: [(merge: Merge, members: Set<ID>, conversations: [(from: ID, into: ID)])] = []
+  var deliveries: [InTenant<ID>: WriteSet.Delivery] = [:]
+  var outboundSeqs: [OutboundTopic: Int64] = [:]
   var organizations: [InTenant<String>: (organization: Organization, at: Timestamp)] = [:]
   var conversations: [InTenant<ID>: ConversationState] = [:]
   var messages: [WriteSet.NewMessage] = []
@@ -39,23 +46,35 @@ struct ModelStore {
   var outcomes: [[Outcome]] = []
   private var batches: UInt64 = 0
 
-  /// Commits one batch, in the steps of `IngestPipeline.commit`.
+  /// Commits one batch, in the steps of `IngestPipeline.commit`; what does not fit into one plan in further ones.
   mutating func commit(_ records: [NormalisedRecord]) throws {
     batches += 1
     // Ids grow from batch to batch, as they do with the clock.
     let ids = IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: batches)
     let seen = keys.intersection(IdentityPlan.keys(of: records))
     var facts = identityFacts(IdentityPlan.identifiers(of: records, policy: policy))
-    facts.counts = counts(IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy))
+    for key in IdentityPlan.namedConversations(records) { facts.owners[key] = conversations[key]?.customer }
+    let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
+    facts.counts = counts(gaining)
+    for key in gaining {
+      guard let customer = customers[key] else { throw Refused(description: "an identity of nobody") }
+      facts.customers[key] = (
+        customer.createdAt, Set(neverMerge.filter { $0.contains(key.value) }.joined()).subtracting([key.value])
+      )
+    }
+    let plannable = IdentityPlan.plannable(records, facts: facts)
 
-    let identity = IdentityPlan(records: records, seenKeys: seen, facts: facts, policy: policy, ids: ids)
+    let identity = IdentityPlan(
+      records: Array(records[..<plannable]), seenKeys: seen, facts: facts, policy: policy, ids: ids)
     try insert(identity.resolver.newIdentities)
-    for event in records.flatMap(\.events) { accounts.insert(InTenant(event.tenant, event.account)) }
-    var threadFacts = threadFacts(lanes: identity.lanes, references: identity.references)
-    for key in identity.resolver.touchedCustomers {
-      guard var profile = customers[key]?.profile else { throw Refused(description: "locks a customer who is not there") }
-      profile.traits = [:]
-      threadFacts.profiles[key] = profile
+    for event in identity.records.flatMap(\.events) { accounts.insert(InTenant(event.tenant, event.account)) }
+    var threadFacts = threadFacts(identity)
+    for key in identity.resolver.touchedCustomers.union(identity.joining) {
+      guard let customer = customers[key], customer.mergedInto == nil else {
+        throw Refused(description: "locks a customer who is not there")
+      }
+      threadFacts.profiles[key] = customer.profile
+      if !identity.joining.contains(key) { threadFacts.profiles[key]?.traits = [:] }
     }
     let seed = ~batches
     try apply(
@@ -63,6 +82,7 @@ struct ModelStore {
         identity, facts: threadFacts, policy: policy,
         ids: IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: seed)),
       identity)
+    if plannable < records.count { try commit(Array(records[plannable...])) }
   }
 
   // MARK: - Reads
@@ -90,16 +110,30 @@ struct ModelStore {
     return counts
   }
 
-  private func threadFacts(lanes: Set<Lane>, references wanted: Set<InTenant<ReferenceKey>>) -> ThreadFacts {
+  private func threadFacts(_ identity: IdentityPlan) -> ThreadFacts {
     var facts = ThreadFacts()
-    for key in wanted {
+    let (named, answered) = identity.named
+    for key in named { facts.conversations[key] = conversations[key] }
+    for key in IdentityPlan.sentMessages(identity.records) {
+      guard let message = messages.first(where: { $0.id == key.value && $0.tenant == key.tenant }) else { continue }
+      facts.sent[key] = message.conversation
+      let conversation = InTenant(key.tenant, message.conversation)
+      facts.conversations[conversation] = conversations[conversation]
+    }
+    for key in identity.references {
       guard let reference = references[key] else { continue }
       facts.references[key] = (reference.conversation, reference.message != nil)
       let conversation = InTenant(key.tenant, reference.conversation)
       facts.conversations[conversation] = conversations[conversation]
     }
-    for lane in lanes {
-      let inLane = conversations.values.filter { $0.isIn(lane) }
+    for customer in identity.joining {
+      for conversation in conversations.values
+      where conversation.customer == customer.value && conversation.tenant == customer.tenant && conversation.status.isLive {
+        facts.conversations[InTenant(customer.tenant, conversation.id)] = conversation
+      }
+    }
+    for lane in identity.lanes {
+      let inLane = conversations.values.filter { $0.isIn(lane) && $0.mergedInto == nil }
       // As `ORDER BY resolved_at DESC` has it: no time is the latest.
       let ended = inLane.filter { !$0.status.isLive }.sorted {
         ($0.resolvedAt ?? Timestamp(microseconds: .max), $0.id) < ($1.resolvedAt ?? Timestamp(microseconds: .max), $1.id)
@@ -108,6 +142,18 @@ struct ModelStore {
         facts.conversations[InTenant(lane.tenant, conversation.id)] = conversation
       }
     }
+    for conversation in facts.conversations.values {
+      guard let root = conversation.mergedInto.map({ InTenant(conversation.tenant, $0) }) else { continue }
+      facts.conversations[root] = conversations[root]
+    }
+    guard !answered.isEmpty else { return facts }
+    // More than a batch asks for changes nothing.
+    for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
+      guard message.message.isFromCustomer, let address = message.address else { continue }
+      facts.routes[InTenant(message.tenant, message.conversation), default: [:]][message.channel] = Route(
+        account: message.account, address: address, externalID: message.message.externalID, at: message.orderedAt)
+    }
+    facts.outboundSeqs = outboundSeqs
     return facts
   }
 
@@ -117,7 +163,7 @@ struct ModelStore {
     for (key, identity) in new {
       guard identities[key] == nil else { throw Refused(description: "inserts an identity that is there: replans for ever") }
       identities[key] = StoredIdentity(
-        customer: identity.customer, assurance: identity.assurance, firstSeenAt: identity.firstSeenAt,
+        customer: identity.customer, origin: identity.origin, assurance: identity.assurance, firstSeenAt: identity.firstSeenAt,
         lastSeenAt: identity.lastSeenAt)
     }
   }
@@ -144,6 +190,7 @@ struct ModelStore {
       stored.lastSeenAt = seen.lastSeenAt
       identities[key] = stored
     }
+    try applyMerges(writes, identity.resolver)
     for identity in identities { try require(InTenant(identity.key.tenant, identity.value.customer), "an identity") }
     for customer in customers.values {
       guard let organization = customer.profile.organization else { continue }
@@ -157,18 +204,92 @@ struct ModelStore {
       suggestions[suggestion] = new.evidence
     }
     try applyConversations(writes)
+    applyMoves(writes, identity.resolver)
     try applyMessages(writes)
+    outboundSeqs.merge(writes.outboundSeqs) { $1 }
+    for (key, delivery) in writes.deliveries {
+      deliveries[key] = delivery
+      for index in messages.indices {
+        if messages[index].id == key.value {
+          messages[index].deliveryStatus = delivery.status
+          messages[index].message.externalID = delivery.externalID ?? messages[index].message.externalID
+        } else if messages[index].conversation == delivery.conversation, messages[index].message.direction == .outbound,
+          let external = delivery.externalID, messages[index].message.externalID == external, messages[index].deletedAt == nil
+        {
+          messages[index].deletedAt = delivery.at
+        }
+      }
+    }
+  }
+
+  private mutating func applyMerges(_ writes: WriteSet, _ resolver: IdentityResolver) throws {
+    for (_, merge, conversations) in writes.merges {
+      let (survivor, loser) = (InTenant(merge.tenant, merge.survivor), InTenant(merge.tenant, merge.loser))
+      try require(survivor, "a merge")
+      try require(loser, "a merge")
+      let parts = customers.values.filter { $0.tenant == merge.tenant && $0.mergedInto == merge.loser }.map(\.id)
+      let earlier = merges.last { $0.merge.survivor == merge.loser }.map { _ in
+        merges.filter { $0.merge.survivor == merge.loser }.reduce(into: Set<ID>()) { $0.formUnion($1.members) }
+      }
+      merges.append((merge, Set(parts + [merge.loser]).union(earlier ?? []), conversations))
+      let root = resolver.survivor(of: loser)
+      for part in parts + [merge.loser] { customers[InTenant(merge.tenant, part)]?.mergedInto = root }
+      for (key, identity) in identities where key.tenant == merge.tenant && identity.customer == merge.loser {
+        identities[key]?.customer = root
+      }
+    }
+    for customer in resolver.identified.keys {
+      for (key, identity) in identities
+      where key.tenant == customer.tenant && identity.customer == customer.value && key.value.kind.isClaimed {
+        identities[key] = nil
+        retired.append((key, customer.value))
+      }
+    }
+  }
+
+  /// What the statements do beyond the conversations that the plan knew.
+  private mutating func applyMoves(_ writes: WriteSet, _ resolver: IdentityResolver) {
+    var moves = writes.moves
+    var pairs = writes.merges.map {
+      (InTenant($0.merge.tenant, $0.merge.loser), resolver.survivor(of: InTenant($0.merge.tenant, $0.merge.loser)))
+    }
+    pairs += resolver.identified.keys.map { ($0, $0.value) }
+    for (customer, root) in pairs {
+      for (key, conversation) in conversations
+      where conversation.tenant == customer.tenant && conversation.customer == customer.value && !conversation.status.isLive {
+        if customer.value != root {
+          conversations[key]?.originCustomer = conversation.originCustomer ?? conversation.customer
+          conversations[key]?.customer = root
+          moves.append(.init(tenant: key.tenant, from: key.value, into: key.value, customer: root))
+        }
+        conversations[key]?.lane = ""
+      }
+    }
+    for move in moves {
+      for (key, conversation) in conversations where conversation.mergedInto == move.from && move.from != move.into {
+        conversations[key]?.mergedInto = move.into
+      }
+      for index in messages.indices where messages[index].conversation == move.from && messages[index].tenant == move.tenant {
+        if messages[index].conversation != move.into {
+          messages[index].originConversation = messages[index].originConversation ?? move.from
+          messages[index].conversation = move.into
+        }
+        if messages[index].customer != move.customer {
+          messages[index].originCustomer = messages[index].originCustomer ?? messages[index].customer
+          messages[index].customer = move.customer
+        }
+      }
+    }
   }
 
   private mutating func applyConversations(_ writes: WriteSet) throws {
-    for new in writes.changedConversations {
+    for new in writes.changedConversations.filter({ !$0.status.isLive }) + writes.changedConversations.filter(\.status.isLive) {
       let key = InTenant(new.tenant, new.id)
       guard let old = conversations[key] else { throw Refused(description: "changes a conversation that is not there") }
       var changed = new
       // What the statement does not name stays.
-      changed.customer = old.customer
-      changed.lane = old.lane
       changed.previous = old.previous
+      changed.owner = old.owner
       conversations[key] = changed
       try requireOneLive(in: changed.laneKey)
     }
@@ -236,9 +357,13 @@ struct ModelStore {
     conversations[key] = changed
     events.append(
       .init(
-        tenant: key.tenant, id: conversation, type: "conversation." + status.rawValue, subject: conversation,
-        seq: changed.eventSeq,
-        at: time, traceparent: nil, data: JSONText()))
+        tenant: key.tenant, id: conversation, topic: "conversation.events", type: "conversation." + status.rawValue,
+        subject: conversation.description, seq: changed.eventSeq, at: time, traceparent: nil, data: JSONText()))
+  }
+
+  /// The router gives it to somebody.
+  mutating func own(_ conversation: ID, _ owner: ConversationState.Owner) {
+    for key in conversations.keys where key.value == conversation { conversations[key]?.owner = owner }
   }
 
   mutating func markShared(_ identifier: Identifier, tenant: String) { identities[InTenant(tenant, identifier)]?.isShared = true }

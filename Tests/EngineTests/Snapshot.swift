@@ -38,6 +38,7 @@ struct Snapshot: Equatable, CustomStringConvertible {
         [
           customer(key.tenant, key.value), stored.createdAt.line, "verified \(profile.isVerified)", profile.displayName ?? "nil",
           profile.language ?? "nil", profile.organization ?? "nil", profile.updatedAt?.line ?? "nil", traits,
+          "into " + customer(key.tenant, stored.mergedInto), "seq \(profile.eventSeq)",
         ])
     }
     for (key, identity) in store.identities {
@@ -57,7 +58,7 @@ struct Snapshot: Equatable, CustomStringConvertible {
         ])
     }
     for (key, stored) in store.conversations {
-      let events = store.events.filter { $0.subject == key.value }.map { "\($0.seq):" + $0.type.dropFirst("conversation.".count) }
+      let events = store.events.filter { $0.subject == key.value.description }.map { "\($0.seq):" + $0.type.dropFirst("conversation.".count) }
       add(
         key.tenant, "conversation",
         [
@@ -65,6 +66,8 @@ struct Snapshot: Equatable, CustomStringConvertible {
           "version \(stored.version)", "seq \(stored.eventSeq)", stored.lastChannel, stored.language ?? "nil",
           stored.subject ?? "nil", "previous " + conversation(key.tenant, stored.previous), stored.openedAt.line,
           stored.firstResponseAt?.line ?? "nil", stored.resolvedAt?.line ?? "nil", stored.lastMessageAt.line,
+          "into " + conversation(key.tenant, stored.mergedInto), "moved \(stored.originCustomer != nil)",
+          "seen \(stored.customerVersion)", "waits " + (stored.waitingSince?.line ?? "nil"), stored.lastAccount ?? "nil",
           events.joined(separator: " "),
         ])
     }
@@ -74,6 +77,7 @@ struct Snapshot: Equatable, CustomStringConvertible {
         [
           message(stored.tenant, stored.id), conversation(stored.tenant, stored.conversation),
           customer(stored.tenant, stored.customer), stored.orderedAt.line, stored.message.flags.joined(separator: ","),
+          "moved \(stored.originConversation != nil) \(stored.originCustomer != nil)", stored.deletedAt?.line ?? "nil",
         ])
     }
     for (key, stored) in store.references {
@@ -96,6 +100,9 @@ struct Snapshot: Equatable, CustomStringConvertible {
     for (suggestion, evidence) in store.suggestions {
       let pair = [customer(suggestion.tenant, suggestion.customer), customer(suggestion.tenant, suggestion.other)].sorted()
       add(suggestion.tenant, "suggestion", pair + [suggestion.rule, evidence.string])
+    }
+    for (merge, members, conversations) in store.merges {
+      add(merge.tenant, "merge", [merge.rule, customer(merge.tenant, merge.survivor), "\(members.count) \(conversations.count)"])
     }
     for parked in store.parked {
       add(

@@ -113,6 +113,19 @@ final class Cluster: Sendable {
       "a conversation whose version does not count its messages": """
       SELECT count(*) FROM throughline.conversation v WHERE v.version <> 1 + (SELECT count(*) FROM throughline.message m
       WHERE m.tenant_id = v.tenant_id AND m.conversation_id = v.id)
+      AND NOT EXISTS (SELECT FROM throughline.conversation o WHERE v.id IN (o.merged_into) OR v.merged_into = o.id)
+      """,
+      "something left with a customer who has become part of another": """
+      SELECT count(*) FROM throughline.customer c WHERE c.merged_into IS NOT NULL AND (
+      EXISTS (SELECT FROM throughline.customer r WHERE r.id = c.merged_into AND r.merged_into IS NOT NULL)
+      OR EXISTS (SELECT FROM throughline.identity i WHERE i.customer_id = c.id)
+      OR EXISTS (SELECT FROM throughline.conversation v WHERE v.customer_id = c.id)
+      OR NOT EXISTS (SELECT FROM throughline.merge_event e WHERE e.loser_id = c.id))
+      """,
+      "something left in a conversation that has become part of another": """
+      SELECT count(*) FROM throughline.conversation v WHERE v.merged_into IS NOT NULL AND (
+      EXISTS (SELECT FROM throughline.conversation r WHERE r.id = v.merged_into AND r.merged_into IS NOT NULL)
+      OR EXISTS (SELECT FROM throughline.message m WHERE m.conversation_id = v.id))
       """,
     ]
     var found: [String] = []

@@ -118,7 +118,7 @@ import Testing
 
   @Test func `every subject has one of the shards that there are`() {
     var generator = IDGenerator(milliseconds: 1_778_577_242_000, seed: 1)
-    let shards = Set((0..<1_000).map { _ in OutboxShard.of(generator.next()) })
+    let shards = Set((0..<1_000).map { _ in OutboxShard.of(generator.next().description) })
     #expect(shards == Set(0..<Int16(OutboxShard.count)))
   }
 
@@ -238,7 +238,7 @@ import Testing
       try db.execute(
         """
         INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, dead_letter_id)
-        SELECT \(OutboxShard.of(id)), 't', id, 'dlq.' || topic, id, 1, id FROM throughline.dead_letter
+        SELECT \(OutboxShard.of(id.description)), 't', id, 'dlq.' || topic, id, 1, id FROM throughline.dead_letter
         """)
     }
     return id

@@ -2,8 +2,8 @@ import Canonical
 
 /// Seeded provider traffic of a made-up population, with the truth about who is who.
 ///
-/// Everybody is reachable in any order of arrival without merging: each record either brings the identifier that links it, or speaks
-/// for itself.
+/// Most are known from each of their records, in any order of arrival. Those who write everywhere (`Traffic+Everywhere`) are somebody
+/// else on every channel until a record says that these are one: then customers merge.
 public struct Traffic: Sendable {
   public struct Item: Sendable {
     public var topic: String
@@ -11,16 +11,23 @@ public struct Traffic: Sendable {
     public var key: String
     public var headers: [Record.Header]
     public var value: [UInt8]
+    public init(topic: String, key: String, headers: [Record.Header], value: [UInt8]) {
+      self.topic = topic
+      self.key = key
+      self.headers = headers
+      self.value = value
+    }
   }
 
   public private(set) var items: [Item] = []
   /// The provider's message id to the person it is from: equal people share one customer and one conversation.
   public private(set) var truth: [String: String] = [:]
 
-  private enum Kind: CaseIterable {
-    case anonymousVisitor, signedInVisitor, whatsapp, whatsappAndCRM, email, unverifiedEmail, impostor
+  enum Kind: CaseIterable {
+    case anonymousVisitor, signedInVisitor, whatsapp, whatsappAndCRM, email, unverifiedEmail, impostor, everywhere, sms,
+      impostorEverywhere
   }
-  private struct Person {
+  struct Person {
     var kind: Kind
     var number: Int
     var sent = 0
@@ -30,9 +37,9 @@ public struct Traffic: Sendable {
     var name: String { "Person \(number)" }
   }
 
-  private var random: SplitMix64
-  private var people: [Person]
-  private var time: Int64 = 1_778_577_242_000
+  var random: SplitMix64
+  private(set) var people: [Person]
+  private(set) var time: Int64 = 1_778_577_242_000
 
   /// - Parameters:
   ///   - includesMergeEvidence: adds records that reach two customers, and customers over their limits; then only the order of
@@ -50,6 +57,8 @@ public struct Traffic: Sendable {
         add(index)
       }
     }
+    // Sooner or later the business says who is one.
+    for index in people.indices where people[index].kind == .everywhere && people[index].sent > 0 { identify(index) }
   }
 
   private mutating func add(_ index: Int) {
@@ -73,6 +82,9 @@ public struct Traffic: Sendable {
       }
     case .email: email(index, isAuthentic: true)
     case .unverifiedEmail, .impostor: email(index, isAuthentic: false)
+    case .everywhere: writeAnywhere(index)
+    case .sms: sms(index)
+    case .impostorEverywhere: impersonate(index, victim: index - 2)
     }
   }
 
@@ -82,7 +94,7 @@ public struct Traffic: Sendable {
     contact(index, email: people[other].email, phone: "+" + people[index].phone)
   }
 
-  private mutating func next(_ index: Int, _ prefix: String, person: String) -> String {
+  mutating func next(_ index: Int, _ prefix: String, person: String) -> String {
     people[index].sent += 1
     let id = "\(prefix)-\(index)-\(people[index].sent)"
     truth[id] = person
@@ -90,7 +102,7 @@ public struct Traffic: Sendable {
     return id
   }
 
-  private mutating func envelope(_ type: String, _ source: String, _ attested: String, _ contentType: String) -> [Record.Header] {
+  mutating func envelope(_ type: String, _ source: String, _ attested: String, _ contentType: String) -> [Record.Header] {
     [
       ("ce_specversion", "1.0"), ("ce_id", "d\(items.count)"), ("ce_type", type), ("ce_source", source),
       ("ce_attested", attested),
@@ -124,7 +136,7 @@ public struct Traffic: Sendable {
     items.append(Item(topic: "channel.chat", key: "v_\(index)", headers: headers, value: event.finish().utf8))
   }
 
-  private mutating func whatsapp(_ indices: [Int]) {
+  mutating func whatsapp(_ indices: [Int]) {
     var messages: [String] = []
     var contacts: [String] = []
     for index in indices {
@@ -147,7 +159,7 @@ public struct Traffic: Sendable {
     items.append(Item(topic: "channel.whatsapp", key: people[indices[0]].phone, headers: headers, value: Array(body.utf8)))
   }
 
-  private mutating func email(_ index: Int, isAuthentic: Bool) {
+  mutating func email(_ index: Int, isAuthentic: Bool) {
     let person = people[index]
     // The impostor writes in somebody else's name, and refers to their mail.
     let isImpostor = person.kind == .impostor
@@ -178,12 +190,20 @@ public struct Traffic: Sendable {
       {"external_id":"C-\#(index)","display_name":"\#(people[index].name) of the CRM","identifiers":[\#(identifiers.joined(separator: ","))],
       "traits":{"tier":"\#(time % 2 == 0 ? "gold" : "silver")"},"updated_at":"\#(Timestamp(milliseconds: time).iso8601)"}
       """#
+    append(contact: body, of: index)
+  }
+
+  mutating func append(contact body: String, of index: Int) {
     let headers = envelope("contact.upsert", "/channels/crm/erp", "business", "application/json")
-    items.append(Item(topic: "crm.contacts", key: "C-\(index)", headers: headers, value: Array(body.utf8)))
+    append("crm.contacts", "C-\(index)", headers, body)
+  }
+
+  mutating func append(_ topic: String, _ key: String, _ headers: [Record.Header], _ value: String) {
+    items.append(Item(topic: topic, key: key, headers: headers, value: Array(value.utf8)))
   }
 
   /// RFC 5322 in UTC.
-  private static func date(_ milliseconds: Int64) -> String {
+  static func date(_ milliseconds: Int64) -> String {
     let iso = Timestamp(milliseconds: milliseconds).iso8601
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     let month = months[(Int(iso.dropFirst(5).prefix(2)) ?? 1) - 1]

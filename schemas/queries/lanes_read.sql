@@ -9,6 +9,6 @@ CROSS JOIN LATERAL (
   UNION ALL
   (SELECT c.id FROM throughline.conversation c
    WHERE c.tenant_id = k.tenant_id AND c.customer_id = k.customer_id AND c.lane = k.lane
-     AND c.status NOT IN ('open', 'pending', 'snoozed')
+     AND c.status NOT IN ('open', 'pending', 'snoozed') AND c.merged_into IS NULL
    ORDER BY c.resolved_at DESC, c.id DESC LIMIT 2)
 ) c;

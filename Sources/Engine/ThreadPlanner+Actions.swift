@@ -1,0 +1,294 @@
+import Canonical
+
+/// What agents and bots do with a conversation, and what becomes of what is sent.
+extension ThreadPlanner {
+  /// Why an action is not applied: the word in `action.refused`.
+  private enum Refusal: String {
+    /// Somebody else owns the conversation by now.
+    case staleEpoch = "stale_epoch"
+    /// Another agent owns it.
+    case notOwner = "not_owner"
+    /// The customer has written since.
+    case notSeen = "not_seen"
+    case notLive = "not_live"
+    case isLive = "is_live"
+    /// Another conversation of the customer is live.
+    case otherIsLive = "other_is_live"
+    /// The customer has never written on this channel: where should it go?
+    case noRoute = "no_route"
+    /// No secret is configured to sign links with.
+    case noTokens = "no_tokens"
+  }
+
+  mutating func apply(_ action: Action, _ event: Event, _ at: Timestamp, _ element: IdentityPlan.Element) -> Outcome {
+    guard !action.kind.isRouting else { return .ignored(reason: "routing") }
+    guard var conversation = current(event.tenant, action.conversation) else {
+      return reject(Rejection(.unknownTarget, "conversation_id"), event.tenant, element, isAlone: true)
+    }
+    let key = InTenant(event.tenant, conversation.id)
+    if let refusal = refusal(of: action, conversation) { return refuse(action, &conversation, event, at, refusal) }
+    switch action.kind {
+    case .reply: return reply(action, key, event, at, invitesTo: nil)
+    case .invite:
+      guard policy.tokens != nil else { return refuse(action, &conversation, event, at, .noTokens) }
+      return reply(action, key, event, at, invitesTo: action.channel)
+    case .note: add(message(action, direction: .internal), to: key, ids.next(), event, at)
+    case .resolve: resolve(key, at: at, event, reason: action.reason ?? "agent", agent: action.agent)
+    case .reopen:
+      let lane = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
+      // The lane may have been read by nobody: then the database refuses a second live one, and the batch is planned again.
+      guard live[lane] == nil else { return refuse(action, &conversation, event, at, .otherIsLive) }
+      reopen(key, lane)
+      update(key) { planner, conversation in
+        planner.emit("conversation.reopened", &conversation, event, at) { $0.member("agent_id", action.agent) }
+      }
+    case .snooze:
+      update(key) { planner, conversation in
+        conversation.status = .snoozed
+        conversation.snoozedUntil = action.until
+        planner.emit("conversation.snoozed", &conversation, event, at) { data in
+          data.member("until", action.until?.iso8601)
+          data.member("agent_id", action.agent)
+        }
+      }
+    case .priority:
+      update(key) { planner, conversation in
+        let old = conversation.priority
+        conversation.priority = action.priority ?? old
+        planner.emit("conversation.priority_changed", &conversation, event, at) { data in
+          data.member("from", Int64(old))
+          data.member("to", Int64(action.priority ?? old))
+          data.member("agent_id", action.agent)
+        }
+      }
+    case .identify: break
+    case .accept, .decline, .take, .release, .transfer: break
+    }
+    return .stored
+  }
+
+  private func refusal(of action: Action, _ conversation: ConversationState) -> Refusal? {
+    // Of a conversation that has become part of another nobody can have seen the epoch.
+    let isMoved = conversation.id != action.conversation
+    if let epoch = action.ownershipEpoch, isMoved || epoch != conversation.owner.epoch { return .staleEpoch }
+    switch action.kind {
+    case .reply, .invite:
+      if conversation.owner.kind == .agent, conversation.owner.id != action.agent { return .notOwner }
+    case .resolve, .snooze:
+      if conversation.owner.kind == .agent, conversation.owner.id != action.agent { return .notOwner }
+      if !conversation.status.isLive { return .notLive }
+      if let seen = action.seenVersion, seen < conversation.customerVersion { return .notSeen }
+    case .reopen:
+      if conversation.status.isLive { return .isLive }
+    case .note, .priority, .identify, .accept, .decline, .take, .release, .transfer: break
+    }
+    return nil
+  }
+
+  private mutating func refuse(
+    _ action: Action, _ conversation: inout ConversationState, _ event: Event, _ at: Timestamp, _ refusal: Refusal
+  ) -> Outcome {
+    let epoch = conversation.owner.epoch
+    emit("action.refused", &conversation, event, at) { data in
+      data.member("action_id", action.id)
+      data.member("kind", action.kind.rawValue)
+      data.member("agent_id", action.agent)
+      data.member("reason", refusal.rawValue)
+      data.member("ownership_epoch", epoch)
+    }
+    let key = InTenant(conversation.tenant, conversation.id)
+    conversations[key] = conversation
+    change(key)
+    return .ignored(reason: "refused_" + refusal.rawValue)
+  }
+
+  private mutating func update(_ key: InTenant<ID>, _ body: (inout ThreadPlanner, inout ConversationState) -> Void) {
+    guard var conversation = conversations[key] else { return }
+    conversation.version += 1
+    body(&self, &conversation)
+    conversations[key] = conversation
+    change(key)
+  }
+
+  private func message(_ action: Action, direction: Direction, details: JSONText = JSONText()) -> Message {
+    Message(
+      direction: direction, authorKind: .agent, authorID: action.agent, customer: [], text: action.text,
+      attachments: action.attachments, details: details)
+  }
+
+  // MARK: - What is sent
+
+  /// An answer, or an invitation with a signed link: a message here, and one for the adapter.
+  private mutating func reply(
+    _ action: Action, _ key: InTenant<ID>, _ event: Event, _ at: Timestamp, invitesTo invited: Channel?
+  ) -> Outcome {
+    guard var conversation = conversations[key] else { return .stored }
+    let channel = (invited == nil ? action.channel : nil) ?? Channel(rawValue: conversation.lastChannel)
+    guard let channel, let route = routes[key]?[channel] else { return refuse(action, &conversation, event, at, .noRoute) }
+    let id = ids.next()
+    var details = JSONObjectWriter()
+    details.member("invited_to", invited?.rawValue)
+    var message = message(action, direction: .outbound, details: invited == nil ? JSONText() : details.finish())
+    message.replyToExternalID = route.externalID
+    let signed = channel == .email ? policy.tokens?.messageID(key.tenant, key.value, id, route.account) : nil
+    message.externalID = signed?.text
+    if let signed { note(InTenant(key.tenant, signed.name), key.value, id) }
+    add(message, to: key, id, event, at, on: channel, route)
+
+    let topic = OutboundTopic(tenant: key.tenant, conversation: key.value, channel: channel)
+    let seq = (outboundSeqs[topic] ?? 0) + 1
+    outboundSeqs[topic] = seq
+    guard let changed = conversations[key] else { return .stored }
+    var data = JSONObjectWriter()
+    data.member("seq", seq)
+    data.member("version", changed.version)
+    data.member("conversation_id", key.value.description)
+    data.member("customer_id", changed.customer.description)
+    data.member("message_id", id.description)
+    data.member("agent_id", action.agent)
+    data.member("account", route.account)
+    data.member("to", route.address)
+    data.member("in_reply_to", route.externalID)
+    data.member("text", action.text)
+    data.member("attachments", Self.json(action.attachments))
+    if channel == .email {
+      data.member("subject", changed.subject)
+      data.member("mail_message_id", signed?.text)
+      data.member("reply_to", policy.tokens?.replyTo(key.tenant, key.value, route.account))
+    }
+    if let invited, let tokens = policy.tokens {
+      var continuation = JSONObjectWriter()
+      continuation.member("channel", invited.rawValue)
+      continuation.member("token", tokens.continuation(key.tenant, key.value))
+      data.member("continuation", continuation.finish())
+    }
+    writes.events.append(
+      .init(
+        tenant: key.tenant, id: ids.next(), topic: "outbound." + channel.rawValue, type: "outbound.message",
+        subject: key.value.description, seq: seq, at: at, traceparent: event.traceparent, data: data.finish()))
+    return .stored
+  }
+
+  private static func json(_ attachments: [Attachment]) -> JSONText {
+    guard !attachments.isEmpty else { return JSONText() }
+    let list = attachments.map { attachment -> [UInt8] in
+      var item = JSONObjectWriter()
+      item.member("kind", attachment.kind)
+      item.member("name", attachment.name)
+      item.member("type", attachment.type)
+      item.member("size_bytes", attachment.sizeBytes)
+      item.member("provider_id", attachment.providerID)
+      item.member("url", attachment.url)
+      return item.finish().utf8
+    }
+    return JSONText(utf8: [UInt8(ascii: "[")] + list.joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")])
+  }
+
+  /// Adds a message of ours to a conversation that is known; without a route it stays among us.
+  private mutating func add(
+    _ message: Message, to key: InTenant<ID>, _ id: ID, _ event: Event, _ at: Timestamp, on channel: Channel? = nil,
+    _ route: Route? = nil
+  ) {
+    guard let conversation = conversations[key] else { return }
+    var event = event
+    event.channel = channel ?? event.channel
+    event.account = route?.account ?? event.account
+    writes.messages.append(
+      .init(
+        tenant: key.tenant, id: id, conversation: key.value, customer: conversation.customer, channel: event.channel,
+        account: event.account, sentAt: nil, receivedAt: event.receivedAt, orderedAt: at, message: message,
+        address: route?.address, deliveryStatus: route == nil ? nil : "queued"))
+    advance(key, message, id, event, at)
+  }
+
+  /// What the adapter says about a message of ours: its provider's name leads here from now on. An echo that came first, and was
+  /// taken for a message of its own, is the same message.
+  mutating func apply(_ result: SendResult, _ event: Event, _ at: Timestamp, _ element: IdentityPlan.Element) -> Outcome {
+    let sent = InTenant(event.tenant, result.message)
+    guard let conversation = facts.sent[sent].flatMap({ current(event.tenant, $0) }) else {
+      return reject(Rejection(.unknownTarget, "message_id"), event.tenant, element, isAlone: true)
+    }
+    for name in result.names { claim(InTenant(event.tenant, name), conversation.id, result.message) }
+    // What is final stays: results of one message come in any order.
+    if let known = writes.deliveries[sent], Self.rank(known.status) > Self.rank(result.status) { return .stored }
+    writes.deliveries[sent] = .init(
+      status: result.status, error: result.error, externalID: result.externalID ?? writes.deliveries[sent]?.externalID,
+      conversation: conversation.id, at: at)
+    let key = InTenant(event.tenant, conversation.id)
+    if let external = result.externalID {
+      for position in writes.messages.indices
+      where writes.messages[position].conversation == key.value && writes.messages[position].message.externalID == external
+        && writes.messages[position].message.direction == .outbound && writes.messages[position].id != result.message
+      {
+        writes.messages[position].deletedAt = at
+      }
+    }
+    if result.status == "failed" {
+      update(key) { planner, conversation in
+        planner.emit("conversation.delivery_failed", &conversation, event, at) { data in
+          data.member("message_id", result.message.description)
+          data.member("error", result.error)
+        }
+      }
+    }
+    return .stored
+  }
+
+  /// The order in which a message gets there: the statement that stores results says the same.
+  private static func rank(_ status: String) -> Int {
+    ["queued": 0, "sent": 1, "delivered": 2, "failed": 3, "read": 4][status] ?? 0
+  }
+
+  // MARK: - Bots
+
+  /// A bot that still speaks after the hand-off is refused.
+  mutating func refusal(ofBot message: Message, _ event: Event, _ at: Timestamp) -> Outcome? {
+    guard message.direction == .outbound, let session = message.session, var conversation = conversation(named: session, event)
+    else { return nil }
+    let isStale = message.ownershipEpoch.map { $0 != conversation.owner.epoch } ?? false
+    let isOver = isStale || conversation.owner.kind == .agent || conversation.handoff != nil
+    guard conversation.status.isLive, isOver else { return nil }
+    return refuse(bot: message.authorID, "message", &conversation, event, at)
+  }
+
+  /// A bot asks for a human. Nil when its conversation is not known.
+  mutating func handOff(_ change: Change, _ event: Event, _ at: Timestamp) -> Outcome? {
+    guard let target = change.target, var conversation = conversation(named: target, event) else { return nil }
+    let isStale = change.ownershipEpoch.map { $0 != conversation.owner.epoch } ?? false
+    guard conversation.status.isLive, !isStale, conversation.owner.kind != .agent, conversation.handoff == nil else {
+      return refuse(bot: nil, "handoff", &conversation, event, at)
+    }
+    let id = ids.next()
+    var handoff = JSONObjectWriter()
+    handoff.member("message_id", id.description)
+    handoff.member("at", at.iso8601)
+    conversation.handoff = handoff.finish()
+    conversation.status = .open
+    conversation.snoozedUntil = nil
+    conversation.waitingSince = conversation.waitingSince ?? at
+    conversation.version += 1
+    emit("conversation.handoff_requested", &conversation, event, at) { $0.member("message_id", id.description) }
+    let key = InTenant(event.tenant, conversation.id)
+    conversations[key] = conversation
+    self.change(key)
+    let note = Message(direction: .internal, authorKind: .bot, customer: [], details: change.details)
+    add(note, to: key, id, event, at)
+    return .stored
+  }
+
+  private mutating func refuse(
+    bot: String?, _ what: String, _ conversation: inout ConversationState, _ event: Event, _ at: Timestamp
+  ) -> Outcome {
+    let epoch = conversation.owner.epoch
+    emit("action.refused", &conversation, event, at) { data in
+      data.member("kind", "bot_" + what)
+      data.member("bot_id", bot)
+      data.member("reason", Refusal.staleEpoch.rawValue)
+      data.member("ownership_epoch", epoch)
+    }
+    let key = InTenant(conversation.tenant, conversation.id)
+    conversations[key] = conversation
+    change(key)
+    return .ignored(reason: "refused_stale_epoch")
+  }
+}

@@ -1,0 +1,68 @@
+import Canonical
+import Engine
+import Postgres
+
+/// The outbox as its writers see it.
+enum OutboxEvents {
+  static let columns = "outbox (shard, tenant_id, event_id, topic, subject, seq, value, dead_letter_id)"
+
+  /// Adds events to the outbox, in the transaction of what they tell of and under the locks of their subjects.
+  ///
+  /// - Parameter source: the worker's kind, `ingest` or `route`.
+  static func insert(
+    _ events: [WriteSet.DomainEvent], source: String, topicPrefix: String, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    try db.copy(events, into: columns, count: 8) { row, event in
+      row.int2(OutboxShard.of(event.subject))
+      row.text(event.tenant)
+      row.uuid(PostgresUUID(event.id))
+      row.text(topicPrefix + event.topic)
+      row.text(event.subject)
+      row.int8(event.seq)
+      row.bytea(event.cloudEvent(source: source).utf8)
+      row.uuid(nil)
+    }
+  }
+}
+
+/// Which publisher an event belongs to.
+enum OutboxShard {
+  /// As many as the rows of `outbox_shard`.
+  static let count: UInt64 = 16
+  /// The shard of a subject, for ever the same: FNV-1a over its UTF-8.
+  static func of(_ subject: String) -> Int16 {
+    let hash = subject.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    // The low bits of FNV-1a are its weak ones.
+    return Int16((hash >> 32) % count)
+  }
+}
+
+extension WriteSet.DomainEvent {
+  /// CloudEvents 1.0 in structured JSON.
+  fileprivate func cloudEvent(source: String) -> JSONText {
+    var event = JSONObjectWriter()
+    event.member("specversion", "1.0")
+    event.member("id", id.description)
+    event.member("source", "/throughline/" + source)
+    event.member("type", type)
+    event.member("subject", subject)
+    event.member("time", at.iso8601)
+    event.member("tenantid", tenant)
+    event.member("traceparent", traceparent)
+    event.member("datacontenttype", "application/json")
+    event.member("data", data)
+    return event.finish()
+  }
+}
+
+extension PostgresConnection {
+  /// Copies rows into `target`, a table of ours with its column list.
+  func copy<Row>(
+    _ rows: [Row], into target: String, count columns: Int, _ write: (inout PostgresEncoder, Row) -> Void
+  ) throws(PostgresFault) {
+    guard !rows.isEmpty else { return }
+    var buffer = CopyRows(columns: columns)
+    for row in rows { buffer.row { write(&$0, row) } }
+    try copy(buffer, into: "throughline." + target)
+  }
+}

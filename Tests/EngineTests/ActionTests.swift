@@ -1,0 +1,243 @@
+import Canonical
+import Testing
+
+@testable import Engine
+
+/// What agents and bots do with a conversation, and what becomes of what is sent.
+@Suite struct ActionTests {
+  private static let signer = TokenSigner(
+    continuation: { tenant, conversation in "token-\(tenant)-\(conversation)" },
+    messageID: { _, _, message, mailbox in ("\(message)@\(mailbox)", ReferenceKey(hash("mail \(message)"))) },
+    replyTo: { _, conversation, mailbox in "plus-\(conversation)-\(mailbox)" })
+
+  private func action(
+    _ kind: Action.Kind, on conversation: ID?, at time: Timestamp, epoch: Int64? = 0, seen: Int64? = nil, text: String? = "done",
+    agent: String = "agent-1", _ change: (inout Action) -> Void = { _ in }
+  ) -> Event {
+    var action = Action(
+      kind: kind, id: "\(kind) \(time.microseconds)", conversation: conversation ?? ID(Bytes16(high: 1, low: 1)), agent: agent)
+    action.ownershipEpoch = epoch
+    action.seenVersion = seen
+    action.text = text
+    change(&action)
+    return Event(
+      tenant: "shop", channel: .desk, account: "desk", key: MessageKey(hash("action \(kind) \(time.microseconds) \(agent)")),
+      sentAt: nil, receivedAt: time, body: .action(action))
+  }
+
+  private func result(_ message: ID, _ status: String, named name: String?, at time: Timestamp) -> Event {
+    Event(
+      tenant: "shop", channel: .whatsapp, account: "page", key: MessageKey(hash("result \(message) \(status)")), sentAt: nil,
+      receivedAt: time,
+      body: .result(
+        SendResult(
+          message: message, externalID: name, names: name.map { [ReferenceKey(hash($0))] } ?? [], status: status, error: nil)))
+  }
+
+  private func refusals(_ store: ModelStore) -> [String] {
+    store.events.filter { $0.type == "action.refused" }.compactMap { event in
+      event.data.string.firstMatch(of: #/"reason":"([a-z_]+)"/#).map { String($0.1) }
+    }
+  }
+
+  private func waiting(_ policy: Policy = Policy()) throws -> (ModelStore, ID) {
+    let store = try ModelStore(message("1", from: [whatsapp("ana")], at: hour(1)), policy: policy)
+    return (store, try #require(store.conversation("1")?.id))
+  }
+
+  @Test func `A reply is a message, an event for the adapter, and the end of the wait`() throws {
+    var (store, conversation) = try waiting()
+    #expect(store.conversation("1")?.waitingSince == hour(1))
+    try store.receive(action(.reply, on: conversation, at: hour(3), text: "It is on its way."))
+    let reply = try #require(store.messages.last)
+    #expect(reply.message.direction == .outbound && reply.message.authorID == "agent-1" && reply.address == "ana")
+    #expect(reply.channel == .whatsapp && reply.account == "page" && reply.deliveryStatus == "queued")
+    let event = try #require(store.events.last)
+    #expect(event.topic == "outbound.whatsapp" && event.seq == 1 && event.subject == conversation.description)
+    #expect(event.data.string.contains(#""to":"ana""#) && event.data.string.contains(#""in_reply_to":"1""#))
+    let state = try #require(store.conversation("1"))
+    #expect(state.status == .pending && state.waitingSince == nil && state.firstResponseAt == hour(3))
+    try store.receive(action(.reply, on: conversation, at: hour(4)))
+    #expect(store.events.last?.seq == 2)
+  }
+
+  @Test func `A result gives the reply its provider's name: the echo is known, and an answer finds the thread`() throws {
+    var (store, conversation) = try waiting()
+    try store.receive(action(.reply, on: conversation, at: hour(2)))
+    let reply = try #require(store.messages.last?.id)
+    try store.receive(result(reply, "sent", named: "wamid", at: hour(2.1)))
+    var echo = echo("wamid", to: [whatsapp("ana")], at: hour(2))
+    echo.key = MessageKey(hash("wamid"))
+    try store.receive(echo)
+    #expect(store.outcomes.last == [.duplicate])
+    store.set(.resolved, conversation, at: hour(3))
+    try store.receive(message("2", from: [whatsapp("ana")], at: hour(500), to: ["wamid"]))
+    #expect(store.isLinked("2", to: "1", "reference_not_live") || store.conversation("2")?.id == conversation)
+    #expect(store.deliveries[InTenant("shop", reply)]?.externalID == "wamid")
+  }
+
+  @Test(arguments: [true, false])
+  func `An echo that comes before its result is the same message`(_ together: Bool) throws {
+    var (store, conversation) = try waiting()
+    try store.receive(action(.reply, on: conversation, at: hour(2)))
+    let reply = try #require(store.messages.last?.id)
+    var echo = echo("wamid", to: [whatsapp("ana")], at: hour(2))
+    echo.key = MessageKey(hash("wamid"))
+    let sent = result(reply, "sent", named: "wamid", at: hour(2.1))
+    if together {
+      try store.commit([record([.event(echo)]), record([.event(sent)])])
+    } else {
+      try store.receive(echo, sent)
+    }
+    let shown = store.messages.filter { $0.message.direction == .outbound && $0.deletedAt == nil }
+    #expect(shown.map(\.id) == [reply])
+  }
+
+  @Test func `An action with an old epoch, or by an agent who does not own it, is refused with an event`() throws {
+    var (store, conversation) = try waiting()
+    store.own(conversation, .init(kind: .agent, id: "agent-2", epoch: 4))
+    try store.receive(
+      action(.reply, on: conversation, at: hour(2), epoch: 3), action(.reply, on: conversation, at: hour(3), epoch: 4),
+      action(.resolve, on: conversation, at: hour(4), epoch: 4))
+    #expect(refusals(store) == ["stale_epoch", "not_owner", "not_owner"])
+    #expect(store.messages.count == 1 && store.conversation("1")?.status == .open)
+    #expect(store.outcomes.last == [.ignored(reason: "refused_not_owner")])
+    try store.receive(action(.resolve, on: conversation, at: hour(5), epoch: 4, agent: "agent-2"))
+    #expect(store.conversation("1")?.status == .resolved)
+  }
+
+  @Test func `Who has not seen the customer's last message may neither resolve nor snooze`() throws {
+    var (store, conversation) = try waiting()
+    let seen = try #require(store.conversation("1")?.version)
+    try store.receive(message("2", from: [whatsapp("ana")], at: hour(2)))
+    try store.receive(
+      action(.resolve, on: conversation, at: hour(3), seen: seen),
+      action(.snooze, on: conversation, at: hour(4), seen: seen) { $0.until = hour(9) })
+    #expect(refusals(store) == ["not_seen", "not_seen"])
+    // A note changes the version, and is no message of the customer's.
+    let now = try #require(store.conversation("1")?.version)
+    try store.receive(action(.note, on: conversation, at: hour(5)))
+    try store.receive(action(.snooze, on: conversation, at: hour(6), seen: now) { $0.until = hour(9) })
+    #expect(store.conversation("1")?.status == .snoozed && store.conversation("1")?.snoozedUntil == hour(9))
+    try store.receive(message("3", from: [whatsapp("ana")], at: hour(7)))
+    #expect(store.conversation("1")?.status == .open && store.conversation("1")?.snoozedUntil == nil)
+  }
+
+  @Test func `Resolve, reopen and priority do what they say, once`() throws {
+    var (store, conversation) = try waiting()
+    try store.receive(
+      action(.reopen, on: conversation, at: hour(2)), action(.resolve, on: conversation, at: hour(3)),
+      action(.reopen, on: conversation, at: hour(4)), action(.priority, on: conversation, at: hour(5)) { $0.priority = 5 })
+    #expect(refusals(store) == ["is_live"])
+    #expect(store.conversation("1")?.status == .open && store.conversation("1")?.priority == 5)
+    try store.receive(action(.resolve, on: conversation, at: hour(6)))
+    try store.receive(message("2", from: [whatsapp("ana")], at: hour(2_000)))
+    try store.receive(action(.reopen, on: conversation, at: hour(2_001)))
+    #expect(refusals(store) == ["is_live", "other_is_live"])
+  }
+
+  @Test func `A channel that the customer never wrote on, and a conversation that is not there`() throws {
+    var (store, conversation) = try waiting()
+    try store.receive(action(.reply, on: conversation, at: hour(2)) { $0.channel = .email })
+    #expect(refusals(store) == ["no_route"])
+    try store.receive(action(.note, on: nil, at: hour(3)))
+    #expect(store.outcomes.last == [.deadLetter(.unknownTarget)])
+    try store.receive(result(ID(Bytes16(high: 2, low: 2)), "sent", named: nil, at: hour(4)))
+    #expect(store.deadLetters.map(\.rejection.detail) == ["conversation_id", "message_id"])
+  }
+
+  @Test func `An invitation carries a signed link, and whoever comes with it is the same customer in the same thread`() throws {
+    var policy = Policy()
+    var (store, conversation) = try waiting()
+    try store.receive(action(.invite, on: conversation, at: hour(2)) { $0.channel = .chat })
+    #expect(refusals(store) == ["no_tokens"])
+    policy.tokens = Self.signer
+    store.policy = policy
+    try store.receive(action(.invite, on: conversation, at: hour(3)) { $0.channel = .chat })
+    let sent = try #require(store.events.last)
+    #expect(sent.topic == "outbound.whatsapp" && sent.data.string.contains(#""token":"token-shop-\#(conversation)""#))
+    #expect(store.messages.last?.message.details.string.contains("token-") == false)
+
+    var chat = message("2", from: [cookie("new"), email("friend@x.org")], at: hour(4), on: .chat, account: "widget")
+    guard case .message(var body) = chat.body else { return }
+    body.continuation = conversation
+    chat.body = .message(body)
+    try store.receive(chat)
+    #expect(store.conversation("2")?.id == conversation && store.customer("2") == store.customer("1"))
+    #expect(store.owner(cookie("new")) == store.customer("1"))
+    // Whoever was handed the link does not become the owner of what it leads to.
+    #expect(store.owner(email("friend@x.org")) == nil)
+    try store.receive(message("3", from: [cookie("new")], at: hour(5), on: .chat, account: "widget"))
+    #expect(store.conversation("3")?.id == conversation)
+  }
+
+  @Test func `An agent who identifies a customer joins what was a claim to whom the business knows`() throws {
+    var store = try ModelStore(
+      contact("crm", [number("k1"), email("ana@x.org", .a3)], at: hour(1)),
+      message("mail", from: [email("ana@x.org")], at: hour(2), on: .email, account: "desk@shop.example"),
+      message("form", from: [email("ana@x.org", .a0)], at: hour(3), on: .form, account: "es"))
+    #expect(store.customer("form") != store.customer("mail"))
+    let conversation = try #require(store.conversation("form")?.id)
+    try store.receive(action(.identify, on: conversation, at: hour(4), epoch: nil) { $0.identifiers = [number("k1")] })
+    #expect(store.customer("form") == store.customer("mail") && store.conversation("form")?.id == store.conversation("mail")?.id)
+    #expect(store.merges.map(\.merge.rule) == ["agent_identify"] && store.merges.first?.merge.agent == "agent-1")
+    // The claim leads nobody there: the next one who types it is somebody else.
+    try store.receive(message("again", from: [email("ana@x.org", .a0)], at: hour(5), on: .form, account: "es"))
+    #expect(store.customer("again") != store.customer("mail"))
+  }
+
+  @Test func `A bot that still speaks after the hand-off is refused`() throws {
+    func bot(_ id: String, epoch: Int64?, at time: Timestamp) -> Event {
+      var event = message(
+        id, from: [cookie("c")], at: time, on: .chat, account: "widget", session: "s", direction: .outbound, author: .bot)
+      guard case .message(var body) = event.body else { return event }
+      body.ownershipEpoch = epoch
+      event.body = .message(body)
+      return event
+    }
+    func handoff(_ id: String, at time: Timestamp) -> Event {
+      var event = change(id, Change.handoff, of: "s", at: time)
+      guard case .change(var body) = event.body else { return event }
+      body.details = JSONText(utf8: Array(#"{"intent":"refund"}"#.utf8))
+      event.body = .change(body)
+      return event
+    }
+    var store = try ModelStore(
+      message("1", from: [cookie("c")], at: hour(1), on: .chat, account: "widget", session: "s"),
+      bot("2", epoch: nil, at: hour(2)),
+      handoff("h1", at: hour(3)), bot("3", epoch: 0, at: hour(4)), handoff("h2", at: hour(5)))
+    #expect(store.row("2") != nil && store.row("3") == nil)
+    #expect(refusals(store) == ["stale_epoch", "stale_epoch"])
+    #expect(store.conversation("1")?.handoff != nil && store.conversation("1")?.status == .open)
+    #expect(store.messages.contains { $0.message.details.string.contains("refund") && $0.message.direction == .internal })
+    // What hangs on a session that nobody knows waits.
+    try store.receive(change("h3", Change.handoff, of: "unknown", at: hour(6)))
+    #expect(store.outcomes.last == [.parked])
+  }
+
+  @Test func `Step 6: a reference number or an equal subject opens what is over, for the same customer and not for long`() throws
+  {
+    func mail(_ id: String, _ subject: String, from sender: String = "ana@x.org", at time: Timestamp) -> Event {
+      var event = message(id, from: [email(sender)], at: time, on: .email, account: "desk@shop.example")
+      guard case .message(var body) = event.body else { return event }
+      body.subject = subject
+      event.body = .message(body)
+      return event
+    }
+    var policy = Policy()
+    policy.otherReopenWindow = .seconds(30 * 86_400)
+    var store = try ModelStore(mail("1", "Broken lamp", at: day(1)), policy: policy)
+    store.set(.resolved, try #require(store.conversation("1")?.id), at: day(2))
+    // A conversation in between, so that the last one is another.
+    try store.receive(mail("2", "Invoice", at: day(2.5)))
+    #expect(store.conversation("2")?.id == store.conversation("1")?.id, "within the reopen window it is the same conversation")
+    store.set(.resolved, try #require(store.conversation("1")?.id), at: day(3))
+    try store.receive(mail("3", "Other", from: "bob@x.org", at: day(4)))
+    try store.receive(mail("4", "AW: Re: Broken LAMP ", from: "bob@x.org", at: day(5)))
+    #expect(store.conversation("4")?.id == store.conversation("3")?.id, "another customer's subject says nothing")
+    #expect(Subject.reference(in: "Re: [#TL-1042] Broken lamp") == "TL-1042")
+    #expect(Subject.reference(in: "[#TL-] [#TL-x] #TL-1") == nil)
+    #expect(Subject.base("Re: AW: [#TL-1042] Broken lamp") == "broken lamp")
+    #expect(Subject.base("Re: ") == nil)
+  }
+}
