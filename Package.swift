@@ -8,6 +8,9 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
   targets: [
     // C libraries: module maps and thin shims, no decisions.
@@ -43,13 +46,22 @@ let package = Package(
       name: "Workers",
       dependencies: [
         "Canonical", "Engine", "Store", "Channels", "Kafka", "Postgres",
-        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "CoreMetrics", package: "swift-metrics"),
+        .product(name: "Yams", package: "Yams"),
       ]),
-    .target(name: "Operations", dependencies: [.product(name: "Logging", package: "swift-log")]),
+    .target(
+      name: "Operations",
+      dependencies: [
+        .product(name: "Logging", package: "swift-log"), .product(name: "CoreMetrics", package: "swift-metrics"),
+        .product(name: "Yams", package: "Yams"), .product(name: "FlyingFox", package: "FlyingFox"),
+      ]),
+    .target(
+      name: "Demo",
+      dependencies: ["Canonical", "Kafka", "Store", "Postgres", .product(name: "Logging", package: "swift-log")]),
     .executableTarget(
       name: "throughline",
       dependencies: [
-        "Workers", "Store", "Channels", "Kafka", "Postgres", "Canonical", "Operations",
+        "Workers", "Demo", "Store", "Channels", "Kafka", "Postgres", "Canonical", "Operations",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -66,6 +78,18 @@ let package = Package(
       dependencies: [
         "throughline", "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "Operations", "TestSupport",
       ]),
+    .testTarget(
+      name: "OperationsTests",
+      dependencies: [
+        "Operations", .product(name: "Logging", package: "swift-log"), .product(name: "CoreMetrics", package: "swift-metrics"),
+      ]),
+    .testTarget(
+      name: "RouteTests",
+      dependencies: [
+        "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .testTarget(name: "DemoTests", dependencies: ["Demo", "Channels", "Canonical", "Workers"]),
     .testTarget(name: "TidyTests"),
   ],
   swiftLanguageModes: [.v6],

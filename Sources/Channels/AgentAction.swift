@@ -23,6 +23,7 @@ enum AgentAction {
       action.ownershipEpoch = try payload.integer("ownership_epoch")
       action.seenVersion = try payload.integer("seen_version")
       action.text = try payload.text("text")
+      guard (action.text?.utf8.count ?? 0) <= delivery.limits.replyBytes else { throw Rejection(.tooLarge, "text") }
       action.attachments = try attachments(payload["attachments"], limit: delivery.limits.attachments + 1)
       action.channel = try channel(payload)
       action.until = payload["until"].time
@@ -50,7 +51,8 @@ enum AgentAction {
     case .snooze: action.until == nil ? "until" : nil
     case .priority: action.priority == nil ? "priority" : nil
     case .identify: action.identifiers.isEmpty ? "identifiers" : nil
-    case .invite: action.channel == nil ? "channel" : nil
+    // Where customers write; nobody can be invited into our own data.
+    case .invite: action.channel.map { [.crm, .desk].contains($0) } ?? true ? "channel" : nil
     case .transfer: (action.toQueue == nil) == (action.toAgent == nil) ? "to_queue or to_agent" : nil
     case .resolve, .reopen, .accept, .decline, .take, .release: nil
     }

@@ -292,3 +292,7 @@ extension ThreadPlanner {
     return .ignored(reason: "refused_stale_epoch")
   }
 }
+
+extension Message {
+  var isFromCustomer: Bool { direction == .inbound && authorKind == .customer }
+}

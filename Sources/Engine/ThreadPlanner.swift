@@ -284,7 +284,10 @@ public struct ThreadPlanner: Sendable {
     // What comes late opens it again as well: nobody has seen it.
     let isLate = candidate.wasLive(at: orderedAt)
     if candidate.status == .resolved, isLate || orderedAt.duration(since: resolvedAt) <= policy.reopenWindow(event.channel) {
-      if isFromCustomer { reopen(InTenant(lane.tenant, candidate.id), lane) }
+      if isFromCustomer {
+        reopen(InTenant(lane.tenant, candidate.id), lane)
+        reopened.insert(InTenant(lane.tenant, candidate.id))
+      }
       return (candidate.id, links)
     }
     return (open(lane, event, message, orderedAt, previous: candidate.id), links)
@@ -338,7 +341,6 @@ public struct ThreadPlanner: Sendable {
     conversation.status = .open
     conversation.resolvedAt = nil
     conversations[key] = conversation
-    reopened.insert(key)
     live[lane] = key.value
     ended[lane]?.remove(key.value)
   }
@@ -487,10 +489,6 @@ public struct ThreadPlanner: Sendable {
     details.member("element", unknown.details)
     return details.finish()
   }
-}
-
-extension Message {
-  var isFromCustomer: Bool { direction == .inbound && authorKind == .customer }
 }
 
 extension ConversationState {

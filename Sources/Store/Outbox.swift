@@ -86,6 +86,12 @@ public struct Outbox: Sendable {
       headers: headers)
   }
 
+  /// How long the oldest event waits to be published, whoever publishes it.
+  public func oldestAgeSeconds(on db: isolated PostgresConnection) throws(PostgresFault) -> Double {
+    let result = try db.query(Queries.named("outbox_age"))
+    return Double(bitPattern: UInt64(bitPattern: result.int8(0, 0)))
+  }
+
   /// After the broker acknowledged them.
   public func delete(_ records: [OutboxRecord], on db: isolated PostgresConnection) throws(PostgresFault) {
     guard !records.isEmpty else { return }

@@ -15,15 +15,20 @@ final class BatchWriter: Sendable {
   private let db: PostgresConnection
   private let pipeline: IngestPipeline
   private let logger: Logger
+  private let signals: WorkerSignals
   private let clock: @Sendable () -> Timestamp
   private let isAbandoned = Mutex(false)
   /// The connection that the claim rows name.
   private let adopted = Mutex(0)
 
-  init(db: PostgresConnection, pipeline: IngestPipeline, logger: Logger, clock: @escaping @Sendable () -> Timestamp) {
+  init(
+    db: PostgresConnection, pipeline: IngestPipeline, logger: Logger, signals: WorkerSignals = .init(),
+    clock: @escaping @Sendable () -> Timestamp
+  ) {
     self.db = db
     self.pipeline = pipeline
     self.logger = logger
+    self.signals = signals
     self.clock = clock
   }
 
@@ -106,6 +111,7 @@ final class BatchWriter: Sendable {
         let commit = try await self.commit(slice, under: claims)
         slices.replaceSubrange(0..<1, with: commit.rest.isEmpty ? [] : [commit.rest])
         (attempt, races) = (0, 0)
+        signals.isReady(.database, true)
         for claim in commit.advanced { advanced[claim.key] = claim }
         for claim in commit.fenced { fenced[claim.key] = claim }
         outcomes += commit.outcomes
@@ -117,6 +123,7 @@ final class BatchWriter: Sendable {
             "event.action": "batch_retry", "error.type": "\(error.sqlState)", "records": "\(slice.count)",
             "attempt": "\(attempt)",
           ])
+        failed(error)
         if isAbandoned.withLock({ $0 }) { return (.abandoned, outcomes) }
         switch error.disposition {
         case .stop: throw error
@@ -221,10 +228,18 @@ final class BatchWriter: Sendable {
         logger.warning(
           "\(what) waits for the database: \(error)",
           metadata: ["event.action": "\(what)_retry", "error.type": "\(error.sqlState)", "attempt": "\(attempt)"])
+        failed(error)
         if isAbandoned.withLock({ $0 }) { return nil }
         try await pause(attempt)
       }
     }
+  }
+
+  private func failed(_ fault: PostgresFault) {
+    WorkerMetrics.retried(fault.sqlState)
+    signals.progressed()
+    if fault.disposition == .reconnect || fault.disposition == .backOff { signals.isReady(.database, false) }
+    signals.status("database: SQLSTATE \(fault.sqlState), trying again")
   }
 
   private func pause(_ attempt: Int) async throws(PostgresFault) {

@@ -76,6 +76,9 @@ public struct IngestMachine: Sendable {
   /// How many ticks the batch in flight has taken.
   private var writingTicks = 0
 
+  /// A write takes longer than it should: what is polled meanwhile is no progress.
+  var isWriteStuck: Bool { writingTicks >= Self.stuckTicks }
+
   /// After so many ticks a write counts as stuck: the partitions are paused, and polling goes on to keep the membership.
   static let stuckTicks = 4
   /// How many ticks a stopping worker waits for its last batch.

@@ -29,6 +29,7 @@ public final class IngestWorker: Sendable {
     public var tokenKey: TokenKey?
     /// Called when the group has given this worker its partitions and it begins to read; once per assignment.
     public var onAssigned: @Sendable () -> Void = {}
+    public var signals = WorkerSignals()
 
     public init(consumerGroup: String, topicPrefix: String, instance: String) {
       self.consumerGroup = consumerGroup
@@ -62,14 +63,17 @@ public final class IngestWorker: Sendable {
 
   /// Runs until `stop`, or until a fault that no retry cures.
   public func run() async throws {
-    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-ingest", settings: Self.sessionSettings)
-    guard try await waitForSchema(db) else { return }
+    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-ingest", settings: WorkerParts.sessionSettings)
+    guard
+      try await WorkerParts.waitForSchema(
+        db, signals: settings.signals, logger: logger, isStopping: { isStopping.withLock { $0 } })
+    else { return }
     let consumer = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
     let claims = OffsetClaims(group: settings.consumerGroup, owner: settings.instance)
     var policy = settings.policy
     policy.tokens = settings.tokenKey.map(TokenSigner.init)
     let pipeline = IngestPipeline(claims: claims, policy: policy, topicPrefix: settings.topicPrefix)
-    let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, clock: Self.now)
+    let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, signals: settings.signals, clock: Self.now)
     let (polls, pollMailbox) = AsyncStream<Bool>.makeStream()
     let (commands, commandMailbox) = AsyncStream<Command>.makeStream()
 
@@ -79,13 +83,17 @@ public final class IngestWorker: Sendable {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await self.poll(polls, consumer) }
         group.addTask { try await self.obey(commands, writer) }
-        group.addTask { try await self.publish() }
+        group.addTask { [self] in
+          try await WorkerParts.publish(
+            kafka, databaseURL: databaseURL, owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds, logger: logger)
+        }
         group.addTask {
           while true {
             try await Task.sleep(for: .milliseconds(250))
             self.mailbox.yield(.tick)
           }
         }
+        group.addTask { try await self.observe(consumer) }
         group.addTask {
           defer {
             pollMailbox.finish()
@@ -104,9 +112,6 @@ public final class IngestWorker: Sendable {
     await consumer.close()
     logger.info("ingest stopped", metadata: ["event.action": "stopped"])
   }
-
-  /// No statement of ours waits for ever for somebody who stands still with a lock in its hand.
-  private static let sessionSettings = Queries.settings + ["statement_timeout = '30s'"]
 
   private enum Command: Sendable {
     case claim([TopicAndPartition])
@@ -133,6 +138,8 @@ public final class IngestWorker: Sendable {
         case .assign(let claims):
           try await consumer.assign(try await starts(claims, consumer))
           logger.info("partitions assigned", metadata: ["event.action": "assigned", "partitions": "\(claims.count)"])
+          WorkerMetrics.rebalanced()
+          settings.signals.isReady(.group, true)
           settings.onAssigned()
         case .seek(let claims):
           for claim in claims { try await seek(claim, consumer) }
@@ -141,7 +148,9 @@ public final class IngestWorker: Sendable {
         case .stepOver(let claim, let offset): commands.yield(.stepOver(claim, offset: offset))
         case .abandon: writer.abandon()
         case .release(let claims): await writer.release(claims)
-        case .unassign: try await consumer.unassign()
+        case .unassign:
+          settings.signals.isReady(.group, false)
+          try await consumer.unassign()
         case .pause:
           logger.warning("database is slow or away: partitions paused", metadata: ["event.action": "paused"])
           try await consumer.pause(consumer.assignment)
@@ -154,7 +163,23 @@ public final class IngestWorker: Sendable {
         }
       }
       guard let event = await incoming.next() else { return }
+      // Polls go on while a write is stuck: they are no progress then.
+      switch event {
+      case .tick: break
+      case .polled where machine.isWriteStuck: break
+      default: settings.signals.progressed()
+      }
       actions = machine.handle(event)
+    }
+  }
+
+  /// How far behind it is, for operators.
+  private func observe(_ consumer: KafkaConsumer) async throws {
+    while true {
+      try await Task.sleep(for: .seconds(2))
+      let lag = (try? await consumer.lag())?.values.reduce(0, +) ?? 0
+      WorkerMetrics.lag(lag)
+      settings.signals.status("\(await consumer.assignment.count) partitions, lag \(lag)")
     }
   }
 
@@ -240,45 +265,17 @@ public final class IngestWorker: Sendable {
       case .write(let records, let claims):
         let started = ContinuousClock.now
         let (written, outcomes) = try await writer.write(records, under: claims)
-        log(outcomes, records.count, ContinuousClock.now - started)
-        if case .committed(_, let fenced) = written { fenced.forEach(logFence) }
+        let duration = ContinuousClock.now - started
+        log(outcomes, records.count, duration)
+        if case .committed(_, let fenced) = written {
+          fenced.forEach(logFence)
+          WorkerMetrics.committed(
+            outcomes, fenced: fenced.count, duration: duration, oldest: records.compactMap(\.record.timestamp).min(),
+            now: Self.now())
+        }
         mailbox.yield(.written(written))
       }
     }
-  }
-
-  private func publish() async throws {
-    let producer = try KafkaProducer(configuration: kafka)
-    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: Self.sessionSettings)
-    let outbox = Outbox(owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds)
-    do {
-      try await OutboxPublisher(outbox: outbox, db: db, producer: producer, logger: logger).run()
-    } catch {
-      await producer.close()
-      throw error
-    }
-    await producer.close()
-  }
-
-  /// A worker that starts before its database, or before `migrate`, waits for them. False when it is told to stop instead.
-  private func waitForSchema(_ db: PostgresConnection) async throws -> Bool {
-    var attempt = 0
-    while !isStopping.withLock({ $0 }) {
-      do throws(Migrations.Fault) {
-        try await db.perform({ db throws(Migrations.Fault) in try Migrations.verify(on: db) }, mapping: { .postgres($0) })
-      } catch {
-        if case .postgres(let fault) = error, fault.disposition == .stop { throw error }
-        if case .changed = error { throw error }
-        if case .newer = error { throw error }
-        attempt += 1
-        logger.warning(
-          "waiting for the database: \(error)", metadata: ["event.action": "waiting", "error.type": "\(error.label)"])
-        try await Task.sleep(for: Backoff.fullJitter(attempt, first: 50, limit: 5_000))
-        continue
-      }
-      return true
-    }
-    return false
   }
 
   // MARK: - Logs
@@ -350,15 +347,4 @@ extension Record {
 
 extension Duration {
   var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
-}
-
-extension Migrations.Fault {
-  var label: String {
-    switch self {
-    case .postgres(let fault): fault.sqlState
-    case .changed: "schema_changed"
-    case .newer: "schema_newer"
-    case .missing: "schema_missing"
-    }
-  }
 }

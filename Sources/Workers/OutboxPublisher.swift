@@ -45,6 +45,8 @@ public struct OutboxPublisher: Sendable {
           // Renewed at a third of the lease, so that one slow round does not lose it.
           renewAt = .now + .seconds(outbox.leaseSeconds / 3)
           shards = try await db.perform { [outbox] db throws(PostgresFault) in try outbox.lease(on: db) }
+          WorkerMetrics.outboxAge(
+            try await db.perform { [outbox] db throws(PostgresFault) in try outbox.oldestAgeSeconds(on: db) })
         }
         if ContinuousClock.now >= sweepAt {
           sweepAt = .now + .seconds(3_600)

@@ -1,7 +1,10 @@
 import ArgumentParser
 import Channels
+import Demo
+import Engine
 import Foundation
 import Kafka
+import Logging
 import Operations
 import Postgres
 import UnixSignals
@@ -9,45 +12,112 @@ import Workers
 
 struct Dev: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Everything on this machine: a broker, a throwaway PostgreSQL and an ingest worker, gone when it ends.",
+    abstract: "Everything on this machine: a broker, a throwaway PostgreSQL and both workers, gone when it ends.",
     discussion: "Writes the settings to .throughline/dev.env for other commands.")
 
   @Option(help: "Partitions of each topic.") var partitions = 3
+  @Flag(help: "Plays a sample day: six scenes, and several hundred other customers. Logs go to .throughline/demo.log.") var demo =
+    false
+  @Flag(help: "With --demo: ends with the day, with exit code 1 when a scene is not as it must be.") var once = false
 
   func run() async throws {
-    let instance = instanceName()
-    let logger = makeLogger("dev", level: .info, service: "throughline-dev", instance: instance, to: 2)
+    try FileManager.default.createDirectory(atPath: Self.folder, withIntermediateDirectories: true)
+    let log = demo ? open(Self.demoLog, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644) : 2
+    let surroundings = Surroundings(service: "throughline-dev", level: .info, to: log >= 0 ? log : 2)
     // Before anything is started that a signal would have to stop.
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     let server = try await ThrowawayServer()
-    let broker = try EmbeddedBroker(logger: logger)
-    let topics = Formats.topics + ["conversation.events"] + Formats.topics.map { "dlq." + $0 }
-    for topic in topics { try await broker.createTopic(topic, partitions: partitions) }
+    let broker = try EmbeddedBroker(logger: surroundings.logger)
+    let read = Set(Formats.topics + Formats.routeTopics)
+    for topic in read.union(read.map { "dlq." + $0 }).union(SampleDay.topics).sorted() {
+      try await broker.createTopic(topic, partitions: partitions)
+    }
     _ = try await migrate(server.url)
-
     let environment = [
       "THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrapServers, "THROUGHLINE_DATABASE_URL": server.url,
+      "THROUGHLINE_TOKEN_SECRET": "dev-" + (0..<4).map { _ in String(UInt64.random(in: 0 ... .max), radix: 36) }.joined(),
     ]
     defer { try? FileManager.default.removeItem(atPath: Self.settingsFile) }
-    // Only now does a record find somebody who reads it.
-    let worker = IngestWorker(try Operations.Configuration(environment: environment), instance: instance, logger: logger) {
-      do {
-        try Self.write(environment)
-        FileHandle.standardOutput.write(Data(Self.greeting(environment).utf8))
-      } catch {
-        logger.error(
-          "can not write \(Self.settingsFile)", metadata: ["event.action": "settings_not_written", "error.type": "\(error)"])
-      }
-    }
-    try await worker.run(until: signals, logger: logger)
+    let isGood = try await run(surroundings, environment, until: signals)
     await server.stop()
     await broker.close()
+    if !isGood { throw ExitCode.failure }
   }
 
-  private static let settingsFile = ".throughline/dev.env"
+  /// Runs the workers and whatever else there is to see; false when a scene is not as it must be.
+  private func run(
+    _ surroundings: Surroundings, _ environment: [String: String], until signals: UnixSignalsSequence
+  ) async throws -> Bool {
+    let configuration = try Operations.Configuration(environment: environment)
+    let kafka = KafkaConfiguration(configuration, surroundings)
+    let (ready, isReady) = AsyncStream<Void>.makeStream()
+    let workers: [any Worker] = [
+      IngestWorker(configuration, surroundings) { isReady.yield() },
+      RouteWorker(
+        configuration, policy: demo ? try RoutingPolicyFile.parse(SampleDay.routingPolicy) : RoutingPolicy(), surroundings
+      ) { isReady.yield() },
+    ]
+    return try await withThrowingTaskGroup(of: Ended.self) { group in
+      group.addTask {
+        for await _ in signals { break }
+        try await surroundings.stop(workers)
+        return .other
+      }
+      group.addTask {
+        try await withThrowingTaskGroup(of: Void.self) { running in
+          for worker in workers { running.addTask { try await worker.run() } }
+          try await running.waitForAll()
+        }
+        return .workers
+      }
+      group.addTask {
+        // Only when both read does a record find somebody.
+        var readers = ready.makeAsyncIterator()
+        for _ in workers { await readers.next() }
+        try Self.write(environment)
+        guard demo else {
+          Self.print(Self.greeting(environment))
+          try await DeskStaff(kafka: kafka, topicPrefix: "", logger: surroundings.logger).keepOnline()
+          return .other
+        }
+        let isGood = try await play(kafka, configuration.databaseURL, surroundings.logger)
+        if once { for worker in workers { worker.stop() } }
+        return .day(isGood: isGood)
+      }
+      defer { group.cancelAll() }
+      var isGood = true
+      while let ended = try await group.next() {
+        switch ended {
+        case .workers: return isGood
+        case .day(let wasGood): isGood = wasGood
+        case .other: continue
+        }
+      }
+      return isGood
+    }
+  }
+
+  private enum Ended: Sendable {
+    case workers
+    case day(isGood: Bool)
+    case other
+  }
+
+  private func play(_ kafka: KafkaConfiguration, _ databaseURL: String, _ logger: Logger) async throws -> Bool {
+    let day = SampleDay(
+      kafka: kafka, databaseURL: databaseURL, logger: logger, isTerminal: isatty(1) == 1, output: { Self.print($0) })
+    let results = try await day.run()
+    day.report(results)
+    return results.allSatisfy(\.isAsItMustBe)
+  }
+
+  private static func print(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+
+  private static let folder = ".throughline"
+  private static let demoLog = folder + "/demo.log"
+  private static let settingsFile = folder + "/dev.env"
 
   private static func write(_ environment: [String: String]) throws {
-    try FileManager.default.createDirectory(atPath: ".throughline", withIntermediateDirectories: true)
     let settings = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
     try settings.write(toFile: settingsFile, atomically: true, encoding: .utf8)
   }

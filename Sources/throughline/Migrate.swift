@@ -9,11 +9,10 @@ struct Migrate: AsyncParsableCommand {
     abstract: "Bring the database's schema up to date (THROUGHLINE_DATABASE_URL).",
     discussion: "Safe at any time, by any number of processes at once.")
 
+  @OptionGroup var options: SettingsOptions
+
   func run() async throws {
-    guard let url = ProcessInfo.processInfo.environment["THROUGHLINE_DATABASE_URL"], !url.isEmpty else {
-      FileHandle.standardError.write(Data("throughline: THROUGHLINE_DATABASE_URL is not set\n".utf8))
-      throw ExitCode(78)
-    }
+    let url = try options.configuration(requiring: [.databaseURL]).databaseURL
     let applied = try await migrate(url)
     print(applied.isEmpty ? "up to date" : applied.map { "applied \($0)" }.joined(separator: "\n"))
   }

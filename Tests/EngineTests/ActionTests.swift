@@ -136,6 +136,16 @@ import Testing
     #expect(refusals(store) == ["is_live", "other_is_live"])
   }
 
+  @Test func `A conversation that an agent opens again is opened once, whatever follows in the batch`() throws {
+    var (store, conversation) = try waiting()
+    try store.receive(action(.resolve, on: conversation, at: hour(2)))
+    try store.commit([
+      record([.event(action(.reopen, on: conversation, at: hour(3)))]),
+      record([.event(action(.note, on: conversation, at: hour(4)))]),
+    ])
+    #expect(store.events.count { $0.type == "conversation.reopened" } == 1)
+  }
+
   @Test func `A channel that the customer never wrote on, and a conversation that is not there`() throws {
     var (store, conversation) = try waiting()
     try store.receive(action(.reply, on: conversation, at: hour(2)) { $0.channel = .email })

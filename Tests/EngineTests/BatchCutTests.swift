@@ -79,9 +79,13 @@ import Testing
 
     for customer in store.customers.values {
       guard let root = customer.mergedInto else { continue }
-      if store.customers[InTenant(customer.tenant, root)]?.mergedInto != nil { return "a merged customer does not point at the root" }
+      if store.customers[InTenant(customer.tenant, root)]?.mergedInto != nil {
+        return "a merged customer does not point at the root"
+      }
       if store.identities.contains(where: { $0.value.customer == customer.id }) { return "a merged customer has an identity" }
-      if store.conversations.values.contains(where: { $0.customer == customer.id }) { return "a merged customer has a conversation" }
+      if store.conversations.values.contains(where: { $0.customer == customer.id }) {
+        return "a merged customer has a conversation"
+      }
     }
     for conversation in store.conversations.values {
       guard let root = conversation.mergedInto else { continue }

@@ -120,6 +120,8 @@ extension ModelStore {
 
   /// The types and numbers of the events about the message's conversation, as they were emitted.
   func events(about message: String) -> [String] {
-    events.filter { $0.subject == row(message)?.conversation.description }.map { "\($0.seq) " + $0.type.dropFirst("conversation.".count) }
+    events.filter { $0.subject == row(message)?.conversation.description }.map {
+      "\($0.seq) " + $0.type.dropFirst("conversation.".count)
+    }
   }
 }

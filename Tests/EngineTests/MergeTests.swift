@@ -18,6 +18,8 @@ import Testing
     #expect(moved.originCustomer != nil && moved.originConversation != nil)
     #expect(store.merges.map(\.merge.rule) == ["record_evidence"])
     #expect(store.merges.first?.conversations.count == 1)
+    let evidence = try #require(store.merges.first?.merge.evidence.string)
+    #expect(evidence.matches(of: #/"kind":"(whatsapp|phone)","stated":"A2","stored":"A2"/#).count == 2)
     #expect(store.suggestions.isEmpty)
   }
 

@@ -58,7 +58,9 @@ struct Snapshot: Equatable, CustomStringConvertible {
         ])
     }
     for (key, stored) in store.conversations {
-      let events = store.events.filter { $0.subject == key.value.description }.map { "\($0.seq):" + $0.type.dropFirst("conversation.".count) }
+      let events = store.events.filter { $0.subject == key.value.description }.map {
+        "\($0.seq):" + $0.type.dropFirst("conversation.".count)
+      }
       add(
         key.tenant, "conversation",
         [

@@ -8,7 +8,8 @@ import Testing
 @Suite struct QueryTests {
   /// The tables that grow, and that a batch looks things up in: one scan per row of a batch is one too many.
   private static let tables: Set<Substring> = [
-    "channel_account", "conversation", "customer", "identity", "message_key", "message_ref", "outbox",
+    "agent", "agent_channel", "agent_skill", "assignment", "channel_account", "conversation", "conversation_segment", "customer",
+    "identity", "message_key", "message_ref", "organization", "outbox",
   ]
 
   @Test func `every statement prepares`() async throws {

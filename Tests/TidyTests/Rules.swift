@@ -15,11 +15,16 @@ enum Rules {
     "Engine": ["Canonical"],
     "Store": ["Engine", "Canonical", "Postgres", "CSchemas", "FoundationEssentials", "Logging"],
     "Workers": [
-      "Canonical", "Engine", "Store", "Channels", "Kafka", "Postgres", "Logging", "Glibc", "Synchronization",
+      "Canonical", "Engine", "Store", "Channels", "Kafka", "Postgres", "Logging", "CoreMetrics", "Yams", "Glibc",
+      "Synchronization",
     ],
-    "Operations": ["Logging", "Glibc", "Synchronization"],
+    "Operations": [
+      "Logging", "CoreMetrics", "FlyingFox", "FlyingSocks", "FoundationEssentials", "Yams", "Glibc", "Synchronization",
+    ],
+    "Demo": ["Canonical", "Kafka", "Store", "Postgres", "Logging", "Glibc", "Synchronization"],
     "throughline": [
-      "ArgumentParser", "Canonical", "Channels", "Engine", "Foundation", "FoundationEssentials", "Glibc", "Kafka", "Logging",
+      "ArgumentParser", "Canonical", "Channels", "CoreMetrics", "Demo", "Engine", "Foundation", "FoundationEssentials", "Glibc",
+      "Kafka", "Logging",
       "Operations", "Parsing", "Postgres", "ServiceLifecycle", "Store", "Synchronization", "UnixSignals", "Workers",
     ],
   ]

@@ -1,0 +1,66 @@
+import Kafka
+import Logging
+import Postgres
+import Store
+
+/// What both workers do around their loops.
+enum WorkerParts {
+  /// No statement of ours waits for ever for somebody who stands still with a lock in its hand.
+  static let sessionSettings = Queries.settings + ["statement_timeout = '30s'"]
+
+  /// A worker that starts before its database, or before `migrate`, waits for them. False when it is told to stop instead.
+  static func waitForSchema(
+    _ db: PostgresConnection, signals: WorkerSignals, logger: Logger, isStopping: () -> Bool
+  ) async throws -> Bool {
+    var attempt = 0
+    while !isStopping() {
+      do throws(Migrations.Fault) {
+        try await db.perform({ db throws(Migrations.Fault) in try Migrations.verify(on: db) }, mapping: { .postgres($0) })
+        signals.isReady(.database, true)
+        signals.isReady(.schema, true)
+        return true
+      } catch {
+        switch error {
+        case .postgres(let fault) where fault.disposition == .stop: throw error
+        case .changed, .newer: throw error
+        case .postgres, .missing: attempt += 1
+        }
+        signals.progressed()
+        signals.status("waiting for the database: \(error.label)")
+        logger.warning(
+          "waiting for the database: \(error)", metadata: ["event.action": "waiting", "error.type": "\(error.label)"])
+        try await Task.sleep(for: Backoff.fullJitter(attempt, first: 50, limit: 5_000))
+      }
+    }
+    return false
+  }
+
+  /// Publishes the outbox until its task is cancelled, or until a fault that no retry cures.
+  ///
+  /// - Parameter owner: unique among all publishers.
+  static func publish(
+    _ kafka: KafkaConfiguration, databaseURL: String, owner: String, leaseSeconds: Double, logger: Logger
+  ) async throws {
+    let producer = try KafkaProducer(configuration: kafka)
+    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: sessionSettings)
+    let outbox = Outbox(owner: owner, leaseSeconds: leaseSeconds)
+    do {
+      try await OutboxPublisher(outbox: outbox, db: db, producer: producer, logger: logger).run()
+    } catch {
+      await producer.close()
+      throw error
+    }
+    await producer.close()
+  }
+}
+
+extension Migrations.Fault {
+  fileprivate var label: String {
+    switch self {
+    case .postgres(let fault): fault.sqlState
+    case .changed: "schema_changed"
+    case .newer: "schema_newer"
+    case .missing: "schema_missing"
+    }
+  }
+}

@@ -1,0 +1,9 @@
+-- :many  Under route_conversations_lock: what these conversations have that has not ended. Said so that
+-- no index of the tenant's and no partial one is taken for this, whose plan would be kept when the table fills.
+SELECT k.position, a.id, a.agent_id, a.queue_id, a.state = 'offered', a.epoch, a.channel, a.units, a.offered_at, a.accept_by
+FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS k(tenant_id, id, position)
+CROSS JOIN LATERAL (
+  SELECT a.* FROM throughline.assignment a
+  WHERE a.conversation_id = k.id AND a.tenant_id IS NOT DISTINCT FROM k.tenant_id AND a.ended_at IS NULL
+  FOR NO KEY UPDATE OFFSET 0
+) a;

@@ -1,0 +1,41 @@
+-- :many  Conversations with something to tidy up: what is over, handed off, due, offered in vain, or held by somebody who is gone.
+(SELECT c.id FROM throughline.conversation c
+WHERE c.tenant_id = $1::text AND (c.owner_kind <> 'queue' OR c.queued_at IS NOT NULL)
+  AND (c.status NOT IN ('open', 'pending') OR c.merged_into IS NOT NULL)
+LIMIT $6::int)
+UNION
+(SELECT c.id FROM throughline.conversation c
+WHERE c.tenant_id = $1::text AND c.status = 'open' AND c.owner_kind = 'bot' AND c.handoff IS NOT NULL
+LIMIT $6::int)
+UNION
+(SELECT c.id FROM throughline.conversation c
+WHERE c.tenant_id = $1::text AND c.status = 'snoozed' AND c.snoozed_until <= $2::timestamptz AND c.merged_into IS NULL
+ORDER BY c.snoozed_until LIMIT $6::int)
+UNION
+(SELECT c.id FROM throughline.conversation c
+WHERE c.tenant_id = $1::text AND c.status = 'resolved' AND c.resolved_at <= $3::timestamptz
+ORDER BY c.resolved_at LIMIT $6::int)
+UNION
+(SELECT c.id FROM throughline.conversation c
+WHERE c.tenant_id = $1::text AND c.status = 'pending' AND c.last_message_at <= $4::timestamptz AND c.merged_into IS NULL
+ORDER BY c.last_message_at LIMIT $6::int)
+UNION
+(SELECT a.conversation_id FROM throughline.assignment a
+WHERE a.tenant_id = $1::text AND a.state = 'offered' AND a.accept_by <= $2::timestamptz
+LIMIT $6::int)
+UNION
+(SELECT a.conversation_id FROM throughline.assignment a
+CROSS JOIN LATERAL (SELECT g.state FROM throughline.agent g WHERE g.tenant_id = $1::text AND g.id = a.agent_id OFFSET 0) g
+WHERE a.tenant_id = $1::text AND a.state = 'offered' AND g.state <> 'online'
+LIMIT $6::int)
+UNION
+(SELECT a.conversation_id
+FROM (
+  SELECT g.id FROM throughline.agent g
+  WHERE g.tenant_id = $1::text AND g.lease_expires_at <= $2::timestamptz AND (g.state <> 'offline' OR g.load > 0) AND g.load > 0
+) g
+CROSS JOIN LATERAL (
+  SELECT a.conversation_id FROM throughline.assignment a
+  WHERE a.tenant_id = $1::text AND a.agent_id = g.id AND a.state <> 'ended' AND (a.state = 'offered' OR $5::bool) OFFSET 0
+) a
+LIMIT $6::int);
