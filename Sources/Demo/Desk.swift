@@ -27,6 +27,7 @@ final class Desk: Sendable {
     var hasNews = false
     marks.withLock { marks in
       for event in events {
+        if event.type == "agent.state_changed" { hasNews = true }
         guard let conversation = event.text("conversation_id").flatMap({ ID($0) }) else { continue }
         switch event.type {
         case "conversation.offered":
@@ -56,6 +57,8 @@ final class Desk: Sendable {
   func work() async throws {
     var handled: [ID: Seen] = [:]
     var refusals: [ID: Int] = [:]
+    // Until their agent is back, or somebody else has them.
+    var postponed: Set<ID> = []
     for await _ in bell {
       let news = marks.withLock { marks in
         defer { marks = Marks() }
@@ -73,10 +76,16 @@ final class Desk: Sendable {
         deliveries.append(
           .action(.accept, on: offer.conversation, by: offer.agent, at: at) { $0.member("ownership_epoch", offer.epoch) })
       }
-      for conversation in try await stage.conversations(news.conversations.sorted()).values.sorted(by: { $0.id < $1.id }) {
+      let due = try await stage.conversations(news.conversations.union(postponed).sorted()).values
+      postponed = []
+      for conversation in due.sorted(by: { $0.id < $1.id }) {
         guard conversation.ownerKind == "agent", !conversation.isOffer, let agent = conversation.owner,
-          stage.staff.isHere(agent), conversation.status == "open", !stage.isScripted(conversation)
+          conversation.status == "open", !stage.isScripted(conversation)
         else { continue }
+        guard stage.staff.isHere(agent) else {
+          postponed.insert(conversation.id)
+          continue
+        }
         let seen = Seen(waitingSince: conversation.waitingSince, last: conversation.last?.at, epoch: conversation.epoch)
         guard handled[conversation.id] != seen else { continue }
         handled[conversation.id] = seen

@@ -14,7 +14,7 @@ struct Ingest: AsyncParsableCommand {
     let configuration = try options.configuration()
     let surroundings = Surroundings(service: "throughline-ingest", level: configuration.logLevel)
     if configuration.tokenSecret == nil {
-      surroundings.logger.notice("no token_secret: agents can not invite", metadata: ["event.action": "no_token_secret"])
+      surroundings.logger.notice("nothing to sign links with: agents can not invite", metadata: ["event.action": "links_off"])
     }
     try await surroundings.run(IngestWorker(configuration, surroundings), configuration)
   }

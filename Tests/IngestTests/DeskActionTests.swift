@@ -68,6 +68,9 @@ import Testing
     let refused = try await events(cluster, "conversation.events").filter { $0["action_id"] != nil }
     #expect(refused.map { $0["reason"] as? String } == ["stale_epoch"])
 
+    let all = try await cluster.consume("outbound.instagram") + cluster.consume("conversation.events")
+    #expect(try EventCheck.problems(all.compactMap(\.value)) == "")
+
     // The adapter's word, then the provider's echo of the same message.
     let message = try #require(sent.first?["message_id"] as? String)
     try await cluster.publish([

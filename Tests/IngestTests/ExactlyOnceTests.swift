@@ -32,6 +32,8 @@ import Testing
     #expect(try await cluster.number("SELECT count(*) FROM throughline.message") == traffic.truth.count)
     #expect(try await cluster.number("SELECT count(*) FROM throughline.dead_letter") == 0)
     #expect(try await cluster.violations() == [])
+    try await cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1)
+    #expect(try EventCheck.problems(try await cluster.consume("conversation.events").compactMap(\.value)) == "")
     for worker in workers { #expect(worker.stop() == 0) }
     await cluster.close()
   }
