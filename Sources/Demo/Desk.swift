@@ -80,8 +80,10 @@ final class Desk: Sendable {
       postponed = []
       for conversation in due.sorted(by: { $0.id < $1.id }) {
         guard conversation.ownerKind == "agent", !conversation.isOffer, let agent = conversation.owner,
-          conversation.status == "open", !stage.isScripted(conversation)
+          ["open", "pending"].contains(conversation.status), !stage.isScripted(conversation)
         else { continue }
+        // What waits for the customer is left alone, unless its end was refused.
+        guard conversation.status == "open" || news.refused.contains(conversation.id) else { continue }
         guard stage.staff.isHere(agent) else {
           postponed.insert(conversation.id)
           continue
@@ -110,7 +112,7 @@ final class Desk: Sendable {
         rest(&action)
       }
     }
-    // What was put off until later, and what was said on the phone, needs no answer in writing.
+    // What was put off until later, what was answered, and what was said on the phone needs no answer in writing.
     guard conversation.waitingSince != nil, let last = conversation.last, last.channel != Channel.voice.rawValue else {
       return [action(.note) { $0.member("text", sentences.note) }, action(.resolve) { _ in }]
     }
@@ -121,10 +123,10 @@ final class Desk: Sendable {
         reply.member("text", sentences.answers[number % sentences.answers.count])
         reply.member("channel", last.channel)
       })
-    switch number % 17 {
-    case 3: actions.append(action(.snooze) { $0.member("until", at.advanced(by: .seconds(5_400)).iso8601) })
-    // Left until the customer says something.
-    case 11: break
+    switch number % 34 {
+    case 3, 20: actions.append(action(.snooze) { $0.member("until", at.advanced(by: .seconds(5_400)).iso8601) })
+    // Left until the customer says something, by those who are not the only ones with their language.
+    case 11 where conversation.language == "en": break
     default: actions.append(action(.resolve) { _ in })
     }
     return actions

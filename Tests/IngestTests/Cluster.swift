@@ -29,15 +29,15 @@ final class Cluster: Sendable {
     db = PostgresConnection(url: self.databaseURL, applicationName: "cluster")
   }
 
-  /// Starts `throughline ingest`; its log goes to a file of its own.
-  func startWorker(_ extra: [String: String] = [:]) throws -> WorkerProcess {
+  /// Starts `throughline ingest` (or another kind); its log goes to a file of its own.
+  func startWorker(_ kind: String = "ingest", _ extra: [String: String] = [:]) throws -> WorkerProcess {
     var environment = ProcessInfo.processInfo.environment
     environment["THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrapServers
     environment["THROUGHLINE_DATABASE_URL"] = databaseURL
     // Dead members leave the group soon, so that rounds are short; below 3 s nobody ever joins the embedded broker.
     environment["THROUGHLINE_KAFKA_PROPERTIES"] = "session.timeout.ms=4000"
     environment.merge(extra) { $1 }
-    return try WorkerProcess(["ingest"], environment)
+    return try WorkerProcess([kind], environment)
   }
 
   func publish(_ items: some Collection<Traffic.Item>, spreading: Bool = false) async throws {

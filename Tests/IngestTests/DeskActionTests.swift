@@ -48,7 +48,7 @@ import Testing
     for topic in ["outbound.instagram", "outbound.chat"] {
       try await cluster.broker.createTopic(topic, partitions: Cluster.partitions)
     }
-    let worker = try cluster.startWorker(["THROUGHLINE_TOKEN_SECRET": Self.secret])
+    let worker = try cluster.startWorker("ingest", ["THROUGHLINE_TOKEN_SECRET": Self.secret])
     try await cluster.publish([instagram("m1", "Do you have these in blue?")])
     try await cluster.drain()
     let conversation = try #require(try await cluster.rows("SELECT id FROM throughline.conversation").first?.first ?? nil)

@@ -41,7 +41,7 @@ import Testing
   @Test func `twenty kills under load lose and double nothing`() async throws {
     let cluster = try await Cluster()
     let traffic = Traffic(seed: 11, records: 8_000, people: 500)
-    var workers = try (0..<2).map { _ in try cluster.startWorker(["THROUGHLINE_BATCH_RECORDS": "50"]) }
+    var workers = try (0..<2).map { _ in try cluster.startWorker("ingest", ["THROUGHLINE_BATCH_RECORDS": "50"]) }
     try await workers[0].waitForLog("partitions assigned")
     var kills = 0
     for batch in traffic.items.chunks(of: 400) {
@@ -51,7 +51,7 @@ import Testing
       try await cluster.wait("SELECT count(*) FROM throughline.message", for: stored + 20, seconds: 30)
       let victim = kills % 2
       workers[victim].crash()
-      workers[victim] = try cluster.startWorker(["THROUGHLINE_BATCH_RECORDS": "50"])
+      workers[victim] = try cluster.startWorker("ingest", ["THROUGHLINE_BATCH_RECORDS": "50"])
       kills += 1
     }
     #expect(kills >= 20)
@@ -69,7 +69,7 @@ import Testing
   @Test func `a worker that was stopped and goes on is fenced`() async throws {
     let cluster = try await Cluster()
     let traffic = Traffic(seed: 13, records: 3_000, people: 200)
-    let zombie = try cluster.startWorker(["THROUGHLINE_BATCH_RECORDS": "20"])
+    let zombie = try cluster.startWorker("ingest", ["THROUGHLINE_BATCH_RECORDS": "20"])
     try await cluster.publish(traffic.items.prefix(1_500))
     try await cluster.wait("SELECT count(*) FROM throughline.message", for: 100)
     zombie.signal(SIGSTOP)
@@ -95,7 +95,7 @@ import Testing
   @Test func `SIGTERM under load drains, exits 0 and the next worker goes on`() async throws {
     let cluster = try await Cluster()
     let traffic = Traffic(seed: 17, records: 3_000, people: 200)
-    let first = try cluster.startWorker(["THROUGHLINE_BATCH_RECORDS": "100"])
+    let first = try cluster.startWorker("ingest", ["THROUGHLINE_BATCH_RECORDS": "100"])
     try await cluster.publish(traffic.items)
     try await cluster.wait("SELECT count(*) FROM throughline.message", for: 300)
     #expect(first.stop() == 0)
@@ -114,7 +114,7 @@ import Testing
     let cluster = try await Cluster(databaseURL: server.url)
     try await migrate(server.url)
     let traffic = Traffic(seed: 19, records: 3_000, people: 200)
-    let worker = try cluster.startWorker(["THROUGHLINE_BATCH_RECORDS": "50"])
+    let worker = try cluster.startWorker("ingest", ["THROUGHLINE_BATCH_RECORDS": "50"])
     try await cluster.publish(traffic.items.prefix(1_500))
     try await cluster.wait("SELECT count(*) FROM throughline.message", for: 100)
     // As a failover or a restart of every backend: connections die in the middle of transactions.
