@@ -89,7 +89,8 @@ let package = Package(
         "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
       ]),
-    .testTarget(name: "DemoTests", dependencies: ["Demo", "Channels", "Canonical", "Workers"]),
+    .testTarget(
+      name: "DemoTests", dependencies: ["Demo", "Channels", "Canonical", "Workers", "Store", "Postgres", "TestSupport"]),
     .testTarget(name: "TidyTests"),
   ],
   swiftLanguageModes: [.v6],

@@ -16,7 +16,6 @@ final class Desk: Sendable {
   private let marks = Mutex(Marks())
   private let bell: AsyncStream<Void>
   private let ringer: AsyncStream<Void>.Continuation
-  private let answered = Mutex(0)
 
   init(stage: Stage) {
     self.stage = stage
@@ -59,6 +58,7 @@ final class Desk: Sendable {
     var refusals: [ID: Int] = [:]
     // Until their agent is back, or somebody else has them.
     var postponed: Set<ID> = []
+    var count = 0
     for await _ in bell {
       let news = marks.withLock { marks in
         defer { marks = Marks() }
@@ -91,17 +91,15 @@ final class Desk: Sendable {
         let seen = Seen(waitingSince: conversation.waitingSince, last: conversation.last?.at, epoch: conversation.epoch)
         guard handled[conversation.id] != seen else { continue }
         handled[conversation.id] = seen
-        deliveries += handle(conversation, agent)
+        count += 1
+        deliveries += handle(conversation, agent, count)
       }
       try await stage.publisher.publish(deliveries)
     }
   }
 
-  private func handle(_ conversation: TimelineReads.Conversation, _ agent: String) -> [Delivery] {
-    let number = answered.withLock { answered in
-      answered += 1
-      return answered
-    }
+  /// - Parameter number: makes agents behave differently.
+  private func handle(_ conversation: TimelineReads.Conversation, _ agent: String, _ number: Int) -> [Delivery] {
     let sentences = Sentences.of(conversation.language)
     var at = conversation.lastMessageAt.advanced(by: .seconds(120 + number % 7 * 75))
     func action(_ kind: Action.Kind, _ rest: (inout JSONObjectWriter) -> Void) -> Delivery {
@@ -112,8 +110,10 @@ final class Desk: Sendable {
         rest(&action)
       }
     }
-    // What was put off until later, what was answered, and what was said on the phone needs no answer in writing.
-    guard conversation.waitingSince != nil, let last = conversation.last, last.channel != Channel.voice.rawValue else {
+    // What was put off until later, and what was answered.
+    guard conversation.waitingSince != nil, let last = conversation.last else { return [action(.resolve) { _ in }] }
+    // All was said on the phone.
+    if last.channel == Channel.voice.rawValue {
       return [action(.note) { $0.member("text", sentences.note) }, action(.resolve) { _ in }]
     }
     var actions: [Delivery] = []

@@ -214,6 +214,7 @@ public final class SampleDay: Sendable {
 
   /// What a reader gets at the end.
   public func report(_ results: [SceneResult]) {
+    output("\nThe sample day of a shop. What is ticked was read from the database and from the workers' events afterwards.\n\n")
     for result in results { output(render(result)) }
     let good = results.count(where: \.isAsItMustBe)
     output("\(mark(good == results.count)) \(good) of \(results.count) are as they must be.\n")

@@ -42,6 +42,20 @@ public actor KafkaProducer {
     }
   }
 
+  /// Asks who leads the topics, at most 1 s each: otherwise the first record to each would wait as long. Whether it helps is no matter.
+  public func prepare(topics: [String]) {
+    guard let handle else { return }
+    for topic in topics {
+      // librdkafka keeps what it learns for as long as the client lives.
+      guard let known = rd_kafka_topic_new(handle, topic, nil) else { continue }
+      var metadata: UnsafePointer<rd_kafka_metadata_t>?
+      if rd_kafka_metadata(handle, 0, known, &metadata, 1_000) == RD_KAFKA_RESP_ERR_NO_ERROR {
+        rd_kafka_metadata_destroy(metadata)
+      }
+      rd_kafka_topic_destroy(known)
+    }
+  }
+
   /// Sends all records in this order and waits until each is delivered or has failed; the results are their offsets, in this order.
   ///
   /// Ends within `delivery.timeout.ms` from when the last record found room in the queue. Throws when the producer is closed or

@@ -85,7 +85,8 @@ public final class IngestWorker: Sendable {
         group.addTask { try await self.obey(commands, writer) }
         group.addTask { [self] in
           try await WorkerParts.publish(
-            kafka, databaseURL: databaseURL, owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds, logger: logger)
+            kafka, databaseURL: databaseURL, owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds,
+            topicPrefix: settings.topicPrefix, logger: logger)
         }
         group.addTask {
           while true {

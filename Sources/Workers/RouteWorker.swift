@@ -95,7 +95,8 @@ public final class RouteWorker: Sendable {
         group.addTask { try await desk.run() }
         group.addTask { [self] in
           try await WorkerParts.publish(
-            kafka, databaseURL: databaseURL, owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds, logger: logger)
+            kafka, databaseURL: databaseURL, owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds,
+            topicPrefix: settings.topicPrefix, logger: logger)
         }
         group.addTask {
           while !self.isStopping.withLock({ $0 }) {

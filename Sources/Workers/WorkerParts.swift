@@ -39,9 +39,10 @@ enum WorkerParts {
   ///
   /// - Parameter owner: unique among all publishers.
   static func publish(
-    _ kafka: KafkaConfiguration, databaseURL: String, owner: String, leaseSeconds: Double, logger: Logger
+    _ kafka: KafkaConfiguration, databaseURL: String, owner: String, leaseSeconds: Double, topicPrefix: String, logger: Logger
   ) async throws {
     let producer = try KafkaProducer(configuration: kafka)
+    await producer.prepare(topics: ["conversation.events", "routing.events"].map { topicPrefix + $0 })
     let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: sessionSettings)
     let outbox = Outbox(owner: owner, leaseSeconds: leaseSeconds)
     do {

@@ -51,11 +51,12 @@ struct Dev: AsyncParsableCommand {
     let configuration = try Operations.Configuration(environment: environment)
     let kafka = KafkaConfiguration(configuration, surroundings)
     let (ready, isReady) = AsyncStream<Void>.makeStream()
+    let (leased, isLeased) = AsyncStream<Void>.makeStream()
     let workers: [any Worker] = [
       IngestWorker(configuration, surroundings) { isReady.yield() },
       RouteWorker(
-        configuration, policy: demo ? try RoutingPolicyFile.parse(SampleDay.routingPolicy) : RoutingPolicy(), surroundings
-      ) { isReady.yield() },
+        configuration, policy: demo ? try RoutingPolicyFile.parse(SampleDay.routingPolicy) : RoutingPolicy(), surroundings,
+        onAssigned: { isReady.yield() }, onTenants: { if !$0.isEmpty { isLeased.yield() } }),
     ]
     return try await withThrowingTaskGroup(of: Ended.self) { group in
       group.addTask {
@@ -70,16 +71,12 @@ struct Dev: AsyncParsableCommand {
         }
         return .workers
       }
+      // Only when both read does a record find somebody.
+      var signs = ready.makeAsyncIterator()
       group.addTask {
-        // Only when both read does a record find somebody.
-        var readers = ready.makeAsyncIterator()
-        for _ in workers { await readers.next() }
+        for _ in workers { await signs.next() }
+        guard demo else { return .reading }
         try Self.write(environment)
-        guard demo else {
-          Self.print(Self.greeting(environment))
-          try await DeskStaff(kafka: kafka, topicPrefix: "", logger: surroundings.logger).keepOnline()
-          return .other
-        }
         let isGood = try await play(kafka, configuration.databaseURL, surroundings.logger)
         if once { for worker in workers { worker.stop() } }
         return .day(isGood: isGood)
@@ -90,6 +87,18 @@ struct Dev: AsyncParsableCommand {
         switch ended {
         case .workers: return isGood
         case .day(let wasGood): isGood = wasGood
+        case .reading:
+          group.addTask {
+            try await DeskStaff(kafka: kafka, topicPrefix: "", logger: surroundings.logger).keepOnline()
+            return .other
+          }
+          group.addTask {
+            // And only when somebody decides for the tenant of these agents is it found at once.
+            for await _ in leased { break }
+            try Self.write(environment)
+            Self.print(Self.greeting(environment))
+            return .other
+          }
         case .other: continue
         }
       }
@@ -99,6 +108,8 @@ struct Dev: AsyncParsableCommand {
 
   private enum Ended: Sendable {
     case workers
+    /// Both workers have their partitions.
+    case reading
     case day(isGood: Bool)
     case other
   }

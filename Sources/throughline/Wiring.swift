@@ -126,13 +126,14 @@ extension RouteWorker {
   /// A router as the configuration describes it.
   convenience init(
     _ configuration: Operations.Configuration, policy: RoutingPolicy, _ surroundings: Surroundings,
-    onAssigned: @escaping @Sendable () -> Void = {}
+    onAssigned: @escaping @Sendable () -> Void = {}, onTenants: @escaping @Sendable (Set<String>) -> Void = { _ in }
   ) {
     var settings = Settings(
       consumerGroup: configuration.routeConsumerGroup, topicPrefix: configuration.topicPrefix,
       // Beside an ingest worker in one process it is somebody else.
       instance: surroundings.instance + "-route", policy: policy)
     settings.onAssigned = onAssigned
+    settings.onTenants = onTenants
     settings.signals = surroundings.signals
     self.init(
       settings: settings, kafka: KafkaConfiguration(configuration, surroundings), databaseURL: configuration.databaseURL,
