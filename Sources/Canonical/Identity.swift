@@ -6,6 +6,9 @@ public enum Channel: String, Sendable, CaseIterable {
   case crm
   /// The agents' desktop: actions and presence.
   case desk
+
+  /// Its accounts are mailboxes, numbers and pages of ours that customers write to.
+  public var isCustomers: Bool { self != .desk }
 }
 
 /// What an identifier is: the columns `identity.kind` and `identity_claim.kind`.

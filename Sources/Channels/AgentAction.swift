@@ -24,7 +24,8 @@ enum AgentAction {
       action.seenVersion = try payload.integer("seen_version")
       action.text = try payload.text("text")
       guard (action.text?.utf8.count ?? 0) <= delivery.limits.replyBytes else { throw Rejection(.tooLarge, "text") }
-      action.attachments = try attachments(payload["attachments"], limit: delivery.limits.attachments + 1)
+      action.attachments = try attachments(payload["attachments"], limit: delivery.limits.replyAttachments + 1)
+      guard action.attachments.count <= delivery.limits.replyAttachments else { throw Rejection(.tooLarge, "attachments") }
       action.channel = try channel(payload)
       action.until = payload["until"].time
       guard payload["until"].timeFlags.isEmpty else { throw Rejection(.malformedPayload, "until") }
@@ -46,6 +47,8 @@ enum AgentAction {
       if action.ownershipEpoch == nil { return "ownership_epoch" }
     case .note, .reopen, .priority, .identify, .invite: break
     }
+    // What ends the wait of a customer must have seen what they wrote.
+    if action.kind == .resolve || action.kind == .snooze, action.seenVersion == nil { return "seen_version" }
     return switch action.kind {
     case .reply, .note: action.text == nil && action.attachments.isEmpty ? "text" : nil
     case .snooze: action.until == nil ? "until" : nil

@@ -46,7 +46,8 @@ enum BotHandoff {
     }
   }
 
-  /// Without an identifier of the customer it cannot be placed by itself: it is a change of the conversation then.
+  /// A message of the conversation's channel. Without an identifier of the customer it cannot be placed by itself: it is a change of
+  /// the conversation then.
   private static func message(
     _ payload: JSONValue, _ delivery: Delivery, _ eventID: String
   ) throws(Rejection) -> NormalisedElement {
@@ -64,7 +65,9 @@ enum BotHandoff {
     let customer = try identifiers(payload["visitor"], of: conversation, delivery)
     let id = body["id"].id
     let epoch = try payload.integer("ownership_epoch")
-    guard !customer.isEmpty else {
+    // Providers deliver what was said on their channels themselves, and know better who said it.
+    let isOurs = conversation.channel == .chat || conversation.channel == .bot
+    guard !customer.isEmpty, isOurs else {
       var change = Change(
         kind: "bot_message", target: conversation.session,
         details: payload.rest(without: ["event", "event_id", "sent_at", "ownership_epoch"]))
@@ -86,7 +89,9 @@ enum BotHandoff {
       externalID: id ?? eventID, names: [name], session: conversation.session, text: text, details: details.finished,
       flags: time.timeFlags)
     message.ownershipEpoch = isInbound ? nil : epoch
-    return delivery.event(MessageKey(name), sentAt: time.time, .message(message))
+    var said = delivery
+    (said.channel, said.account) = (conversation.channel, conversation.account)
+    return said.event(MessageKey(name), sentAt: time.time, .message(message))
   }
 
   private static func handoff(

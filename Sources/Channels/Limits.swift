@@ -15,7 +15,9 @@ public struct Limits: Sendable {
   /// UTF-8 bytes of a message's text; longer texts are cut and flagged `text_truncated`.
   public var textBytes = 1 << 20
   /// UTF-8 bytes of what an agent writes; above: `tooLarge`, since with its envelope it has to pass a broker's usual limit of 1 MB.
-  public var replyBytes = 128 << 10
+  public var replyBytes = 64 << 10
+  /// Attachments of what an agent writes; above: `tooLarge`, for the same reason.
+  public var replyAttachments = 32
   /// UTF-8 bytes of a subject, name, file name or URL; longer ones are cut, longer ids and URLs left out.
   public var lineBytes = 4096
   /// Attachments of a message; the rest is left out, flagged `attachments_capped`.

@@ -113,7 +113,7 @@ struct Background: Sendable {
     case .x: return .direct(id, with: person.xUser, text, at: at)
     case .bot:
       return .bot(
-        Shop.faqBot, id, in: (Shop.widget, "c_\(person.user)"), visitor: visitor, text, isFromCustomer: true, at: at)
+        Shop.faqBot, id, in: (.bot, Shop.faqBot, "c_\(person.user)"), visitor: visitor, text, isFromCustomer: true, at: at)
     default: return .chat(id, session: "c_\(person.user)", visitor: visitor, text, at: at)
     }
   }
@@ -132,7 +132,7 @@ struct Background: Sendable {
     case .messenger where person.sent == 2: deliveries.append(.messengerRead(by: person.user, until: at, at: at))
     case .bot where person.sent == 1:
       let visitor = Delivery.Visitor(id: "v_\(person.user)", name: person.name, locale: person.language)
-      let session = (Shop.widget, "c_\(person.user)")
+      let session: Delivery.BotSession = (.bot, Shop.faqBot, "c_\(person.user)")
       deliveries.append(
         .bot(
           Shop.faqBot, ids.next(.bot), in: session, visitor: visitor, Sentences.of(person.language).answers[0],

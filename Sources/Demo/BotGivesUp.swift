@@ -6,7 +6,7 @@ import Store
 enum BotGivesUp {
   static let bot = "helpbot"
   private static let visitor = Delivery.Visitor(id: "v_c0ffee12ab34cd", name: "Danielle Price")
-  private static let session = (widget: Shop.helpWidget, id: "c_9a41e7")
+  private static let session: Delivery.BotSession = (.chat, Shop.helpWidget, "c_9a41e7")
   private static let firstID = "01KB0A1B2C3D4E5F6G7H8J9K0M"
   private static let botID = "01KB0A2N3P4Q5R6S7T8V9W0X1Y"
   private static let secondID = "01KB0A3Z4A5B6C7D8E9F0G1H2J"
@@ -21,13 +21,13 @@ enum BotGivesUp {
   static let script = [firstID, secondID]
 
   static func first(_ at: Timestamp) -> Delivery {
-    .chat(firstID, session: session.id, widget: session.widget, visitor: visitor, texts.first, at: at)
+    .chat(firstID, session: session.id, widget: session.account, visitor: visitor, texts.first, at: at)
   }
   static func answer(_ epoch: Int64, _ at: Timestamp) -> Delivery {
-    .chat(botID, session: session.id, widget: session.widget, visitor: visitor, texts.bot, bot: (bot, epoch), at: at)
+    .chat(botID, session: session.id, widget: session.account, visitor: visitor, texts.bot, bot: (bot, epoch), at: at)
   }
   static func second(_ at: Timestamp) -> Delivery {
-    .chat(secondID, session: session.id, widget: session.widget, visitor: visitor, texts.second, at: at)
+    .chat(secondID, session: session.id, widget: session.account, visitor: visitor, texts.second, at: at)
   }
   static func handoff(_ epoch: Int64, _ at: Timestamp) -> Delivery {
     .handoff(
@@ -40,7 +40,7 @@ enum BotGivesUp {
       ], at: at)
   }
   static func late(_ epoch: Int64, _ at: Timestamp) -> Delivery {
-    .chat(lateID, session: session.id, widget: session.widget, visitor: visitor, texts.late, bot: (bot, epoch), at: at)
+    .chat(lateID, session: session.id, widget: session.account, visitor: visitor, texts.late, bot: (bot, epoch), at: at)
   }
 
   static func play(on stage: Stage) async throws -> Verdict {

@@ -128,11 +128,12 @@ extension Delivery {
 
   // MARK: - Bots
 
-  typealias ChatSession = (widget: String, id: String)
+  /// Where a bot speaks: in the session of a chat widget, or in a place of its own.
+  typealias BotSession = (channel: Channel, account: String, id: String)
 
   /// What is said to a bot, or by it.
   static func bot(
-    _ bot: String, _ id: String, in session: ChatSession, visitor: Visitor, _ text: String, isFromCustomer: Bool, at: Timestamp
+    _ bot: String, _ id: String, in session: BotSession, visitor: Visitor, _ text: String, isFromCustomer: Bool, at: Timestamp
   ) -> Delivery {
     botEvent(bot, "message", id, session, visitor, at) { root in
       root.member(
@@ -149,7 +150,7 @@ extension Delivery {
 
   /// A bot that asks for a human.
   static func handoff(
-    _ bot: String, _ id: String, in session: ChatSession, visitor: Visitor, epoch: Int64?, reason: String, intent: String,
+    _ bot: String, _ id: String, in session: BotSession, visitor: Visitor, epoch: Int64?, reason: String, intent: String,
     language: String, transcript: [(id: String, author: String, text: String, at: Timestamp)], at: Timestamp
   ) -> Delivery {
     botEvent(bot, "handoff.requested", id, session, visitor, at) { root in
@@ -173,7 +174,7 @@ extension Delivery {
   }
 
   private static func botEvent(
-    _ bot: String, _ event: String, _ id: String, _ session: ChatSession, _ visitor: Visitor, _ at: Timestamp,
+    _ bot: String, _ event: String, _ id: String, _ session: BotSession, _ visitor: Visitor, _ at: Timestamp,
     _ rest: (inout JSONObjectWriter) -> Void
   ) -> Delivery {
     let root = object { root in
@@ -184,8 +185,8 @@ extension Delivery {
       root.member(
         "conversation_ref",
         object { reference in
-          reference.member("channel", "chat")
-          reference.member("account", session.widget)
+          reference.member("channel", session.channel.rawValue)
+          reference.member("account", session.account)
           reference.member("conversation_id", session.id)
         })
       root.member("visitor", profile(visitor))

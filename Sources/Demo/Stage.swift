@@ -6,7 +6,7 @@ import Synchronization
 /// What every scene plays on: how to publish, to read and to wait.
 final class Stage: Sendable {
   /// A condition that does not come in this time does not come.
-  private static let patience = Duration.seconds(45)
+  private static let patience = Duration.seconds(30)
 
   struct Late: Error, CustomStringConvertible {
     let description: String
@@ -55,7 +55,7 @@ final class Stage: Sendable {
 
   /// Waits until the messages that providers call so are there.
   func messages(_ ids: [String]) async throws -> [TimelineReads.Message] {
-    try await wait(for: "message of \(ids.count)") {
+    try await wait(for: "all of \(ids.count) messages") {
       let found = try await stored(ids)
       return Set(found.map(\.externalID)).count == Set(ids).count ? found : nil
     }

@@ -76,10 +76,12 @@ final class Story: Sendable {
     }
   }
 
-  /// The agent acts on what the desktop shows.
+  /// The agent acts on what the desktop shows; returns how often somebody was refused there before.
+  @discardableResult
   func act(
     _ kind: Action.Kind, _ owner: Ownership, at: Timestamp, _ rest: (inout JSONObjectWriter) -> Void = { _ in }
-  ) async throws {
+  ) async throws -> Int {
+    let refusals = refusals(about: owner.conversation).count
     let version = stage.events.version(of: owner.conversation)
     try await stage.publisher.publish(
       .action(kind, on: owner.conversation, by: owner.agent, at: at) { action in
@@ -87,6 +89,14 @@ final class Story: Sendable {
         action.member("seen_version", version)
         rest(&action)
       })
+    return refusals
+  }
+
+  private func check(_ owner: Ownership, _ refusalsBefore: Int) throws {
+    let refusals = refusals(about: owner.conversation)
+    if refusals.count > refusalsBefore, let last = refusals.last {
+      throw Stage.Late(description: "\(last.text("kind") ?? "") was refused: \(last.text("reason") ?? "")")
+    }
   }
 
   func note(_ owner: Ownership, at: Timestamp, _ text: String) async throws {
@@ -95,9 +105,10 @@ final class Story: Sendable {
 
   /// Resolves, and waits until it is.
   func resolve(_ owner: Ownership, at: Timestamp) async throws {
-    try await act(.resolve, owner, at: at)
+    let before = try await act(.resolve, owner, at: at)
     try await stage.wait(until: "resolved conversation") {
-      !stage.events.events(about: owner.conversation, "conversation.resolved").isEmpty
+      try check(owner, before)
+      return !stage.events.events(about: owner.conversation, "conversation.resolved").isEmpty
     }
   }
 
@@ -112,11 +123,12 @@ final class Story: Sendable {
   func send(
     _ owner: Ownership, at: Timestamp, on channel: Channel, isInvitation: Bool = false, _ text: String
   ) async throws -> Sent {
-    try await act(isInvitation ? .invite : .reply, owner, at: at) { action in
+    let before = try await act(isInvitation ? .invite : .reply, owner, at: at) { action in
       action.member("text", text)
       action.member("channel", channel.rawValue)
     }
     let (event, id) = try await stage.wait(for: "outbound message") { () -> (OwnEvent, String)? in
+      try check(owner, before)
       let sent = stage.events.events(about: owner.conversation, "outbound.message").last { $0.text("text") == text }
       return sent.flatMap { event in event.text("message_id").flatMap(stage.adapters.externalID).map { (event, $0) } }
     }

@@ -17,7 +17,9 @@ public struct IdentityPlan: Sendable {
     case rejected(Rejection)
   }
 
-  public var records: [NormalisedRecord]
+  /// Those that fit into one plan; an identifier that leads to somebody else from then on ends it.
+  public private(set) var records: [NormalisedRecord]
+  public private(set) var rest: [NormalisedRecord] = []
   public private(set) var elements: [Element] = []
   public private(set) var resolver: IdentityResolver
 
@@ -29,8 +31,13 @@ public struct IdentityPlan: Sendable {
     resolver = IdentityResolver(facts: facts, policy: policy, ids: ids)
     var seen = seenKeys
     for (recordIndex, record) in records.enumerated() {
+      if recordIndex > 0, resolver.needsToLookAgain(for: record) {
+        rest = Array(records[recordIndex...])
+        self.records = Array(records[..<recordIndex])
+        break
+      }
       for (elementIndex, element) in record.elements.enumerated() {
-        if case .event(let event) = element { resolver.register(event) }
+        if case .event(let event) = element, event.channel.isCustomers { resolver.register(event) }
         let content: Content =
           switch element {
           case .ignored(let reason): .ignored(reason: reason)
@@ -44,6 +51,10 @@ public struct IdentityPlan: Sendable {
           }
         elements.append(Element(record: recordIndex, element: elementIndex, content: content))
       }
+      guard resolver.endsPlan else { continue }
+      rest = Array(records[(recordIndex + 1)...])
+      self.records = Array(records[...recordIndex])
+      break
     }
   }
 
@@ -90,20 +101,6 @@ public struct IdentityPlan: Sendable {
       if case .result(let result) = event.body { sent.insert(InTenant(event.tenant, result.message)) }
     }
     return sent
-  }
-
-  /// How many of the records fit into one plan: who was known by a claim and becomes known otherwise is the last thing of theirs,
-  /// because from then on the claim leads to somebody else.
-  public static func plannable(_ records: [NormalisedRecord], facts: IdentityFacts) -> Int {
-    let last = records.firstIndex { record in
-      record.elements.contains { element in
-        guard case .event(let event) = element, let named = event.namedConversation,
-          let owner = facts.owners[InTenant(event.tenant, named)]
-        else { return false }
-        return facts.hasClaims(InTenant(event.tenant, owner))
-      }
-    }
-    return last.map { $0 + 1 } ?? records.count
   }
 
   /// The identifiers to look up before planning, each once.
@@ -156,6 +153,16 @@ public struct IdentityPlan: Sendable {
     return (all, answered)
   }
 
+  /// The ownerships under which agents answer.
+  public var holdings: Set<Holding> {
+    var holdings: Set<Holding> = []
+    for case .event(let event, _, _) in elements.lazy.map(\.content) {
+      guard case .action(let action) = event.body, action.kind == .reply, let epoch = action.ownershipEpoch else { continue }
+      holdings.insert(Holding(tenant: event.tenant, conversation: action.conversation, epoch: epoch))
+    }
+    return holdings
+  }
+
   /// The human reference numbers in subjects.
   public var numbers: Set<InTenant<String>> {
     var numbers: Set<InTenant<String>> = []
@@ -164,6 +171,20 @@ public struct IdentityPlan: Sendable {
       numbers.insert(InTenant(event.tenant, number))
     }
     return numbers
+  }
+
+  /// The sessions that messages belong to or that bots hand over: of those that nobody knows yet, one waits for the other.
+  public var sessions: (named: Set<InTenant<ReferenceKey>>, handedOver: Set<InTenant<ReferenceKey>>) {
+    var (named, handedOver): (Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>) = ([], [])
+    for case .event(let event, _, _) in elements.lazy.map(\.content) {
+      switch event.body {
+      case .message(let message): if let session = message.session { named.insert(InTenant(event.tenant, session)) }
+      case .change(let change) where change.kind == Change.handoff:
+        if let target = change.target { handedOver.insert(InTenant(event.tenant, target)) }
+      default: break
+      }
+    }
+    return (named, handedOver)
   }
 
   /// The references to look up: what the batch's messages are called and what they refer to.

@@ -1,34 +1,5 @@
 import Canonical
 
-/// What the database knows about the identifiers of a batch, before and again after the customers are locked.
-public struct IdentityFacts: Sendable {
-  public struct Stored: Sendable, Equatable {
-    public var customer: ID
-    public var assurance: Assurance
-    public var isShared: Bool
-    public var lastSeenAt: Timestamp
-    public init(customer: ID, assurance: Assurance, isShared: Bool, lastSeenAt: Timestamp) {
-      self.customer = customer
-      self.assurance = assurance
-      self.isShared = isShared
-      self.lastSeenAt = lastSeenAt
-    }
-  }
-  public var identities: [InTenant<Identifier>: Stored] = [:]
-  /// Values that are accounts of ours: mailboxes and numbers.
-  public var ownAccounts: Set<InTenant<String>> = []
-  /// How many valid identities of each kind the customers that may gain some, or merge, have.
-  public var counts: [InTenant<ID>: [IdentifierKind: Int]] = [:]
-  /// The same customers: when they were made, and whom they must never be merged with.
-  public var customers: [InTenant<ID>: (createdAt: Timestamp, neverMerge: Set<ID>)] = [:]
-  /// Whose the conversations are that tokens and actions name.
-  public var owners: [InTenant<ID>: ID] = [:]
-  public init() {}
-
-  /// Known by a claim, which ends when they become known otherwise.
-  func hasClaims(_ customer: InTenant<ID>) -> Bool { counts[customer]?.keys.contains(where: \.isClaimed) == true }
-}
-
 /// Who an event is from, or (of an echo) to.
 public struct Resolved: Sendable, Equatable {
   public var customer: ID
@@ -84,21 +55,27 @@ public struct IdentityResolver: Sendable {
   }
 
   public private(set) var newCustomers: [InTenant<ID>: Timestamp] = [:]
-  public private(set) var newIdentities: [InTenant<Identifier>: NewIdentity] = [:]
+  public internal(set) var newIdentities: [InTenant<Identifier>: NewIdentity] = [:]
   public private(set) var seenIdentities: [InTenant<Identifier>: SeenIdentity] = [:]
   /// Evidence by pair: the kinds and assurances that met on one record.
   public private(set) var suggestions: [Suggestion: (evidence: JSONText, at: Timestamp)] = [:]
   /// The strongest assurance that the batch brings to each customer.
-  public private(set) var assurances: [InTenant<ID>: Assurance] = [:]
-  public private(set) var merges: [Merge] = []
+  public internal(set) var assurances: [InTenant<ID>: Assurance] = [:]
+  public internal(set) var merges: [Merge] = []
   /// Customers who were known by a claim and are known otherwise from now on: the claim does not lead to them any more.
   public private(set) var identified: [InTenant<ID>: Timestamp] = [:]
 
-  /// Loser to survivor, of this batch.
-  private var survivors: [InTenant<ID>: ID] = [:]
+  /// Numbers that are somebody else's by now (rule 8), with whose they were.
+  public private(set) var retired: [InTenant<Identifier>: (owner: ID, at: Timestamp)] = [:]
 
-  private var facts: IdentityFacts
-  private let policy: Policy
+  /// An identity that was looked up leads nowhere any more: what follows has to look again.
+  var endsPlan: Bool { !retired.isEmpty || !identified.isEmpty }
+
+  /// Loser to survivor, of this batch.
+  var survivors: [InTenant<ID>: ID] = [:]
+
+  var facts: IdentityFacts
+  let policy: Policy
   private var ids: IDGenerator
 
   public init(facts: IdentityFacts, policy: Policy, ids: IDGenerator) {
@@ -110,11 +87,12 @@ public struct IdentityResolver: Sendable {
   /// Existing customers that gained or may have gained something, or became one with another: the ones to lock.
   public var touchedCustomers: Set<InTenant<ID>> {
     let merging = merges.flatMap { [InTenant($0.tenant, $0.survivor), InTenant($0.tenant, $0.loser)] }
-    return Set(assurances.keys).union(merging).subtracting(newCustomers.keys)
+    let former = retired.map { InTenant($0.key.tenant, $0.value.owner) }
+    return Set(assurances.keys).union(merging).union(former).subtracting(newCustomers.keys)
   }
 
   /// Whose the conversation was before the batch.
-  func owner(of conversation: InTenant<ID>) -> ID? { facts.owners[conversation] }
+  func owner(of conversation: InTenant<ID>) -> ID? { facts.owners[conversation]?.customer }
 
   /// Who the customer is by the end of the batch.
   public func survivor(of customer: InTenant<ID>) -> ID {
@@ -146,7 +124,7 @@ public struct IdentityResolver: Sendable {
       var found = lookups(for: event, policy: policy).filter { !$0.kind.isClaimed }.map {
         facts.identities[InTenant(event.tenant, $0)]?.customer
       }
-      if let named = event.namedConversation { found += [facts.owners[InTenant(event.tenant, named)], nil] }
+      if let named = event.namedConversation { found += [facts.owners[InTenant(event.tenant, named)]?.customer, nil] }
       guard found.contains(nil) || Set(found).count > 1 else { continue }
       for case let customer? in found { customers.insert(InTenant(event.tenant, customer)) }
     }
@@ -180,7 +158,8 @@ public struct IdentityResolver: Sendable {
       claims = []
     }
     if let owner = event.namedConversation.flatMap({ facts.owners[InTenant(event.tenant, $0)] }) {
-      return resolve(usable, claims, as: survivor(of: InTenant(event.tenant, owner)), event, at: time)
+      if case .action(let action) = event.body { return identify(action, usable, claims, owner, event, at: time) }
+      return resolve(usable, claims, as: survivor(of: InTenant(event.tenant, owner.customer)), event, at: time)
     }
     // An action about a conversation that is not there.
     if case .action = event.body { return nil }
@@ -192,44 +171,67 @@ public struct IdentityResolver: Sendable {
         [StatedIdentifier(Self.claim(named, of: event), .a0)], to: nil, tenant: event.tenant, at: time)
       return Resolved(customer: customer, isClaimed: true, assurance: .a0, claims: claims)
     }
+    let former = retire(&usable, event.tenant, at: time)
     // Rule 6: over a limit, the weakest identifier of the record is left out and the rest resolved again.
     var customer = hit(usable, tenant: event.tenant)
     while usable.count > 1, breaksLimit(usable, customer, event.tenant) {
       claims.append(removeWeakest(&usable))
       customer = hit(usable, tenant: event.tenant)
     }
-    let merges = event.isOutbound ? [] : merge(usable, tenant: event.tenant, at: time)
+    let merges = event.isOutbound || event.isChangeOfNumber ? [] : merge(usable, tenant: event.tenant, at: time)
     customer = customer.map { survivor(of: InTenant(event.tenant, $0)) }
     let resolved = attach(usable, to: customer, tenant: event.tenant, at: time)
+    for other in former where other != resolved {
+      suggest(event.tenant, resolved, other, rule: "recycled_number", JSONText(), time)
+    }
     return Resolved(
       customer: resolved, isClaimed: false, assurance: usable.map(\.assurance).max() ?? .a0, claims: claims, merges: merges)
   }
 
-  /// Whoever holds a token is its customer; whom an agent identifies is the customer of the conversation.
+  /// Whoever holds a token is its customer.
   private mutating func resolve(
     _ usable: [StatedIdentifier], _ claims: [Identifier], as owner: ID, _ event: Event, at time: Timestamp
   ) -> Resolved {
     let tenant = event.tenant
-    var (usable, claims, merges) = (usable, claims, [Merge]())
-    let assurance: Assurance
-    if case .action(let action) = event.body {
-      assurance = .a3
-      while breaksLimit(usable, owner, tenant) { claims.append(removeWeakest(&usable)) }
-      merges = merge(usable, with: owner, agent: action.agent, tenant: tenant, at: time)
-    } else {
-      assurance = .bearer
-      // A link may be passed on: beyond a cookie, what its holder brings along and nobody has yet stays a claim.
-      let isNew = { [self] (stated: StatedIdentifier) in stored(stated.identifier, tenant) == nil }
-      let passedOn = usable.filter { isNew($0) && (!$0.identifier.kind.isBearer || breaksLimit([$0], owner, tenant)) }
-      claims += passedOn.map(\.identifier)
-      usable.removeAll { passedOn.contains($0) }
+    // A link may be passed on: beyond a cookie, what its holder brings along and nobody has yet stays a claim.
+    let passedOn = usable.filter { stated in
+      stored(stated.identifier, tenant) == nil && (!stated.identifier.kind.isBearer || breaksLimit([stated], owner, tenant))
     }
-    let customer = survivor(of: InTenant(tenant, owner))
-    _ = attach(usable, to: customer, tenant: tenant, at: time, atLeast: assurance)
-    let isNewlyKnown = facts.hasClaims(InTenant(tenant, owner))
-    if isNewlyKnown { identified[InTenant(tenant, customer)] = time }
+    let own = usable.filter { !passedOn.contains($0) }
+    _ = attach(own, to: owner, tenant: tenant, at: time, atLeast: .bearer)
+    // A mail whose address nobody vouches for leaves its writer what they were.
+    let hasClaims = facts.hasClaims(InTenant(tenant, owner))
+    let isNewlyKnown = hasClaims && !event.isOutbound && own.contains { customer(of: $0.identifier, tenant) == owner }
+    if isNewlyKnown { identified[InTenant(tenant, owner)] = time }
     return Resolved(
-      customer: customer, isClaimed: false, assurance: assurance, claims: claims, merges: merges, isNewlyKnown: isNewlyKnown)
+      customer: owner, isClaimed: hasClaims && !isNewlyKnown, assurance: .bearer, claims: claims + passedOn.map(\.identifier),
+      isNewlyKnown: isNewlyKnown)
+  }
+
+  /// An agent vouches for the conversation's customer. Nil when the action is about an older ownership, or when nothing of it can be
+  /// given to anybody: then it has done nothing.
+  private mutating func identify(
+    _ action: Action, _ usable: [StatedIdentifier], _ claims: [Identifier], _ owner: IdentityFacts.Owner, _ event: Event,
+    at time: Timestamp
+  ) -> Resolved? {
+    guard action.kind == .identify, action.ownershipEpoch.map({ $0 == owner.epoch && !owner.isMerged }) ?? true else {
+      return nil
+    }
+    let tenant = event.tenant
+    let customer = survivor(of: InTenant(tenant, owner.customer))
+    var (usable, claims) = (usable, claims)
+    while breaksLimit(usable, customer, tenant) { claims.append(removeWeakest(&usable)) }
+    let merges = merge(usable, with: customer, agent: action.agent, tenant: tenant, at: time)
+    let isGiven = { [self] (stated: StatedIdentifier) in
+      stored(stated.identifier, tenant).map { $0.customer == survivor(of: InTenant(tenant, customer)) } ?? true
+    }
+    guard !merges.isEmpty || usable.contains(where: isGiven) else { return nil }
+    let isNewlyKnown = facts.hasClaims(InTenant(tenant, customer))
+    let known = survivor(of: InTenant(tenant, customer))
+    _ = attach(usable, to: known, tenant: tenant, at: time, atLeast: .a3)
+    if isNewlyKnown { identified[InTenant(tenant, known)] = time }
+    return Resolved(
+      customer: known, isClaimed: false, assurance: .a3, claims: claims, merges: merges, isNewlyKnown: isNewlyKnown)
   }
 
   /// What of the statements can lead to a customer, what is but a claim, and the first that names anybody.
@@ -260,6 +262,42 @@ public struct IdentityResolver: Sendable {
 
   // MARK: - The rules
 
+  /// A number that this plan has given to somebody changes hands with this record, or may: that has to be written first.
+  func needsToLookAgain(for record: NormalisedRecord) -> Bool {
+    let stated = record.elements.map { element -> (tenant: String, identifiers: [Identifier]) in
+      guard case .event(let event) = element else { return ("", []) }
+      return (event.tenant, Self.stated(in: event).filter { $0.assurance > .a0 }.map(\.identifier))
+    }
+    let ids = Set(stated.flatMap(\.identifiers).filter(\.isBusinessScoped))
+    return stated.contains { tenant, identifiers in
+      guard let id = identifiers.first(where: \.isBusinessScoped), stored(id, tenant) == nil else { return false }
+      return identifiers.contains { number in
+        guard number.isNumber, let new = newIdentities[InTenant(tenant, number)] else { return false }
+        return ids.count > 1 || facts.isSomebodyElse(InTenant(tenant, new.customer), than: id)
+      }
+    }
+  }
+
+  /// Rule 8: a new business-scoped id with a number whose customer has another one. The number leads nowhere from now on, and to the
+  /// new customer as soon as it is stated again. Returns whose the numbers were.
+  private mutating func retire(_ usable: inout [StatedIdentifier], _ tenant: String, at time: Timestamp) -> [ID] {
+    usable.removeAll { retired[InTenant(tenant, $0.identifier)] != nil }
+    guard let id = usable.first(where: { $0.identifier.isBusinessScoped })?.identifier, stored(id, tenant) == nil else {
+      return []
+    }
+    var former: [ID] = []
+    for stated in usable where stated.identifier.isNumber {
+      guard let owner = customer(of: stated.identifier, tenant), facts.isSomebodyElse(InTenant(tenant, owner), than: id) else {
+        continue
+      }
+      let key = InTenant(tenant, stated.identifier)
+      if newIdentities[key] == nil { retired[key] = (owner, time) }
+      usable.removeAll { $0.identifier == stated.identifier }
+      if !former.contains(owner) { former.append(owner) }
+    }
+    return former
+  }
+
   /// Rule 4: the identity of a sender that is nothing but a claim, kept inside the channel account.
   private static func claim(_ identifier: Identifier, of event: Event) -> Identifier {
     Identifier(identifier.kind.claimed, scope: event.lane, identifier.value)
@@ -277,7 +315,7 @@ public struct IdentityResolver: Sendable {
   private func customer(of identifier: Identifier, _ tenant: String) -> ID? { stored(identifier, tenant)?.customer }
 
   /// Whose the identifier is by now, and how sure that is.
-  private func stored(_ identifier: Identifier, _ tenant: String) -> (customer: ID, assurance: Assurance)? {
+  func stored(_ identifier: Identifier, _ tenant: String) -> (customer: ID, assurance: Assurance)? {
     let key = InTenant(tenant, identifier)
     if let new = newIdentities[key] { return (new.customer, new.assurance) }
     return facts.identities[key].map {
@@ -319,80 +357,6 @@ public struct IdentityResolver: Sendable {
     return customer
   }
 
-  /// Rule 5: the customers that the record reaches by evidence of merge grade become one, the oldest; `owner` is reached by an
-  /// agent's word.
-  private mutating func merge(
-    _ usable: [StatedIdentifier], with owner: ID? = nil, agent: String? = nil, tenant: String, at time: Timestamp
-  ) -> [Merge] {
-    var reached = owner.map { [$0] } ?? []
-    for candidate in usable {
-      guard let known = stored(candidate.identifier, tenant), Self.isMergeGrade(candidate, known.assurance),
-        !reached.contains(known.customer)
-      else { continue }
-      reached.append(known.customer)
-    }
-    guard reached.count > 1 else { return [] }
-    reached.sort { (createdAt($0, tenant), $0) < (createdAt($1, tenant), $1) }
-    var done: [Merge] = []
-    for loser in reached.dropFirst() {
-      let survivor = reached[0]
-      guard mayMerge(survivor, loser, with: usable, tenant) else { continue }
-      let merge = Merge(
-        tenant: tenant, survivor: survivor, loser: loser, rule: agent == nil ? "record_evidence" : "agent_identify",
-        evidence: evidence(usable, of: [survivor, loser], tenant), agent: agent, at: time)
-      carryOut(merge)
-      done.append(merge)
-    }
-    return done
-  }
-
-  /// Strong on the record and in the store; or one e-mail address, vouched for by the protocol here and by the business there.
-  private static func isMergeGrade(_ stated: StatedIdentifier, _ stored: Assurance) -> Bool {
-    let weaker = min(stated.assurance, stored)
-    return weaker >= .a2 || stated.identifier.kind == .email && weaker >= .a1 && max(stated.assurance, stored) == .a3
-  }
-
-  private func createdAt(_ customer: ID, _ tenant: String) -> Timestamp {
-    newCustomers[InTenant(tenant, customer)] ?? facts.customers[InTenant(tenant, customer)]?.createdAt
-      ?? Timestamp.storable.upperBound
-  }
-
-  /// No limit is broken (two different numbers of the business are one of them), also with what the record adds, and nobody has said
-  /// that they are two people.
-  private func mayMerge(_ survivor: ID, _ loser: ID, with usable: [StatedIdentifier], _ tenant: String) -> Bool {
-    let (one, other) = (InTenant(tenant, survivor), InTenant(tenant, loser))
-    var both = (facts.counts[one] ?? [:]).merging(facts.counts[other] ?? [:]) { $0 + $1 }
-    for new in usable where stored(new.identifier, tenant) == nil { both[new.identifier.kind, default: 0] += 1 }
-    return both.allSatisfy { $0.key.isClaimed || $0.value <= policy.identityLimit($0.key) }
-      && facts.customers[one]?.neverMerge.contains(loser) != true && facts.customers[other]?.neverMerge.contains(survivor) != true
-  }
-
-  private func evidence(_ usable: [StatedIdentifier], of customers: [ID], _ tenant: String) -> JSONText {
-    let parts = usable.compactMap { candidate -> [UInt8]? in
-      guard let known = stored(candidate.identifier, tenant), customers.contains(known.customer) else { return nil }
-      var part = JSONObjectWriter()
-      part.member("customer_id", known.customer.description)
-      part.member("kind", candidate.identifier.kind.rawValue)
-      part.member("stated", candidate.assurance.label)
-      part.member("stored", known.assurance.label)
-      return part.finish().utf8
-    }
-    return JSONText(utf8: [UInt8(ascii: "[")] + parts.joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")])
-  }
-
-  private mutating func carryOut(_ merge: Merge) {
-    let (loser, survivor) = (InTenant(merge.tenant, merge.loser), InTenant(merge.tenant, merge.survivor))
-    merges.append(merge)
-    survivors[loser] = merge.survivor
-    facts.counts[survivor, default: [:]].merge(facts.counts[loser] ?? [:]) { $0 + $1 }
-    let forbidden = (facts.customers[survivor]?.neverMerge ?? []).union(facts.customers[loser]?.neverMerge ?? [])
-    facts.customers[survivor] = (createdAt(merge.survivor, merge.tenant), forbidden)
-    for (key, identity) in newIdentities where key.tenant == merge.tenant && identity.customer == merge.loser {
-      newIdentities[key]?.customer = merge.survivor
-    }
-    assurances[survivor] = max(assurances[survivor] ?? .a0, assurances[loser] ?? .a0)
-  }
-
   /// Gives the customer what the record adds, notes what was seen again, and suggests where it points elsewhere.
   ///
   /// - Parameter atLeast: how sure it is without the identifiers that the record is about `found`.
@@ -416,6 +380,7 @@ public struct IdentityResolver: Sendable {
         newIdentities[key] = NewIdentity(
           customer: customer, origin: customer, assurance: candidate.assurance, firstSeenAt: time, lastSeenAt: time.hour)
         facts.counts[customerKey, default: [:]][candidate.identifier.kind, default: 0] += 1
+        if candidate.identifier.isBusinessScoped { facts.whatsApp[customerKey, default: []].insert(candidate.identifier) }
         continue
       }
       if known.customer == customer {
@@ -448,15 +413,19 @@ public struct IdentityResolver: Sendable {
     _ time: Timestamp
   ) {
     let isMergeGrade = isReached && Self.isMergeGrade(stated, stored)
-    let key = Suggestion(
-      tenant: tenant, customer: min(customer, other), other: max(customer, other),
-      rule: isMergeGrade ? "merge_evidence" : "weaker_evidence")
-    guard suggestions[key] == nil else { return }
     var evidence = JSONObjectWriter()
     evidence.member("kind", stated.identifier.kind.rawValue)
     evidence.member("stated", stated.assurance.label)
     evidence.member("stored", stored.label)
-    suggestions[key] = (evidence.finish(), time)
+    suggest(tenant, customer, other, rule: isMergeGrade ? "merge_evidence" : "weaker_evidence", evidence.finish(), time)
+  }
+
+  /// The first evidence of a pair is kept.
+  private mutating func suggest(
+    _ tenant: String, _ customer: ID, _ other: ID, rule: String, _ evidence: JSONText, _ time: Timestamp
+  ) {
+    let key = Suggestion(tenant: tenant, customer: min(customer, other), other: max(customer, other), rule: rule)
+    if suggestions[key] == nil { suggestions[key] = (evidence.isEmpty ? JSONObjectWriter().finish() : evidence, time) }
   }
 }
 
@@ -465,6 +434,11 @@ extension Event {
   var isOutbound: Bool {
     guard case .message(let message) = body else { return false }
     return message.direction == .outbound
+  }
+  /// WhatsApp says that somebody has another number: who had that one before is somebody else.
+  var isChangeOfNumber: Bool {
+    guard case .change = body else { return false }
+    return channel == .whatsapp
   }
   /// The conversation that the event is about or takes part in, by a token of ours or by an agent's word.
   var namedConversation: ID? {

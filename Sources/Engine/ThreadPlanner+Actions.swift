@@ -16,17 +16,23 @@ extension ThreadPlanner {
     case otherIsLive = "other_is_live"
     /// The customer has never written on this channel: where should it go?
     case noRoute = "no_route"
+    /// None of the identifiers can be given to the customer.
+    case notUsable = "not_usable"
     /// No secret is configured to sign links with.
     case noTokens = "no_tokens"
   }
 
-  mutating func apply(_ action: Action, _ event: Event, _ at: Timestamp, _ element: IdentityPlan.Element) -> Outcome {
+  /// - Parameter resolved: of `identify`, what has been done already; nil when it may not be done.
+  mutating func apply(
+    _ action: Action, _ event: Event, _ at: Timestamp, _ element: IdentityPlan.Element, _ resolved: Resolved?
+  ) -> Outcome {
     guard !action.kind.isRouting else { return .ignored(reason: "routing") }
+    if action.kind == .identify, resolved != nil { return .stored }
     guard var conversation = current(event.tenant, action.conversation) else {
       return reject(Rejection(.unknownTarget, "conversation_id"), event.tenant, element, isAlone: true)
     }
     let key = InTenant(event.tenant, conversation.id)
-    if let refusal = refusal(of: action, conversation) { return refuse(action, &conversation, event, at, refusal) }
+    if let refusal = refusal(of: action, event, conversation) { return refuse(action, &conversation, event, at, refusal) }
     switch action.kind {
     case .reply: return reply(action, key, event, at, invitesTo: nil)
     case .invite:
@@ -61,16 +67,24 @@ extension ThreadPlanner {
           data.member("agent_id", action.agent)
         }
       }
-    case .identify: break
+    // Nothing of it leads to anybody, or nothing may be added.
+    case .identify: return refuse(action, &conversation, event, at, .notUsable)
     case .accept, .decline, .take, .release, .transfer: break
     }
     return .stored
   }
 
-  private func refusal(of action: Action, _ conversation: ConversationState) -> Refusal? {
+  private func refusal(of action: Action, _ event: Event, _ conversation: ConversationState) -> Refusal? {
     // Of a conversation that has become part of another nobody can have seen the epoch.
     let isMoved = conversation.id != action.conversation
-    if let epoch = action.ownershipEpoch, isMoved || epoch != conversation.owner.epoch { return .staleEpoch }
+    if let epoch = action.ownershipEpoch, isMoved || epoch != conversation.owner.epoch {
+      // Who answers and hands over at once was the owner when they wrote: the router may have been faster than we are.
+      let holding = Holding(tenant: event.tenant, conversation: action.conversation, epoch: epoch)
+      guard action.kind == .reply, !isMoved, let holder = facts.holders[holding], holder.agent == action.agent,
+        event.receivedAt <= holder.until
+      else { return .staleEpoch }
+      return nil
+    }
     switch action.kind {
     case .reply, .invite:
       if conversation.owner.kind == .agent, conversation.owner.id != action.agent { return .notOwner }
@@ -123,8 +137,12 @@ extension ThreadPlanner {
     _ action: Action, _ key: InTenant<ID>, _ event: Event, _ at: Timestamp, invitesTo invited: Channel?
   ) -> Outcome {
     guard var conversation = conversations[key] else { return .stored }
-    let channel = (invited == nil ? action.channel : nil) ?? Channel(rawValue: conversation.lastChannel)
-    guard let channel, let route = routes[key]?[channel] else { return refuse(action, &conversation, event, at, .noRoute) }
+    // Where they wrote last, if the agent does not say; on the phone nobody reads.
+    let written = (routes[key] ?? [:]).filter { $0.key != .voice && $0.key != .store }
+    let last = written.max { ($0.value.at, $0.key.rawValue) < ($1.value.at, $1.key.rawValue) }?.key
+    guard let channel = (invited == nil ? action.channel : nil) ?? last, let route = routes[key]?[channel] else {
+      return refuse(action, &conversation, event, at, .noRoute)
+    }
     let id = ids.next()
     var details = JSONObjectWriter()
     details.member("invited_to", invited?.rawValue)
@@ -204,27 +222,30 @@ extension ThreadPlanner {
   /// What the adapter says about a message of ours: its provider's name leads here from now on. An echo that came first, and was
   /// taken for a message of its own, is the same message.
   mutating func apply(_ result: SendResult, _ event: Event, _ at: Timestamp, _ element: IdentityPlan.Element) -> Outcome {
-    let sent = InTenant(event.tenant, result.message)
-    guard let conversation = facts.sent[sent].flatMap({ current(event.tenant, $0) }) else {
+    let key = InTenant(event.tenant, result.message)
+    guard var message = sent[key], let conversation = current(event.tenant, message.conversation) else {
       return reject(Rejection(.unknownTarget, "message_id"), event.tenant, element, isAlone: true)
     }
-    for name in result.names { claim(InTenant(event.tenant, name), conversation.id, result.message) }
-    // What is final stays: results of one message come in any order.
-    if let known = writes.deliveries[sent], Self.rank(known.status) > Self.rank(result.status) { return .stored }
-    writes.deliveries[sent] = .init(
-      status: result.status, error: result.error, externalID: result.externalID ?? writes.deliveries[sent]?.externalID,
-      conversation: conversation.id, at: at)
-    let key = InTenant(event.tenant, conversation.id)
-    if let external = result.externalID {
-      for position in writes.messages.indices
-      where writes.messages[position].conversation == key.value && writes.messages[position].message.externalID == external
-        && writes.messages[position].message.direction == .outbound && writes.messages[position].id != result.message
-      {
-        writes.messages[position].deletedAt = at
+    for name in result.names.map({ InTenant(event.tenant, $0) }) {
+      guard let echo = references[name]?.message, echo != result.message else {
+        claim(name, conversation.id, result.message)
+        continue
+      }
+      if let position = writes.messages.firstIndex(where: { $0.id == echo && $0.tenant == event.tenant }) {
+        writes.messages[position].deletedAt = writes.messages[position].deletedAt ?? at
+      } else if writes.deletedEchoes[InTenant(event.tenant, echo)] == nil {
+        writes.deletedEchoes[InTenant(event.tenant, echo)] = at
       }
     }
-    if result.status == "failed" {
-      update(key) { planner, conversation in
+    // Results of one message come in any order: what is later on its way stays.
+    let isLater = Self.rank(result.status) >= Self.rank(message.status ?? "")
+    let wasFailed = message.status == "failed"
+    message.externalID = result.externalID ?? message.externalID
+    if isLater { (message.status, message.error) = (result.status, result.error) }
+    sent[key] = message
+    writes.deliveries[key] = message
+    if isLater, result.status == "failed", !wasFailed {
+      update(InTenant(event.tenant, conversation.id)) { planner, conversation in
         planner.emit("conversation.delivery_failed", &conversation, event, at) { data in
           data.member("message_id", result.message.description)
           data.member("error", result.error)
@@ -234,7 +255,7 @@ extension ThreadPlanner {
     return .stored
   }
 
-  /// The order in which a message gets there: the statement that stores results says the same.
+  /// The order in which a message gets there.
   private static func rank(_ status: String) -> Int {
     ["queued": 0, "sent": 1, "delivered": 2, "failed": 3, "read": 4][status] ?? 0
   }
@@ -274,6 +295,27 @@ extension ThreadPlanner {
     let note = Message(direction: .internal, authorKind: .bot, customer: [], details: change.details)
     add(note, to: key, id, event, at)
     return .stored
+  }
+
+  /// What bots asked before the session was known.
+  mutating func handOffParked(_ session: InTenant<ReferenceKey>) {
+    let waiting =
+      (facts.handoffs[session] ?? []).filter { parked in
+        !writes.unparked.contains { $0.value == parked.id }
+      }
+    writes.unparked += waiting.map { InTenant(session.tenant, $0.id) }
+    let isWaiting = { (parked: WriteSet.ParkedEvent) in
+      parked.kind == Change.handoff && parked.target == session.value && parked.tenant == session.tenant
+    }
+    let new = writes.parked.filter(isWaiting)
+    writes.parked.removeAll(where: isWaiting)
+    for parked in waiting + new {
+      let change = Change(kind: Change.handoff, target: session.value, details: parked.details)
+      let event = Event(
+        tenant: session.tenant, channel: parked.channel, account: parked.account, key: MessageKey(parked.id.raw),
+        sentAt: parked.sentAt, receivedAt: parked.receivedAt, body: .change(change))
+      _ = handOff(change, event, IdentityPlan.clamp(event, policy))
+    }
   }
 
   private mutating func refuse(

@@ -1,38 +1,5 @@
 import Canonical
 
-/// What the database knows about the conversations of a batch's customers, read under their locks.
-public struct ThreadFacts: Sendable {
-  /// The live conversation of each lane, the two that ended last (the batch may open one of them again), and every conversation
-  /// that a reference leads to.
-  public var conversations: [InTenant<ID>: ConversationState] = [:]
-  public var references: [InTenant<ReferenceKey>: (conversation: ID, isSeen: Bool)] = [:]
-  /// Where human reference numbers lead.
-  public var numbers: [InTenant<String>: ID] = [:]
-  /// The profiles of the existing customers that the batch touches; of those who become one with others, with all traits.
-  public var profiles: [InTenant<ID>: CustomerProfile] = [:]
-  /// How the customers of the conversations that agents answer were last heard, by channel.
-  public var routes: [InTenant<ID>: [Channel: Route]] = [:]
-  public var outboundSeqs: [OutboundTopic: Int64] = [:]
-  /// The conversations of the messages of ours that results are about.
-  public var sent: [InTenant<ID>: ID] = [:]
-  public init() {}
-}
-
-/// Where an answer goes: the account and address of the customer's last message on a channel.
-public struct Route: Sendable, Equatable {
-  public var account: String
-  public var address: String
-  /// The provider's id of that message.
-  public var externalID: String?
-  public var at: Timestamp
-  public init(account: String, address: String, externalID: String?, at: Timestamp) {
-    self.account = account
-    self.address = address
-    self.externalID = externalID
-    self.at = at
-  }
-}
-
 /// The second half of a batch's plan: chooses the conversation of every message by the cascade of identity-and-threading.md, applies
 /// merges (`ThreadPlanner+Merges`) and what agents do (`ThreadPlanner+Actions`), and derives all rows and events.
 ///
@@ -44,10 +11,11 @@ public struct ThreadPlanner: Sendable {
   var ids: IDGenerator
   var writes = WriteSet()
   var conversations: [InTenant<ID>: ConversationState]
-  private var references: [InTenant<ReferenceKey>: (conversation: ID, isSeen: Bool)]
+  private(set) var references: [InTenant<ReferenceKey>: (conversation: ID, message: ID?)]
   var profiles: [InTenant<ID>: CustomerProfile]
   var routes: [InTenant<ID>: [Channel: Route]]
   var outboundSeqs: [OutboundTopic: Int64]
+  var sent: [InTenant<ID>: SentMessage]
   var live: [Lane: ID] = [:]
   var ended: [Lane: Set<ID>] = [:]
   /// In the order of first use, so that rows come out the same for the same batch.
@@ -74,6 +42,7 @@ public struct ThreadPlanner: Sendable {
     profiles = facts.profiles
     routes = facts.routes
     outboundSeqs = facts.outboundSeqs
+    sent = facts.sent
     for (key, conversation) in facts.conversations { index(conversation, key) }
   }
 
@@ -176,18 +145,18 @@ public struct ThreadPlanner: Sendable {
       outcome = .stored
     case .change(let change) where change.kind == Change.handoff:
       if let done = handOff(change, event, orderedAt) { return done }
-      park(event, kind: change.kind, change.target, change.targetExternalID, change.details, nil, element)
+      park(event, change, nil, element)
       outcome = .parked
     case .change(let change):
       if let resolved { updateProfile(event, resolved, resolver) { _ in } }
-      park(event, kind: change.kind, change.target, change.targetExternalID, change.details, resolved?.customer, element)
+      park(event, change, resolved?.customer, element)
       outcome = .parked
     case .unknown(let unknown):
-      park(event, kind: "unknown", nil, nil, Self.details(unknown), nil, element)
+      park(event, Change(kind: "unknown", details: Self.details(unknown)), nil, element)
       outcome = .stored
     case .action(let action):
       if let resolved { updateProfile(event, resolved, resolver) { _ in } }
-      outcome = apply(action, event, orderedAt, element)
+      outcome = apply(action, event, orderedAt, element, resolved)
     // Results have a content of their own, and presence is the router's.
     case .result, .presence: outcome = .ignored(reason: "routing")
     }
@@ -228,6 +197,7 @@ public struct ThreadPlanner: Sendable {
         account: event.account, address: address, externalID: message.externalID, at: orderedAt)
     }
     advance(InTenant(event.tenant, conversation), message, id, event, orderedAt)
+    if let session = message.session { handOffParked(InTenant(event.tenant, session)) }
     return id
   }
 
@@ -247,7 +217,7 @@ public struct ThreadPlanner: Sendable {
     }
     let session = message.session.map { [$0] } ?? []
     for (key, isOwnName) in message.names.map({ ($0, true) }) + (session + message.references).map({ ($0, false) }) {
-      guard let target = references[InTenant(event.tenant, key)], !(isOwnName && target.isSeen),
+      guard let target = references[InTenant(event.tenant, key)], !(isOwnName && target.message != nil),
         let conversation = current(event.tenant, target.conversation)
       else { continue }
       // What we sent ourselves belongs where its reference leads, if somebody vouches that it was us.
@@ -352,6 +322,7 @@ public struct ThreadPlanner: Sendable {
     conversation.resolvedAt = time
     conversation.waitingSince = nil
     conversation.snoozedUntil = nil
+    conversation.handoff = nil
     conversation.version += 1
     emit("conversation.resolved", &conversation, event, time) { data in
       data.member("reason", reason)
@@ -443,15 +414,24 @@ public struct ThreadPlanner: Sendable {
     for name in message.names {
       let key = InTenant(event.tenant, name)
       // Somebody else's message already has this name: it keeps it, the second one is marked.
-      if let known = references[key], known.isSeen {
+      if let known = references[key], known.message != nil {
         if !message.flags.contains("duplicate_id") { message.flags.append("duplicate_id") }
         continue
       }
       note(key, conversation, id)
     }
-    for reference in message.references + (message.session.map { [$0] } ?? []) {
+    for reference in message.references {
       let key = InTenant(event.tenant, reference)
       if references[key] == nil { note(key, conversation, nil) }
+    }
+    // A session goes on where its last message is.
+    guard let session = message.session.map({ InTenant(event.tenant, $0) }) else { return }
+    let known = references[session]
+    let isSomebodyElses = known.flatMap { current(event.tenant, $0.conversation) }.map {
+      $0.customer != conversations[InTenant(event.tenant, conversation)]?.customer
+    }
+    if known == nil || known?.message == nil && known?.conversation != conversation && isSomebodyElses == false {
+      note(session, conversation, nil)
     }
   }
 
@@ -462,25 +442,18 @@ public struct ThreadPlanner: Sendable {
 
   /// The message has this name, whoever seemed to have it.
   mutating func claim(_ key: InTenant<ReferenceKey>, _ conversation: ID, _ message: ID) {
-    guard references[key]?.isSeen != true else { return }
+    guard references[key]?.message == nil else { return }
     note(key, conversation, message)
   }
 
   mutating func note(_ key: InTenant<ReferenceKey>, _ conversation: ID, _ message: ID?) {
     let isStored = references[key] != nil && writes.references[key].map(\.replaces) ?? true
-    references[key] = (conversation, message != nil)
+    references[key] = (conversation, message)
     writes.references[key] = .init(conversation: conversation, message: message, replaces: isStored)
   }
 
-  private mutating func park(
-    _ event: Event, kind: String, _ target: ReferenceKey?, _ targetExternalID: String?, _ details: JSONText, _ customer: ID?,
-    _ element: IdentityPlan.Element
-  ) {
-    writes.parked.append(
-      .init(
-        tenant: event.tenant, id: ids.next(), kind: kind, channel: event.channel, account: event.account, customer: customer,
-        target: target, targetExternalID: targetExternalID, sentAt: event.sentAt, receivedAt: event.receivedAt, details: details,
-        record: element.record, element: element.element))
+  private mutating func park(_ event: Event, _ change: Change, _ customer: ID?, _ element: IdentityPlan.Element) {
+    writes.parked.append(.init(event, ids.next(), change, customer: customer, element))
   }
 
   private static func details(_ unknown: Unknown) -> JSONText {

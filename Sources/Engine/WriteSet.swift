@@ -44,14 +44,6 @@ public struct WriteSet: Sendable {
       self.customer = customer
     }
   }
-  /// What the adapter said about a message that is stored.
-  public struct Delivery: Sendable, Equatable {
-    public var status: String
-    public var error: String?
-    public var externalID: String?
-    public var conversation: ID
-    public var at: Timestamp
-  }
   public struct NewReference: Sendable, Equatable {
     public var conversation: ID
     /// nil while only others have referred to it.
@@ -88,6 +80,23 @@ public struct WriteSet: Sendable {
     /// The record in the batch and the element in it.
     public var record: Int
     public var element: Int
+
+    /// One that is stored.
+    public init(
+      tenant: String, id: ID, kind: String, channel: Channel, account: String, target: ReferenceKey, sentAt: Timestamp?,
+      receivedAt: Timestamp, details: JSONText
+    ) {
+      (self.tenant, self.id, self.kind, self.channel, self.account) = (tenant, id, kind, channel, account)
+      (self.target, self.sentAt, self.receivedAt, self.details) = (target, sentAt, receivedAt, details)
+      (record, element) = (0, 0)
+    }
+
+    init(_ event: Event, _ id: ID, _ change: Change, customer: ID?, _ element: IdentityPlan.Element) {
+      (tenant, self.id, kind, channel, account) = (event.tenant, id, change.kind, event.channel, event.account)
+      (self.customer, target, targetExternalID) = (customer, change.target, change.targetExternalID)
+      (sentAt, receivedAt, details) = (event.sentAt, event.receivedAt, change.details)
+      (record, self.element) = (element.record, element.element)
+    }
   }
   public struct DeadLetter: Sendable, Equatable {
     public var tenant: String
@@ -143,7 +152,12 @@ public struct WriteSet: Sendable {
   public var moves: [Move] = []
   /// In their order, with the conversations that became part of others.
   public var merges: [(id: ID, merge: Merge, conversations: [(from: ID, into: ID)])] = []
-  public var deliveries: [InTenant<ID>: Delivery] = [:]
+  /// What the adapters have said about messages of ours.
+  public var deliveries: [InTenant<ID>: SentMessage] = [:]
+  /// Messages that turned out to be others: stored echoes of what results are about.
+  public var deletedEchoes: [InTenant<ID>: Timestamp] = [:]
+  /// Parked events that have come to their target.
+  public var unparked: [InTenant<ID>] = []
   /// The last seq of a conversation on `outbound.<channel>`.
   public var outboundSeqs: [OutboundTopic: Int64] = [:]
   public var parked: [ParkedEvent] = []

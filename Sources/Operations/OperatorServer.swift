@@ -24,7 +24,8 @@ public struct OperatorServer: Sendable {
       health.isLive ? Self.response(.ok, "live\n") : Self.response(.serviceUnavailable, "no progress\n")
     }
     await server.appendRoute("GET /readyz") { [health] in
-      let missing = health.missing
+      // Whoever makes no progress is of no use either.
+      let missing = health.missing + (health.isLive ? [] : ["progress"])
       return missing.isEmpty
         ? Self.response(.ok, "ready\n")
         : Self.response(.serviceUnavailable, missing.map { "\($0) is not ready\n" }.joined())

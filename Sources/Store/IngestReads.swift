@@ -69,29 +69,50 @@ public enum IngestReads {
     return found
   }
 
-  /// Whose the conversations are.
+  /// The business-scoped WhatsApp ids of the customers.
+  public static func whatsApp(
+    _ customers: Set<InTenant<ID>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<ID>: Set<Identifier>] {
+    guard !customers.isEmpty else { return [:] }
+    let keys = Array(customers)
+    let result = try db.query(Queries.named("whatsapp_read"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    var found: [InTenant<ID>: Set<Identifier>] = [:]
+    for row in 0..<result.count {
+      let identifier = Identifier(.whatsapp, scope: result.text(row, 1), result.text(row, 2))
+      found[keys[result.position(row)], default: []].insert(identifier)
+    }
+    return found
+  }
+
+  /// Whose the conversations are, and under which ownership.
   public static func owners(
     _ conversations: Set<InTenant<ID>>, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [InTenant<ID>: ID] {
-    try look(Queries.named("conversation_owners"), conversations, on: db)
+  ) throws(PostgresFault) -> [InTenant<ID>: IdentityFacts.Owner] {
+    guard !conversations.isEmpty else { return [:] }
+    let keys = Array(conversations)
+    let result = try db.query(Queries.named("conversation_owners"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    var owners: [InTenant<ID>: IdentityFacts.Owner] = [:]
+    for row in 0..<result.count {
+      owners[keys[result.position(row)]] = .init(
+        customer: result.uuid(row, 1).id, epoch: result.int8(row, 2), isMerged: result.bool(row, 3))
+    }
+    return owners
   }
 
-  /// The conversations of messages of ours.
-  public static func sent(
+  /// The messages of ours that results are about.
+  private static func sent(
     _ messages: Set<InTenant<ID>>, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [InTenant<ID>: ID] {
-    try look(Queries.named("sent_read"), messages, on: db)
-  }
-
-  private static func look(
-    _ statement: Statement, _ ids: Set<InTenant<ID>>, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [InTenant<ID>: ID] {
-    guard !ids.isEmpty else { return [:] }
-    let keys = Array(ids)
-    let result = try db.query(statement, [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
-    var found: [InTenant<ID>: ID] = [:]
-    for row in 0..<result.count { found[keys[result.position(row)]] = result.uuid(row, 1).id }
-    return found
+  ) throws(PostgresFault) -> [InTenant<ID>: SentMessage] {
+    guard !messages.isEmpty else { return [:] }
+    let keys = Array(messages)
+    let result = try db.query(Queries.named("sent_read"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    var sent: [InTenant<ID>: SentMessage] = [:]
+    for row in 0..<result.count {
+      sent[keys[result.position(row)]] = SentMessage(
+        conversation: result.uuid(row, 1).id, status: result.optionalText(row, 2), error: result.optionalText(row, 3),
+        externalID: result.optionalText(row, 4))
+    }
+    return sent
   }
 
   /// Locks the customers, in id order, and returns their profiles; of `joining` with all traits.
@@ -127,18 +148,9 @@ public enum IngestReads {
     var facts = ThreadFacts()
     let (named, answered) = identity.named
     facts.sent = try sent(IdentityPlan.sentMessages(identity.records), on: db)
-    var conversations = named.union(facts.sent.map { InTenant($0.key.tenant, $0.value) })
-    let references = Array(identity.references)
-    if !references.isEmpty {
-      let result = try db.query(
-        Queries.named("references_read"),
-        [.texts(references.map(\.tenant)), .uuids(references.map { PostgresUUID($0.value.raw) })])
-      for row in 0..<result.count {
-        let key = references[result.position(row)]
-        facts.references[key] = (result.uuid(row, 1).id, result.bool(row, 2))
-        conversations.insert(InTenant(key.tenant, result.uuid(row, 1).id))
-      }
-    }
+    try readReferences(identity, &facts, on: db)
+    var conversations = named.union(facts.sent.map { InTenant($0.key.tenant, $0.value.conversation) })
+    conversations.formUnion(facts.references.map { InTenant($0.key.tenant, $0.value.conversation) })
     let numbers = Array(identity.numbers)
     if !numbers.isEmpty {
       let result = try db.query(Queries.named("numbers_read"), [.texts(numbers.map(\.tenant)), .texts(numbers.map(\.value))])
@@ -171,7 +183,47 @@ public enum IngestReads {
     try facts.conversations.merge(lock(roots.subtracting(conversations), on: db)) { $1 }
     answerable.formUnion(answerable.compactMap { key in facts.conversations[key]?.mergedInto.map { InTenant(key.tenant, $0) } })
     try routes(answerable, &facts, on: db)
+    let late = identity.holdings.filter { holding in
+      facts.conversations[InTenant(holding.tenant, holding.conversation)].map { $0.owner.epoch != holding.epoch } ?? false
+    }
+    try holders(Array(late), &facts, on: db)
     return facts
+  }
+
+  /// Where the references lead; and what waits for sessions that nobody knew.
+  private static func readReferences(
+    _ identity: IdentityPlan, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    func read(_ keys: [InTenant<ReferenceKey>]) throws(PostgresFault) {
+      guard !keys.isEmpty else { return }
+      let result = try db.query(Queries.named("references_read"), parameters(keys))
+      for row in 0..<result.count {
+        facts.references[keys[result.position(row)]] = (result.uuid(row, 1).id, result.optionalUUID(row, 2)?.id)
+      }
+    }
+    func parameters(_ keys: [InTenant<ReferenceKey>]) -> [PostgresParameter] {
+      [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })]
+    }
+    try read(Array(identity.references))
+    let (named, handedOver) = identity.sessions
+    let unknown = named.union(handedOver).filter { facts.references[$0] == nil }.sorted()
+    guard !unknown.isEmpty else { return }
+    _ = try db.query(Queries.named("sessions_lock"), [.uuids(unknown.map { PostgresUUID($0.value.raw) })])
+    // Somebody may have named them before the lock was ours.
+    try read(unknown)
+    let waiting = named.filter { facts.references[$0] == nil }.sorted()
+    guard !waiting.isEmpty else { return }
+    let parked = try db.query(Queries.named("handoffs_parked"), parameters(waiting))
+    for row in 0..<parked.count {
+      let session = waiting[parked.position(row)]
+      guard let channel = Channel(rawValue: parked.text(row, 4)) else { continue }
+      facts.handoffs[session, default: []].append(
+        .init(
+          tenant: session.tenant, id: parked.uuid(row, 1).id, kind: Change.handoff, channel: channel,
+          account: parked.text(row, 5),
+          target: session.value, sentAt: parked.optionalTimestamp(row, 3), receivedAt: parked.timestamp(row, 6),
+          details: JSONText(utf8: Array(parked.text(row, 2).utf8))))
+    }
   }
 
   private static func lock(
@@ -204,6 +256,20 @@ public enum IngestReads {
       found[key] = conversation
     }
     return found
+  }
+
+  /// Who had the conversations before.
+  private static func holders(
+    _ holdings: [Holding], _ facts: inout ThreadFacts, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !holdings.isEmpty else { return }
+    let rows = try db.query(
+      Queries.named("segments_read"),
+      [.texts(holdings.map(\.tenant)), .ids(holdings.map(\.conversation)), .int8s(holdings.map(\.epoch))])
+    for row in 0..<rows.count {
+      guard let agent = rows.optionalText(row, 1), let until = rows.optionalTimestamp(row, 2) else { continue }
+      facts.holders[holdings[rows.position(row)]] = (agent, until)
+    }
   }
 
   /// How the customers were last heard, and how much was sent.

@@ -53,7 +53,7 @@ public enum IngestWrites {
   ) throws(PostgresFault) {
     try organizations(writes, on: db)
     try customers(writes, on: db)
-    try identities(identity.resolver.seenIdentities, on: db)
+    try identities(identity.resolver, on: db)
     try suggestions(identity.resolver.suggestions, on: db)
     try merge(writes, identity.resolver, on: db)
     try conversations(writes, on: db)
@@ -130,17 +130,23 @@ public enum IngestWrites {
     return object.finish()
   }
 
-  private static func identities(
-    _ seen: [InTenant<Identifier>: IdentityResolver.SeenIdentity], on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
-    guard !seen.isEmpty else { return }
-    let rows = seen.sorted { $0.key < $1.key }
-    _ = try db.query(
-      Queries.named("identities_update"),
+  private static func identities(_ resolver: IdentityResolver, on db: isolated PostgresConnection) throws(PostgresFault) {
+    func keys(_ rows: [InTenant<Identifier>]) -> [PostgresParameter] {
       [
-        .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value.kind.rawValue)), .texts(rows.map(\.key.value.scope)),
-        .texts(rows.map(\.key.value.value)), .texts(rows.map(\.value.assurance.label)), .times(rows.map(\.value.lastSeenAt)),
-      ])
+        .texts(rows.map(\.tenant)), .texts(rows.map(\.value.kind.rawValue)), .texts(rows.map(\.value.scope)),
+        .texts(rows.map(\.value.value)),
+      ]
+    }
+    let seen = resolver.seenIdentities.sorted { $0.key < $1.key }
+    if !seen.isEmpty {
+      _ = try db.query(
+        Queries.named("identities_update"),
+        keys(seen.map(\.key)) + [.texts(seen.map(\.value.assurance.label)), .times(seen.map(\.value.lastSeenAt))])
+    }
+    let retired = resolver.retired.sorted { $0.key < $1.key }
+    if !retired.isEmpty {
+      _ = try db.query(Queries.named("identities_retire"), keys(retired.map(\.key)) + [.times(retired.map { $0.value.at })])
+    }
   }
 
   private static func suggestions(
@@ -275,14 +281,22 @@ public enum IngestWrites {
   private static func deliveries(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     let rows = writes.deliveries.sorted { $0.key < $1.key }
     if !rows.isEmpty {
-      let (tenants, ids) = (PostgresParameter.texts(rows.map(\.key.tenant)), PostgresParameter.ids(rows.map(\.key.value)))
-      let externalIDs = PostgresParameter.texts(rows.map(\.value.externalID))
       _ = try db.query(
         Queries.named("deliveries_update"),
-        [tenants, ids, .texts(rows.map(\.value.status)), .texts(rows.map(\.value.error)), externalIDs])
+        [
+          .texts(rows.map(\.key.tenant)), .ids(rows.map(\.key.value)), .texts(rows.map(\.value.status)),
+          .texts(rows.map(\.value.error)), .texts(rows.map(\.value.externalID)),
+        ])
+    }
+    let echoes = writes.deletedEchoes.sorted { $0.key < $1.key }
+    if !echoes.isEmpty {
       _ = try db.query(
         Queries.named("echoes_delete"),
-        [tenants, ids, .ids(rows.map(\.value.conversation)), externalIDs, .times(rows.map(\.value.at))])
+        [.texts(echoes.map(\.key.tenant)), .ids(echoes.map(\.key.value)), .times(echoes.map(\.value))])
+    }
+    if !writes.unparked.isEmpty {
+      _ = try db.query(
+        Queries.named("parked_delete"), [.texts(writes.unparked.map(\.tenant)), .ids(writes.unparked.map(\.value))])
     }
     let seqs = writes.outboundSeqs.sorted {
       ($0.key.conversation, $0.key.channel.rawValue) < ($1.key.conversation, $1.key.channel.rawValue)

@@ -1,6 +1,6 @@
 import Postgres
 
-/// Which tenants a router decides for.
+/// Which tenants a router decides for: they are shared out among the routers that are alive.
 public struct RouteLeases: Sendable {
   public let owner: String
   public let seconds: Double
@@ -10,12 +10,15 @@ public struct RouteLeases: Sendable {
     self.seconds = seconds
   }
 
-  /// Renews what this router holds, takes what nobody does, and returns all of it.
-  public func renew(on db: isolated PostgresConnection) throws(PostgresFault) -> Set<String> {
+  /// Renews what this router holds up to its fair share, gives the rest back, takes what nobody holds up to the share, and returns
+  /// what it has now, and all that there are.
+  public func renew(on db: isolated PostgresConnection) throws(PostgresFault) -> (held: Set<String>, all: Set<String>) {
+    let parameters: [PostgresParameter] = [.text(owner), .int8(Int64(bitPattern: seconds.bitPattern))]
     _ = try db.query(Queries.named("route_tenants"))
-    let rows = try db.query(
-      Queries.named("route_lease"), [.text(owner), .int8(Int64(bitPattern: seconds.bitPattern))])
-    return Set((0..<rows.count).map { rows.text($0, 0) })
+    _ = try db.query(Queries.named("route_heartbeat"), parameters)
+    let held = try db.query(Queries.named("route_lease"), parameters)
+    let all = try db.query(Queries.named("route_leased"))
+    return (Set((0..<held.count).map { held.text($0, 0) }), Set((0..<all.count).map { all.text($0, 0) }))
   }
 
   /// On shutdown: nobody has to wait for the leases to run out.

@@ -76,14 +76,14 @@ public enum RouteReads {
       channel: Channel(rawValue: rows.text(row, 11)) ?? .desk, isHandedOff: rows.bool(row, 12), openedAt: rows.timestamp(row, 13),
       lastMessageAt: rows.timestamp(row, 14), waitingSince: rows.optionalTimestamp(row, 15),
       resolvedAt: rows.optionalTimestamp(row, 16), snoozedUntil: rows.optionalTimestamp(row, 17),
-      queuedAt: rows.optionalTimestamp(row, 18))
+      queuedAt: rows.optionalTimestamp(row, 18), heldFor: rows.texts(row, 19), heldUntil: rows.optionalTimestamp(row, 20))
   }
 
   private static func assignment(_ rows: borrowing PostgresResult, _ row: Int) -> OwnershipPlan.Assignment {
     OwnershipPlan.Assignment(
       id: rows.uuid(row, 1).id, agent: rows.text(row, 2), queue: rows.optionalText(row, 3), isOffer: rows.bool(row, 4),
       epoch: rows.int8(row, 5), channel: Channel(rawValue: rows.text(row, 6)) ?? .desk, units: rows.int4(row, 7),
-      offeredAt: rows.timestamp(row, 8), acceptBy: rows.optionalTimestamp(row, 9))
+      offeredAt: rows.timestamp(row, 8), acceptBy: rows.optionalTimestamp(row, 9), isAnswered: rows.bool(row, 10))
   }
 
   // MARK: - For the engine
@@ -97,10 +97,20 @@ public enum RouteReads {
   }
 
   public static func agentVersions(
-    tenant: String, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [String: (version: Int64, state: String)] {
-    let rows = try db.query(Queries.named("route_agent_versions"), [.text(tenant)])
-    return Dictionary((0..<rows.count).map { (rows.text($0, 0), (rows.int8($0, 1), rows.text($0, 2))) }) { $1 }
+    tenant: String, now: Timestamp, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [String: (version: Int64, state: String, isOnline: Bool)] {
+    let rows = try db.query(Queries.named("route_agent_versions"), [.text(tenant), .timestamp(microseconds: now.stored)])
+    let agents = (0..<rows.count).map { (rows.text($0, 0), (rows.int8($0, 1), rows.text($0, 2), rows.bool($0, 3))) }
+    return Dictionary(agents) { $1 }
+  }
+
+  /// Conversations with a bot that the policy does not name, at most `limit`.
+  public static func withoutBot(
+    tenant: String, policy: RoutingPolicy, limit: Int32, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [ID] {
+    let rows = try db.query(
+      Queries.named("route_bots_gone"), [.text(tenant), .texts(Set(policy.bots.map(\.bot)).sorted()), .int4(limit)])
+    return (0..<rows.count).map { rows.uuid($0, 0).id }
   }
 
   /// Those of the conversations that wait for an owner.
@@ -126,6 +136,8 @@ public enum RouteReads {
       for (agent, until) in zip(rows.texts(row, 14), rows.timestamps(row, 15)) {
         facts.excluded[agent] = max(facts.excluded[agent] ?? until, until)
       }
+      facts.heldFor = rows.texts(row, 16)
+      facts.heldUntil = rows.optionalTimestamp(row, 17)
       return facts
     }
   }
@@ -154,19 +166,22 @@ public enum RouteReads {
 
   // MARK: - What is due
 
-  /// Conversations that a plan has something to tidy up of, at most `limit` of each kind.
+  /// Conversations and agents that a plan has something to tidy up of, at most `limit` of each kind.
+  ///
+  /// - Parameter judgesLeases: agents whose lease has run out count.
   public static func due(
-    tenant: String, policy: RoutingPolicy, now: Timestamp, limit: Int32, on db: isolated PostgresConnection
+    tenant: String, policy: RoutingPolicy, judgesLeases: Bool, now: Timestamp, limit: Int32, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> (conversations: [ID], agents: [String]) {
+    let leaseEnd = judgesLeases ? now : Timestamp.storable.lowerBound
     let agents = try db.query(
-      Queries.named("route_due_agents"), [.text(tenant), .timestamp(microseconds: now.stored), .int4(limit)])
+      Queries.named("route_due_agents"), [.text(tenant), .timestamp(microseconds: leaseEnd.stored), .int4(limit)])
     let conversations = try db.query(
       Queries.named("route_due"),
       [
         .text(tenant), .timestamp(microseconds: now.stored),
         .timestamp(microseconds: now.advanced(by: .zero - policy.closeAfter).stored),
         .timestamp(microseconds: now.advanced(by: .zero - policy.resolvePendingAfter).stored), .bool(policy.requeuesWhenLost),
-        .int4(limit),
+        .int4(limit), .timestamp(microseconds: leaseEnd.stored),
       ])
     return ((0..<conversations.count).map { conversations.uuid($0, 0).id }, (0..<agents.count).map { agents.text($0, 0) })
   }

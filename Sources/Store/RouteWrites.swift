@@ -54,8 +54,17 @@ public enum RouteWrites {
   }
 
   private static func agents(_ plan: OwnershipPlan, on db: isolated PostgresConnection) throws(PostgresFault) {
-    let changed = plan.changedAgents.keys.sorted().compactMap { key in plan.agents[key].map { (key: key, agent: $0) } }
+    let changed = plan.changedAgents.sorted { $0.key < $1.key }.compactMap { key, matters in
+      plan.agents[key].map { (key: key, agent: $0, matters: matters) }
+    }
     guard !changed.isEmpty else { return }
+    let new = plan.newAgents.sorted()
+    if !new.isEmpty {
+      let inserted = try db.query(
+        Queries.named("route_agents_insert"), [.texts(new.map(\.tenant)), .texts(new.map(\.value))])
+      // Theirs may have work by now.
+      guard inserted.affected == new.count else { throw .replan("an agent was inserted by somebody else") }
+    }
     _ = try db.query(
       Queries.named("route_agents_write"),
       [
@@ -64,7 +73,7 @@ public enum RouteWrites {
         .bools(changed.map { $0.agent.channels != nil }), .texts(changed.map { array($0.agent.teams) }),
         .texts(changed.map(\.agent.profile)), .times(changed.map(\.agent.leaseExpiresAt)),
         .times(changed.map(\.agent.reportedAt)),
-        .times(changed.map(\.agent.idleSince)), .int8s(changed.map(\.agent.routingSeq)),
+        .times(changed.map(\.agent.idleSince)), .int8s(changed.map(\.agent.routingSeq)), .bools(changed.map(\.matters)),
       ])
     let reports = plan.reports.sorted { $0.key < $1.key }
     guard !reports.isEmpty else { return }
@@ -108,6 +117,7 @@ public enum RouteWrites {
         .int8s(changed.map(\.conversation.routingSeq)), .times(changed.map(\.conversation.queuedAt)),
         .times(changed.map(\.conversation.resolvedAt)), .times(changed.map(\.conversation.snoozedUntil)),
         .texts(changed.map { array($0.conversation.heldFor) }), .times(changed.map(\.conversation.heldUntil)),
+        .times(changed.map(\.conversation.waitingSince)),
       ])
   }
 

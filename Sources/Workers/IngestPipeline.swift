@@ -54,23 +54,25 @@ public struct IngestPipeline: Sendable {
       let locked = try claims.lock(held, on: db)
       let next = Dictionary(uniqueKeysWithValues: locked.map { ($0.key, $0.nextOffset ?? 0) })
       commit.fenced = held.filter { next[$0.key] == nil }
-      var records = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
+      let live = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
 
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
-      let seenKeys = try IngestReads.seenKeys(IdentityPlan.keys(of: records), on: db)
-      let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
+      let seenKeys = try IngestReads.seenKeys(IdentityPlan.keys(of: live), on: db)
+      let identifiers = IdentityPlan.identifiers(of: live, policy: policy)
       var facts = try IngestReads.identities(identifiers, on: db)
-      facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(records), on: db)
-      let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
+      facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(live), on: db)
+      let gaining = IdentityResolver.customersThatMayGain(live, facts: facts, policy: policy)
       facts.counts = try IngestReads.identityCounts(gaining, on: db)
       facts.customers = try IngestReads.customers(gaining, on: db)
-      let plannable = IdentityPlan.plannable(records, facts: facts)
-      commit.rest = Array(records[plannable...])
-      records = Array(records[..<plannable])
+      if identifiers.contains(where: { $0.value.kind == .whatsapp }) {
+        facts.whatsApp = try IngestReads.whatsApp(gaining, on: db)
+      }
 
       let identity = IdentityPlan(
-        records: records, seenKeys: seenKeys, facts: facts, policy: policy,
+        records: live, seenKeys: seenKeys, facts: facts, policy: policy,
         ids: IDGenerator(milliseconds: milliseconds, seed: seed))
+      let records = identity.records
+      commit.rest = identity.rest
       // Accounts are registered after the look-up: an account is ours from the record on that shows it.
       try IngestWrites.register(accounts(of: records), on: db)
       try IngestWrites.insert(identity.resolver.newIdentities, on: db)
@@ -80,6 +82,10 @@ public struct IngestPipeline: Sendable {
 
       var threadFacts = try IngestReads.threads(identity, on: db)
       threadFacts.profiles = profiles
+      // What an agent did was judged before the conversation was locked.
+      for key in identity.named.all where facts.owners[key]?.epoch != threadFacts.conversations[key]?.owner.epoch {
+        throw .replan("an owner changed")
+      }
       let plan = ThreadPlanner.plan(
         identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
 
@@ -118,7 +124,7 @@ public struct IngestPipeline: Sendable {
 
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {
     var accounts: Set<ChannelAccount> = []
-    for case .event(let event) in records.lazy.flatMap(\.elements) {
+    for case .event(let event) in records.lazy.flatMap(\.elements) where event.channel.isCustomers {
       accounts.insert(ChannelAccount(tenant: event.tenant, channel: event.channel, account: event.account))
     }
     return accounts

@@ -154,9 +154,11 @@ public final class IngestWorker: Sendable {
           try await consumer.unassign()
         case .pause:
           logger.warning("database is slow or away: partitions paused", metadata: ["event.action": "paused"])
+          settings.signals.isReady(.database, false)
           try await consumer.pause(consumer.assignment)
         case .resume:
           logger.info("partitions resumed", metadata: ["event.action": "resumed"])
+          settings.signals.isReady(.database, true)
           try await consumer.resume(consumer.assignment)
         case .report(let claims):
           try await consumer.commit(Dictionary(claims.compactMap { claim in claim.nextOffset.map { (claim.kafka, $0) } }) { $1 })

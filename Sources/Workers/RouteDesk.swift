@@ -9,7 +9,8 @@ import Synchronization
 /// Decides for the tenants whose lease it holds: reads what has changed, feeds their engines, commits what these decide.
 ///
 /// An engine is a copy of what PostgreSQL holds. Whenever that is in doubt (a lost lease, a fault, a new start) it is thrown away and
-/// built anew; every decision is conditional on the row that it is about.
+/// built anew; every decision is conditional on the row that it is about. Tenants take turns: what one cannot do in its turn it does in
+/// the next, and what fails again and again waits aside.
 final class RouteDesk: Sendable {
   struct Settings: Sendable {
     var instance: String
@@ -23,6 +24,11 @@ final class RouteDesk: Sendable {
     var tidyEvery = Duration.milliseconds(250)
     /// Decisions in one transaction.
     var batchDecisions = 100
+    /// How long one tenant is worked for before it is the next one's turn.
+    var turn = Duration.milliseconds(500)
+    /// After a tenant is taken, and after the database was away, nobody counts as gone for this long: what agents have reported
+    /// meanwhile is yet to be read.
+    var presenceGrace = Duration.seconds(15)
     /// Called with the tenants, whenever these become others.
     var onTenants: @Sendable (Set<String>) -> Void = { _ in }
   }
@@ -31,12 +37,36 @@ final class RouteDesk: Sendable {
     "statement_timeout = '30s'", "lock_timeout = '10s'", "idle_in_transaction_session_timeout = '30s'",
   ]
   private static let readCount = 1_000
+  /// Lost races in a row, and batches in a row of which nothing could be written.
   private static let maximumAttempts = 8
+
+  private enum Due: Hashable, Sendable {
+    case conversation(ID)
+    case agent(String)
+  }
 
   private struct Tenant: Sendable {
     var engine: RoutingEngine
+    /// Before that nobody is gone: what agents have reported meanwhile is still being read.
+    var judgesLeasesAt: ContinuousClock.Instant
     var reconcileAt = ContinuousClock.now
     var tidyAt = ContinuousClock.now
+    /// After a fault of its own.
+    var restsUntil = ContinuousClock.now
+    var failureCount = 0
+    var unreadConversations: Set<ID> = []
+    var unreadAgents: Set<String> = []
+    /// Read, and not yet told to the engine.
+    var events: [RoutingEvent] = [.clock]
+    var decisions: Batches<RoutingDecision>
+    var due = Batches<Due>(size: 200)
+    var vainCount = 0
+
+    init(policy: RoutingPolicy, judgesLeasesAt: ContinuousClock.Instant, batchDecisions: Int) {
+      engine = RoutingEngine(policy: policy)
+      self.judgesLeasesAt = judgesLeasesAt
+      decisions = Batches(size: batchDecisions)
+    }
   }
 
   private let settings: Settings
@@ -70,32 +100,34 @@ final class RouteDesk: Sendable {
 
   private func work() async throws {
     var tenants: [String: Tenant] = [:]
+    /// Also those that others decide for.
+    var known: Set<String> = []
+    var gauges = RoutingGauges()
     var renewAt = ContinuousClock.now
-    /// Before that, tenants of whom something is heard are somebody else's.
+    /// Before that, nobody asks about tenants that were never heard of.
     var askAt = ContinuousClock.now
     var attempt = 0
     for await _ in marks.bell {
       if Task.isCancelled { return }
       do throws(PostgresFault) {
         let marks = marks.take()
-        let hearsOfNew = (marks.conversations.keys + Array(marks.agents.keys)).contains { tenants[$0] == nil }
-        if .now >= renewAt || hearsOfNew && .now >= askAt {
-          // At a third of the lease, so that one slow round does not lose it.
-          askAt = .now + .milliseconds(100)
-          renewAt = .now + .seconds(settings.leaseSeconds / 3)
-          try await renew(&tenants)
-        }
-        let policy = settings.policy()
+        let hearsOfNew = (marks.conversations.keys + Array(marks.agents.keys)).contains { !known.contains($0) }
+        if hearsOfNew && .now >= askAt { renewAt = .now }
+        try await renewIfDue(&renewAt, &tenants, &known)
+        askAt = hearsOfNew ? .now + .milliseconds(100) : askAt
         for name in tenants.keys.sorted() {
+          // Before the leases of those whose turn comes late run out.
+          try await renewIfDue(&renewAt, &tenants, &known)
+          guard !Task.isCancelled else { return }
           guard var tenant = tenants[name] else { continue }
+          tenant.unreadConversations.formUnion(marks.conversations[name] ?? [])
+          tenant.unreadAgents.formUnion(marks.agents[name] ?? [])
           if marks.isFull { tenant.reconcileAt = .now }
-          if tenant.engine.policy != policy {
-            try await db.perform { db throws(PostgresFault) in try RouteWrites.queues(of: policy, tenant: name, on: db) }
-            tenant = Tenant(engine: RoutingEngine(policy: policy))
-          }
-          try await step(&tenant, name, marks.conversations[name] ?? [], marks.agents[name] ?? [])
+          try await turn(&tenant, name, &gauges)
           tenants[name] = tenant
+          settings.signals.progressed()
         }
+        gauges.record(of: Set(tenants.keys), now: RouteClock.now())
         attempt = 0
         settings.signals.progressed()
         settings.signals.isReady(.database, true)
@@ -106,8 +138,8 @@ final class RouteDesk: Sendable {
         settings.signals.status("database: SQLSTATE \(error.sqlState), trying again")
         WorkerMetrics.retried(error.sqlState)
         guard error.disposition != .stop else { throw error }
-        // Whatever was under way is read again.
-        tenants = [:]
+        // Whatever was under way is read again, and so is what agents reported meanwhile.
+        if !error.isOfItsWork { tenants = [:] }
         renewAt = .now
         attempt += 1
         logger.warning(
@@ -118,97 +150,157 @@ final class RouteDesk: Sendable {
     }
   }
 
-  private func renew(_ tenants: inout [String: Tenant]) async throws(PostgresFault) {
-    let held = try await db.perform { [leases] db throws(PostgresFault) in try leases.renew(on: db) }
+  private func renewIfDue(
+    _ renewAt: inout ContinuousClock.Instant, _ tenants: inout [String: Tenant], _ known: inout Set<String>
+  ) async throws(PostgresFault) {
+    guard .now >= renewAt else { return }
+    // At a third of the lease, so that one slow round does not lose it.
+    renewAt = .now + .seconds(settings.leaseSeconds / 3)
+    let (held, all) = try await db.perform { [leases] db throws(PostgresFault) in try leases.renew(on: db) }
+    known = all
     guard held != Set(tenants.keys) else { return }
     for name in tenants.keys where !held.contains(name) { tenants[name] = nil }
     for name in held where tenants[name] == nil {
-      let policy = settings.policy()
-      try await db.perform { db throws(PostgresFault) in try RouteWrites.queues(of: policy, tenant: name, on: db) }
-      tenants[name] = Tenant(engine: RoutingEngine(policy: policy))
+      tenants[name] = try await tenant(name, judgesLeasesAt: .now + settings.presenceGrace)
     }
     logger.info("tenants leased", metadata: ["event.action": "leased", "tenants": "\(held.count)"])
     settings.onTenants(held)
   }
 
+  /// One of which nothing is known yet.
+  private func tenant(_ name: String, judgesLeasesAt: ContinuousClock.Instant) async throws(PostgresFault) -> Tenant {
+    let policy = settings.policy()
+    try await db.perform { db throws(PostgresFault) in try RouteWrites.queues(of: policy, tenant: name, on: db) }
+    return Tenant(policy: policy, judgesLeasesAt: judgesLeasesAt, batchDecisions: settings.batchDecisions)
+  }
+
   // MARK: - One tenant
 
-  private func step(
-    _ tenant: inout Tenant, _ name: String, _ conversations: Set<ID>, _ agents: Set<String>
-  ) async throws(PostgresFault) {
-    let now = RouteClock.now()
-    var (conversations, agents) = (conversations, agents)
-    if .now >= tenant.tidyAt || !conversations.isEmpty {
-      tenant.tidyAt = .now + settings.tidyEvery
-      let tidied = try await tidy(name, now)
-      conversations.formUnion(tidied.conversations)
-      agents.formUnion(tidied.agents)
+  /// A step of one tenant; what is the matter with it is no other's trouble.
+  private func turn(_ tenant: inout Tenant, _ name: String, _ gauges: inout RoutingGauges) async throws(PostgresFault) {
+    guard .now >= tenant.restsUntil else { return }
+    if tenant.engine.policy != settings.policy() {
+      let due = tenant.due
+      tenant = try await self.tenant(name, judgesLeasesAt: tenant.judgesLeasesAt)
+      tenant.due = due
     }
-    var events: [RoutingEvent] = [.clock]
+    do throws(PostgresFault) {
+      try await step(&tenant, name, &gauges)
+      tenant.failureCount = 0
+    } catch {
+      guard error.isOfItsWork else { throw error }
+      WorkerMetrics.retried(error.sqlState)
+      let (due, failureCount) = (tenant.due, tenant.failureCount + 1)
+      logger.warning(
+        "a tenant is read again: \(error)",
+        metadata: ["event.action": "route_retry", "error.type": "\(error.sqlState)", "attempt": "\(failureCount)"])
+      tenant = try await self.tenant(name, judgesLeasesAt: tenant.judgesLeasesAt)
+      tenant.due = due
+      tenant.failureCount = failureCount
+      tenant.restsUntil = .now + Backoff.fullJitter(failureCount, first: 100, limit: 5_000)
+    }
+  }
+
+  /// Works for as long as a turn takes, and leaves the rest to the next one.
+  private func step(_ tenant: inout Tenant, _ name: String, _ gauges: inout RoutingGauges) async throws(PostgresFault) {
+    let end = ContinuousClock.now + settings.turn
+    if .now >= tenant.tidyAt || !tenant.unreadConversations.isEmpty || !tenant.due.isIdle {
+      tenant.tidyAt = .now + settings.tidyEvery
+      try await tidy(&tenant, name, until: end)
+    }
     if .now >= tenant.reconcileAt {
       tenant.reconcileAt = .now + settings.reconcileEvery
-      try await reconcile(tenant.engine, name, &conversations, &agents, &events)
+      try await reconcile(&tenant, name, &gauges)
     }
-    events += try await read(Array(conversations), Array(agents), name, now)
-    var decisions = tenant.engine.handle(events, at: now)
-    var roundsInVain = 0
-    while !decisions.isEmpty {
-      let batch = Array(decisions.prefix(settings.batchDecisions))
-      decisions.removeFirst(batch.count)
-      let (results, takenCount) = try await commit(batch, name)
-      decisions += tenant.engine.handle(results, at: RouteClock.now())
-      roundsInVain = takenCount > 0 ? 0 : roundsInVain + 1
-      guard roundsInVain < Self.maximumAttempts else { throw .replan("nothing that is decided can be written") }
+    // Nothing is decided on the half of what there is.
+    if try await read(&tenant, name, until: end) {
+      tenant.decisions.add(tenant.engine.handle(tenant.events, at: RouteClock.now()))
+      tenant.events = [.clock]
+      try await decide(&tenant, name, until: end)
+    }
+    if !tenant.decisions.isIdle || !tenant.due.isIdle || !tenant.unreadConversations.isEmpty || !tenant.unreadAgents.isEmpty {
+      marks.ring()
     }
   }
 
-  /// Compares what is known with what is there: adds whom to read again, and the events of who is gone.
-  private func reconcile(
-    _ engine: RoutingEngine, _ name: String, _ conversations: inout Set<ID>, _ agents: inout Set<String>,
-    _ events: inout [RoutingEvent]
-  ) async throws(PostgresFault) {
-    let (waiting, present) = try await db.perform { db throws(PostgresFault) in
-      (try RouteReads.waitingVersions(tenant: name, on: db), try RouteReads.agentVersions(tenant: name, on: db))
+  private func isOver(_ end: ContinuousClock.Instant) -> Bool { .now >= end || Task.isCancelled }
+
+  /// Compares what is known with what is there: notes whom to read again, and who is gone.
+  private func reconcile(_ tenant: inout Tenant, _ name: String, _ gauges: inout RoutingGauges) async throws(PostgresFault) {
+    let now = RouteClock.now()
+    let policy = settings.policy()
+    let (waiting, present, withoutBot) = try await db.perform { db throws(PostgresFault) in
+      (
+        try RouteReads.waitingVersions(tenant: name, on: db), try RouteReads.agentVersions(tenant: name, now: now, on: db),
+        try RouteReads.withoutBot(tenant: name, policy: policy, limit: 1_000, on: db)
+      )
     }
-    let knownConversations = engine.conversationVersions
-    for (id, version) in waiting where knownConversations[id] != version { conversations.insert(id) }
-    for id in knownConversations.keys where waiting[id] == nil { events.append(.withdrawn(id)) }
-    let knownAgents = engine.agentVersions
-    for (id, agent) in present where knownAgents[id] != agent.version { agents.insert(id) }
-    WorkerMetrics.routing(engine.waitingByQueue, states: present.values.map(\.state), now: RouteClock.now())
-    for id in knownAgents.keys where present[id] == nil { events.append(.agentGone(id)) }
+    let knownConversations = tenant.engine.conversationVersions
+    for (id, version) in waiting where knownConversations[id] != version { tenant.unreadConversations.insert(id) }
+    for id in knownConversations.keys where waiting[id] == nil { tenant.events.append(.withdrawn(id)) }
+    let knownAgents = tenant.engine.agentVersions
+    for (id, agent) in present where knownAgents[id].map({ $0 != (agent.version, agent.isOnline) }) ?? true {
+      tenant.unreadAgents.insert(id)
+    }
+    for id in knownAgents.keys where present[id] == nil { tenant.events.append(.agentGone(id)) }
+    add(withoutBot.map(Due.conversation), to: &tenant)
+    gauges.set(name, waiting: tenant.engine.waitingByQueue, states: present.values.map(\.state))
   }
 
+  /// Reads what may have changed; true when that is all.
   private func read(
-    _ conversations: [ID], _ agents: [String], _ name: String, _ now: Timestamp
-  ) async throws(PostgresFault) -> [RoutingEvent] {
-    var events: [RoutingEvent] = []
-    for start in stride(from: 0, to: conversations.count, by: Self.readCount) {
-      let ids = Array(conversations[start..<min(start + Self.readCount, conversations.count)])
+    _ tenant: inout Tenant, _ name: String, until end: ContinuousClock.Instant
+  ) async throws(PostgresFault) -> Bool {
+    let now = RouteClock.now()
+    while !tenant.unreadConversations.isEmpty {
+      if isOver(end) { return false }
+      let ids = Array(tenant.unreadConversations.prefix(Self.readCount))
       let waiting = try await db.perform { db throws(PostgresFault) in
         try RouteReads.waiting(ids, tenant: name, now: now, on: db)
       }
-      events += waiting.map { .waiting($0) }
-      events += Set(ids).subtracting(waiting.map(\.id)).map { .withdrawn($0) }
+      tenant.unreadConversations.subtract(ids)
+      tenant.events += waiting.map { .waiting($0) }
+      tenant.events += Set(ids).subtracting(waiting.map(\.id)).map { .withdrawn($0) }
     }
-    for start in stride(from: 0, to: agents.count, by: Self.readCount) {
-      let ids = Array(agents[start..<min(start + Self.readCount, agents.count)])
-      events += try await db.perform { db throws(PostgresFault) in
+    while !tenant.unreadAgents.isEmpty {
+      if isOver(end) { return false }
+      let ids = Array(tenant.unreadAgents.prefix(Self.readCount))
+      tenant.events += try await db.perform { db throws(PostgresFault) in
         try RouteReads.agents(ids, tenant: name, now: now, on: db).map { .agent($0) }
       }
+      tenant.unreadAgents.subtract(ids)
     }
-    return events
+    return true
+  }
+
+  /// Commits what is decided, batch by batch, and what is decided because of it.
+  private func decide(
+    _ tenant: inout Tenant, _ name: String, until end: ContinuousClock.Instant
+  ) async throws(PostgresFault) {
+    while !Task.isCancelled, let batch = tenant.decisions.next(.now) {
+      do throws(PostgresFault) {
+        let (results, takenCount) = try await commit(batch.items, name, isRetry: batch.failureCount > 0)
+        tenant.decisions.add(tenant.engine.handle(results, at: RouteClock.now()))
+        tenant.vainCount = takenCount > 0 || tenant.decisions.isIdle ? 0 : tenant.vainCount + 1
+        guard tenant.vainCount < Self.maximumAttempts else { throw .replan("nothing that is decided can be written") }
+      } catch {
+        guard error.isOfItsWork, tenant.vainCount < Self.maximumAttempts else { throw error }
+        note(error, batch.items.count)
+        tenant.decisions.failed(batch, .now)
+      }
+      if isOver(end) { return }
+    }
   }
 
   /// Writes the decisions that still hold, and tells what became of each.
   private func commit(
-    _ decisions: [RoutingDecision], _ name: String
+    _ decisions: [RoutingDecision], _ name: String, isRetry: Bool
   ) async throws(PostgresFault) -> (events: [RoutingEvent], takenCount: Int) {
     let started = ContinuousClock.now
     let result = try await retrying { db throws(PostgresFault) -> (events: [RoutingEvent], takenCount: Int) in
       let conversations = Set(decisions.map { InTenant(name, $0.conversation) })
       let agents = Set(decisions.compactMap { $0.agent.map { InTenant(name, $0) } })
-      let taken = try db.transaction(settings: Self.transactionSettings) { () throws(PostgresFault) -> [Bool] in
+      let taken = try db.transaction(settings: Self.settings(isRetry: isRetry)) { () throws(PostgresFault) -> [Bool] in
         let locked = try RouteReads.lock(conversations: conversations, agents: agents, on: db)
         var plan = self.plan(locked)
         let taken = decisions.map { plan.carryOut($0, tenant: name) }
@@ -244,27 +336,69 @@ final class RouteDesk: Sendable {
     return result
   }
 
-  /// Applies what is due, and returns what it was about.
-  private func tidy(_ name: String, _ now: Timestamp) async throws(PostgresFault) -> (conversations: Set<ID>, agents: Set<String>)
-  {
+  private func add(_ due: [Due], to tenant: inout Tenant) {
+    let underWay = Set(tenant.due.items)
+    tenant.due.add(due.filter { !underWay.contains($0) })
+  }
+
+  /// Applies what is due, and notes that it is to be read again.
+  private func tidy(_ tenant: inout Tenant, _ name: String, until end: ContinuousClock.Instant) async throws(PostgresFault) {
     let policy = settings.policy()
+    let judgesLeases = .now >= tenant.judgesLeasesAt
     let due = try await db.perform { db throws(PostgresFault) in
-      try RouteReads.due(tenant: name, policy: policy, now: now, limit: 200, on: db)
+      try RouteReads.due(
+        tenant: name, policy: policy, judgesLeases: judgesLeases, now: RouteClock.now(), limit: 200, on: db)
     }
-    guard !due.conversations.isEmpty || !due.agents.isEmpty else { return ([], []) }
-    return try await retrying { db throws(PostgresFault) in
-      try db.transaction(settings: Self.transactionSettings) {
-        () throws(PostgresFault) -> (conversations: Set<ID>, agents: Set<String>) in
-        let locked = try RouteReads.lock(
-          conversations: Set(due.conversations.map { InTenant(name, $0) }), agents: Set(due.agents.map { InTenant(name, $0) }),
-          on: db)
-        var plan = self.plan(locked)
-        for key in locked.agents.keys.sorted() { plan.tidy(agent: key) }
-        for key in locked.conversations.keys.sorted() { plan.tidy(key) }
-        try RouteWrites.write(plan, topicPrefix: self.settings.topicPrefix, on: db)
-        return (Set(due.conversations), Set(locked.agents.keys.map(\.value)))
+    add(due.agents.map(Due.agent) + due.conversations.map(Due.conversation), to: &tenant)
+    while !Task.isCancelled, let batch = tenant.due.next(.now) {
+      do throws(PostgresFault) {
+        let (conversations, agents) = try await tidy(batch, name, judgesLeases)
+        tenant.unreadConversations.formUnion(conversations)
+        tenant.unreadAgents.formUnion(agents)
+      } catch {
+        guard error.isOfItsWork else { throw error }
+        note(error, batch.items.count)
+        tenant.due.failed(batch, .now)
+      }
+      if isOver(end) { return }
+    }
+  }
+
+  private func tidy(
+    _ batch: Batches<Due>.Batch, _ name: String, _ judgesLeases: Bool
+  ) async throws(PostgresFault) -> (conversations: [ID], agents: [String]) {
+    var conversations: Set<InTenant<ID>> = []
+    var agents: Set<InTenant<String>> = []
+    for due in batch.items {
+      switch due {
+      case .conversation(let id): conversations.insert(InTenant(name, id))
+      case .agent(let id): agents.insert(InTenant(name, id))
       }
     }
+    let due = (conversations: conversations, agents: agents)
+    return try await retrying { db throws(PostgresFault) in
+      try db.transaction(settings: Self.settings(isRetry: batch.failureCount > 0)) {
+        () throws(PostgresFault) -> (conversations: [ID], agents: [String]) in
+        let locked = try RouteReads.lock(conversations: due.conversations, agents: due.agents, on: db)
+        var plan = self.plan(locked)
+        if judgesLeases { for key in locked.agents.keys.sorted() { plan.tidy(agent: key) } }
+        for key in locked.conversations.keys.sorted() { plan.tidy(key, judgesLeases: judgesLeases) }
+        try RouteWrites.write(plan, topicPrefix: self.settings.topicPrefix, on: db)
+        return (due.conversations.map(\.value), locked.agents.keys.map(\.value))
+      }
+    }
+  }
+
+  /// Whoever stands still with a lock in its hand holds up one row, and not the others behind it.
+  private static func settings(isRetry: Bool) -> [String] {
+    transactionSettings + ["lock_timeout = '\(isRetry ? 100 : 1_000)ms'"]
+  }
+
+  private func note(_ fault: PostgresFault, _ count: Int) {
+    WorkerMetrics.retried(fault.sqlState)
+    logger.warning(
+      "decisions not committed: \(fault)",
+      metadata: ["event.action": "route_retry", "error.type": "\(fault.sqlState)", "decisions": "\(count)"])
   }
 
   private func plan(_ locked: RouteReads.Locked) -> OwnershipPlan {
@@ -286,11 +420,19 @@ final class RouteDesk: Sendable {
         return try await db.perform(body)
       } catch {
         attempt += 1
-        guard error.disposition == .replan || error.disposition == .halve, attempt < Self.maximumAttempts else { throw error }
-        logger.warning(
-          "decisions not committed: \(error)", metadata: ["event.action": "route_retry", "error.type": "\(error.sqlState)"])
-        try? await Task.sleep(for: Backoff.fullJitter(attempt, first: 5, limit: 500))
+        guard error.disposition == .replan, attempt < Self.maximumAttempts, !Task.isCancelled else { throw error }
+        try? await Task.sleep(for: Backoff.fullJitter(attempt, first: 5, limit: 100))
       }
+    }
+  }
+}
+
+extension PostgresFault {
+  /// Says something about the work, of one tenant, that failed; otherwise about the server or about us.
+  fileprivate var isOfItsWork: Bool {
+    switch disposition {
+    case .replan, .halve, .bisect: true
+    case .reconnect, .backOff, .stop: false
     }
   }
 }

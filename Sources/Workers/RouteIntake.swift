@@ -23,7 +23,7 @@ struct RouteIntake: Sendable {
     MessageKey(Bytes16(high: key.raw.high ^ 0x726f_7574_6572_0000, low: key.raw.low))
   }
 
-  /// Applied at most once: actions by their key, reports by their time.
+  /// Applied at most once: actions by their key, reports by their time (of two with the same, the later one counts).
   func commit(
     _ records: [NormalisedRecord], seed: UInt64, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
@@ -31,11 +31,15 @@ struct RouteIntake: Sendable {
       var commit = Commit()
       var reports: [InTenant<String>: (presence: Presence, at: Timestamp)] = [:]
       var actions: [(key: InTenant<MessageKey>, action: Action)] = []
-      for case .event(let event) in records.lazy.flatMap(\.elements) {
+      let latest = RouteClock.now()
+      for (record, element) in records.lazy.flatMap({ record in record.elements.map { (record.record, $0) } }) {
+        guard case .event(let event) = element else { continue }
         switch event.body {
         case .presence(let presence):
           let key = InTenant(event.tenant, presence.agent)
-          if reports[key].map({ $0.at < event.receivedAt }) ?? true { reports[key] = (presence, event.receivedAt) }
+          // The broker's word before the desktop's, and nobody's before ours.
+          let at = max(min(record.timestamp ?? event.receivedAt, latest), Timestamp.storable.lowerBound)
+          if reports[key].map({ $0.at <= at }) ?? true { reports[key] = (presence, at) }
         case .action(let action) where action.kind.isRouting:
           actions.append((InTenant(event.tenant, Self.key(event.key)), action))
         default: continue

@@ -27,6 +27,8 @@ public final class RouteWorker: Sendable {
     public var outboxLeaseSeconds = 6.0
     /// How long a missed event can go unseen.
     var reconcileEvery = Duration.seconds(2)
+    /// How long nobody counts as gone after this worker, or the database, was away.
+    var presenceGrace = Duration.seconds(15)
     public var limits = Limits()
     /// Called when the group has given this worker its partitions and it begins to read; once per assignment.
     public var onAssigned: @Sendable () -> Void = {}
@@ -43,6 +45,9 @@ public final class RouteWorker: Sendable {
       self.policy = policy
     }
   }
+
+  /// After so long a write counts as stuck.
+  private static let patience = Duration.seconds(1)
 
   private let settings: Settings
   private let kafka: KafkaConfiguration
@@ -86,11 +91,14 @@ public final class RouteWorker: Sendable {
     deskSettings.reconcileEvery = settings.reconcileEvery
     deskSettings.onTenants = settings.onTenants
     deskSettings.signals = settings.signals
+    deskSettings.presenceGrace = settings.presenceGrace
     let desk = RouteDesk(settings: deskSettings, db: db, marks: marks, logger: logger)
+    let writer = RouteIntakeWriter(
+      db: intakeDB, topicPrefix: settings.topicPrefix, policy: { self.policy.withLock { $0 } }, marks: marks, logger: logger)
     logger.info("route started", metadata: ["event.action": "started"])
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await self.takeIn(intake, intakeDB) }
+        group.addTask { try await self.takeIn(intake, writer) }
         group.addTask { try await self.listen(ear) }
         group.addTask { try await desk.run() }
         group.addTask { [self] in
@@ -134,108 +142,83 @@ public final class RouteWorker: Sendable {
 
   // MARK: - What agents report and do
 
-  private func takeIn(_ consumer: KafkaConsumer, _ db: PostgresConnection) async throws {
+  private func takeIn(_ consumer: KafkaConsumer, _ writer: RouteIntakeWriter) async throws {
     let normaliser = Normaliser(topicPrefix: settings.topicPrefix, limits: settings.limits)
     while !Task.isCancelled {
-      let event = try await consumer.poll(
-        maximumRecords: settings.batchRecords, maximumBytes: settings.batchBytes, linger: settings.batchLinger)
-      switch event {
-      case .records(let records):
-        guard !records.isEmpty else { continue }
-        try await apply(records.map { normaliser.normalise(Record($0)) }, db)
-        var next: [TopicPartition: Int64] = [:]
-        for record in records { next[record.topicPartition] = record.offset + 1 }
-        // What is read again after a lost report is known by its key.
-        do { try await consumer.commit(next) } catch { logger.debug("offsets not reported: \(error)") }
-      case .assigned(let partitions):
-        let committed = try await retrying { () async throws(KafkaFault) in
-          partitions.isEmpty ? [:] : try await consumer.committedOffsets(for: partitions)
+      var records = try await poll(consumer)
+      while !records.isEmpty, !Task.isCancelled {
+        let batch = records.map { normaliser.normalise(Record($0)) }
+        let (isWritten, more) = try await whilePolling(consumer, writer) { try await writer.write(batch) }
+        if isWritten {
+          var next: [TopicPartition: Int64] = [:]
+          for record in records { next[record.topicPartition] = record.offset + 1 }
+          // What is read again after a lost report is known by its key.
+          do { try await consumer.commit(next) } catch { logger.debug("offsets not reported: \(error)") }
         }
-        try await consumer.assign(partitions.map { PartitionStart($0, committed[$0].map { .offset($0) } ?? .beginning) })
-        logger.info("partitions assigned", metadata: ["event.action": "assigned", "partitions": "\(partitions.count)"])
-        WorkerMetrics.rebalanced()
-        joined(\.reads)
-      case .revoked:
-        settings.signals.isReady(.group, false)
-        group.withLock { $0.reads = false }
-        try await consumer.unassign()
-      case .outOfRange(let partition): try await seek(consumer, partition) { $0.low }
-      case .fault(let fault): try await handle(fault, consumer)
+        records = more
       }
     }
   }
 
-  /// Commits all records, halved where they cannot be committed together; one that the database refuses alone becomes a dead letter.
-  private func apply(_ records: [NormalisedRecord], _ db: PostgresConnection) async throws {
-    let intake = RouteIntake(policy: policy.withLock { $0 }, topicPrefix: settings.topicPrefix)
-    var slices = [records]
-    var attempt = 0
-    while let slice = slices.first {
-      do throws(PostgresFault) {
-        let commit = try await db.perform { db throws(PostgresFault) in
-          try intake.commit(slice, seed: UInt64.random(in: 0 ... .max), on: db)
-        }
-        slices.removeFirst()
-        attempt = 0
-        for key in commit.conversations { marks.mark(key.tenant, conversation: key.value) }
-        for key in commit.agents { marks.mark(key.tenant, agent: key.value) }
-        marks.ring()
-        log(commit)
-      } catch {
-        attempt += 1
-        logger.warning(
-          "reports not committed: \(error)",
-          metadata: ["event.action": "batch_retry", "error.type": "\(error.sqlState)", "records": "\(slice.count)"])
-        if error.disposition == .stop { throw error }
-        if error.disposition == .bisect, slice.count == 1 {
-          slices[0] = [slice[0].rejected(Rejection(.databaseRejected, "SQLSTATE \(error.sqlState)"))]
-        } else if slice.count > 1, error.disposition == .bisect || attempt >= 8 {
-          slices.replaceSubrange(0..<1, with: [Array(slice[..<(slice.count / 2)]), Array(slice[(slice.count / 2)...])])
-          attempt = 0
-        } else {
-          try await Task.sleep(for: Backoff.fullJitter(attempt, first: 10, limit: 5_000))
-        }
+  /// Waits for a write that takes long with the partitions paused, and polls to stay in the group; returns what came all the same.
+  private func whilePolling(
+    _ consumer: KafkaConsumer, _ writer: RouteIntakeWriter, _ write: @Sendable @escaping () async throws -> Bool
+  ) async throws -> (isWritten: Bool, more: [KafkaRecord]) {
+    try await withThrowingTaskGroup(of: [KafkaRecord].self) { group in
+      let isWritten = Mutex(false)
+      group.addTask {
+        let result = try await write()
+        isWritten.withLock { $0 = result }
+        return []
       }
-    }
-    try await bury(records, db)
-  }
-
-  /// Reports that cannot be read become dead letters; of actions, ingest writes them.
-  private func bury(_ records: [NormalisedRecord], _ db: PostgresConnection) async throws {
-    let topic = settings.topicPrefix + "agent.presence"
-    let letters = records.filter { $0.isRejected && $0.record.topic == topic }
-    guard !letters.isEmpty else { return }
-    logger.warning("dead letters", metadata: ["event.action": "dead_letter", "count": "\(letters.count)"])
-    let prefix = settings.topicPrefix
-    var attempt = 0
-    while true {
-      let now = RouteClock.now()
-      do throws(PostgresFault) {
-        return try await db.perform { db throws(PostgresFault) in
-          for letter in letters { try IngestWrites.insertPieces(of: letter.record, on: db) }
-          try db.transaction(settings: RouteDesk.transactionSettings) { () throws(PostgresFault) in
-            let ids = IDGenerator(milliseconds: UInt64(max(0, now.microseconds / 1_000)), seed: UInt64.random(in: 0 ... .max))
-            let identity = IdentityPlan(records: letters, seenKeys: [], facts: .init(), policy: Policy(), ids: ids)
-            let plan = ThreadPlanner.plan(identity, facts: .init(), policy: Policy(), ids: ids)
-            try IngestWrites.write(plan, identity: identity, topicPrefix: prefix, on: db)
+      group.addTask {
+        var more: [KafkaRecord] = []
+        guard (try? await Task.sleep(for: Self.patience)) != nil else { return more }
+        self.logger.warning("database is slow or away: partitions paused", metadata: ["event.action": "paused"])
+        while !Task.isCancelled {
+          // Again and again: they may have become others.
+          try await consumer.pause(consumer.assignment)
+          // Whoever is given the partitions reads from what is committed.
+          more += try await self.poll(consumer) {
+            writer.abandon()
+            more = []
           }
         }
-      } catch {
-        attempt += 1
-        guard error.disposition != .stop, error.disposition != .bisect else { throw error }
-        try await Task.sleep(for: Backoff.fullJitter(attempt, first: 10, limit: 5_000))
+        try await consumer.resume(consumer.assignment)
+        return more
       }
+      // The write ends first, or one of them by a fault.
+      defer { group.cancelAll() }
+      _ = try await group.next()
+      group.cancelAll()
+      let more = try await group.next() ?? []
+      return (isWritten.withLock { $0 }, more)
     }
   }
 
-  private func log(_ commit: RouteIntake.Commit) {
-    for (kind, refusal) in commit.actions {
-      guard let refusal else { continue }
-      logger.info("action refused", metadata: ["event.action": "refused", "kind": "\(kind)", "error.type": "\(refusal)"])
+  /// Records, if that is what there is; everything else is answered.
+  private func poll(_ consumer: KafkaConsumer, onRevoked: () -> Void = {}) async throws -> [KafkaRecord] {
+    let event = try await consumer.poll(
+      maximumRecords: settings.batchRecords, maximumBytes: settings.batchBytes, linger: settings.batchLinger)
+    switch event {
+    case .records(let records): return records
+    case .assigned(let partitions):
+      let committed = try await retrying { () async throws(KafkaFault) in
+        partitions.isEmpty ? [:] : try await consumer.committedOffsets(for: partitions)
+      }
+      try await consumer.assign(partitions.map { PartitionStart($0, committed[$0].map { .offset($0) } ?? .beginning) })
+      logger.info("partitions assigned", metadata: ["event.action": "assigned", "partitions": "\(partitions.count)"])
+      WorkerMetrics.rebalanced()
+      joined(\.reads)
+    case .revoked:
+      onRevoked()
+      settings.signals.isReady(.group, false)
+      group.withLock { $0.reads = false }
+      try await consumer.unassign()
+    case .outOfRange(let partition): try await seek(consumer, partition) { $0.low }
+    case .fault(let fault): try await handle(fault, consumer)
     }
-    logger.debug(
-      "reports committed",
-      metadata: ["event.action": "committed", "actions": "\(commit.actions.count)", "reports": "\(commit.reports)"])
+    return []
   }
 
   // MARK: - Our own events
@@ -312,14 +295,5 @@ public final class RouteWorker: Sendable {
         try? await Task.sleep(for: .milliseconds(200))
       }
     }
-  }
-}
-
-extension NormalisedRecord {
-  /// The whole record as one that cannot be taken.
-  fileprivate func rejected(_ rejection: Rejection) -> NormalisedRecord {
-    var record = self
-    record.elements = [.rejected(rejection)]
-    return record
   }
 }

@@ -36,19 +36,6 @@ enum WorkerMetrics {
 
   static func lag(_ records: Int64) { Gauge(label: "throughline_kafka_consumer_lag_records").record(records) }
 
-  /// Of the tenant that was looked at last: a router usually has one.
-  static func routing(_ waiting: [String: (count: Int, since: Timestamp?)], states: [String], now: Timestamp) {
-    for (queue, (count, since)) in waiting {
-      let age = since.map { max(.zero, now.duration(since: $0)) } ?? .zero
-      Gauge(label: "throughline_conversations_waiting", dimensions: [("queue", queue)]).record(count)
-      Gauge(label: "throughline_oldest_waiting_seconds", dimensions: [("queue", queue)]).record(age.components.seconds)
-    }
-    for state in Presence.State.allCases {
-      Gauge(label: "throughline_agents", dimensions: [("state", state.rawValue)])
-        .record(states.count { $0 == state.rawValue })
-    }
-  }
-
   static func decided(_ decision: RoutingDecision, isTaken: Bool) {
     let outcome: String
     switch decision.outcome {
@@ -60,6 +47,48 @@ enum WorkerMetrics {
   }
 
   static func outboxAge(_ seconds: Double) { Gauge(label: "throughline_outbox_oldest_age_seconds").record(seconds) }
+}
+
+/// Who waits and who is there, of all tenants of a router together.
+struct RoutingGauges: Sendable {
+  typealias Waiting = [String: (count: Int, since: Timestamp?)]
+
+  private var tenants: [String: (waiting: Waiting, states: [String])] = [:]
+  /// The queues that have a figure.
+  private var queues: Set<String> = []
+  private var hasNews = false
+
+  mutating func set(_ tenant: String, waiting: Waiting, states: [String]) {
+    tenants[tenant] = (waiting, states)
+    hasNews = true
+  }
+
+  /// The sums over these tenants. A queue that is gone is nought, once.
+  mutating func figures(of names: Set<String>) -> (waiting: Waiting, states: [String]) {
+    tenants = tenants.filter { names.contains($0.key) }
+    var sums = Dictionary(queues.map { ($0, (count: 0, since: Timestamp?.none)) }) { $1 }
+    for (queue, (count, since)) in tenants.values.flatMap(\.waiting) {
+      let known = sums[queue] ?? (0, nil)
+      sums[queue] = (known.count + count, [known.since, since].compactMap { $0 }.min())
+    }
+    queues = Set(tenants.values.flatMap(\.waiting.keys))
+    return (sums, tenants.values.flatMap(\.states))
+  }
+
+  mutating func record(of names: Set<String>, now: Timestamp) {
+    guard hasNews || tenants.keys.contains(where: { !names.contains($0) }) else { return }
+    hasNews = false
+    let (waiting, states) = figures(of: names)
+    for (queue, (count, since)) in waiting {
+      let age = since.map { max(.zero, now.duration(since: $0)) } ?? .zero
+      Gauge(label: "throughline_conversations_waiting", dimensions: [("queue", queue)]).record(count)
+      Gauge(label: "throughline_oldest_waiting_seconds", dimensions: [("queue", queue)]).record(age.components.seconds)
+    }
+    for state in Presence.State.allCases {
+      Gauge(label: "throughline_agents", dimensions: [("state", state.rawValue)])
+        .record(states.count { $0 == state.rawValue })
+    }
+  }
 }
 
 extension Timer {

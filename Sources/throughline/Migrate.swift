@@ -13,8 +13,15 @@ struct Migrate: AsyncParsableCommand {
 
   func run() async throws {
     let url = try options.configuration(requiring: [.databaseURL]).databaseURL
-    let applied = try await migrate(url)
-    print(applied.isEmpty ? "up to date" : applied.map { "applied \($0)" }.joined(separator: "\n"))
+    let logger = Surroundings(service: "throughline-migrate", level: .info).logger
+    do {
+      let applied = try await migrate(url)
+      for name in applied { logger.info("applied \(name)", metadata: ["event.action": "migrated"]) }
+      if applied.isEmpty { logger.info("up to date", metadata: ["event.action": "up_to_date"]) }
+    } catch {
+      logger.critical("not migrated: \(error)", metadata: ["event.action": "failed"])
+      throw ExitCode.failure
+    }
   }
 }
 

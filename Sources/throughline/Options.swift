@@ -30,7 +30,13 @@ struct SettingsOptions: ParsableArguments {
   }
 
   static func exit(naming problems: [String]) -> ExitCode {
-    for problem in problems { FileHandle.standardError.write(Data("throughline: \(problem)\n".utf8)) }
+    // In a journal every line is one of the log's.
+    guard isatty(2) == 0, ProcessInfo.processInfo.environment["JOURNAL_STREAM"] != nil else {
+      for problem in problems { FileHandle.standardError.write(Data("throughline: \(problem)\n".utf8)) }
+      return ExitCode(78)
+    }
+    let logger = Surroundings(service: "throughline", level: .info, to: 2).logger
+    for problem in problems { logger.critical("\(problem)", metadata: ["event.action": "wrong_configuration"]) }
     return ExitCode(78)
   }
 }

@@ -112,7 +112,8 @@ import Testing
   @Test(
     "What changes an owner or a status says which ownership its agent saw",
     arguments: [
-      ("reply", #","text":"a""#), ("resolve", ""), ("snooze", #","until":1778738400"#), ("accept", ""), ("decline", ""),
+      ("reply", #","text":"a""#), ("resolve", #","seen_version":3"#), ("snooze", #","until":1778738400,"seen_version":3"#),
+      ("accept", ""), ("decline", ""),
       ("take", ""),
       ("release", ""), ("transfer", #","to_queue":"q""#),
     ])
@@ -143,7 +144,9 @@ import Testing
     arguments: [
       ("reply", "", "text"), ("reply", #","text":"""#, "text"), ("reply", #","text":1"#, "text"), ("note", "", "text"),
       ("reply", #","text":"a","attachments":{}"#, "attachments"), ("reply", #","attachments":[1,null]"#, "text"),
-      ("reply", #","text":"a","channel":"fax""#, "channel"), ("snooze", "", "until"), ("snooze", #","until":"soon""#, "until"),
+      ("reply", #","text":"a","channel":"fax""#, "channel"), ("snooze", #","seen_version":3"#, "until"),
+      ("snooze", #","until":"soon""#, "until"),
+      ("snooze", #","until":1778738400"#, "seen_version"), ("resolve", "", "seen_version"),
       ("snooze", #","until":99999999999999999"#, "until"), ("priority", "", "priority"),
       ("priority", #","priority":-1"#, "priority"),
       ("priority", #","priority":10"#, "priority"), ("priority", #","priority":"1""#, "priority"),

@@ -250,4 +250,156 @@ import Testing
     #expect(Subject.base("Re: AW: [#TL-1042] Broken lamp") == "broken lamp")
     #expect(Subject.base("Re: ") == nil)
   }
+
+  // MARK: - What must not happen
+
+  @Test func `An identification under an older ownership does nothing at all`() throws {
+    var store = try ModelStore(
+      contact("crm", [number("k1")], at: hour(1)),
+      message("form", from: [email("ana@x.org", .a0)], at: hour(2), on: .form, account: "es"))
+    let conversation = try #require(store.conversation("form")?.id)
+    store.own(conversation, .init(kind: .agent, id: "agent-1", epoch: 4))
+    try store.receive(action(.identify, on: conversation, at: hour(3), epoch: 3) { $0.identifiers = [number("k1")] })
+    #expect(refusals(store) == ["stale_epoch"] && store.merges.isEmpty && store.retired.isEmpty)
+    // And under the right one it is done, though the conversation itself moves.
+    try store.receive(message("crm call", from: [number("k1")], at: hour(1.5), on: .voice))
+    try store.receive(action(.identify, on: conversation, at: hour(4), epoch: 4) { $0.identifiers = [number("k1")] })
+    #expect(refusals(store) == ["stale_epoch"] && store.merges.count == 1)
+    #expect(store.conversation("form")?.id == store.conversation("crm call")?.id)
+  }
+
+  @Test func `An identification by what leads to nobody is refused, and the claim stays`() throws {
+    var store = try ModelStore(message("form", from: [email("ana@x.org", .a0)], at: hour(2), on: .form, account: "es"))
+    let conversation = try #require(store.conversation("form")?.id)
+    try store.receive(
+      action(.identify, on: conversation, at: hour(3), epoch: nil) { $0.identifiers = [email("info@x.org", .a3)] })
+    #expect(refusals(store) == ["not_usable"])
+    try store.receive(message("again", from: [email("ana@x.org", .a0)], at: hour(4), on: .form, account: "es"))
+    #expect(store.customer("again") == store.customer("form"))
+    #expect(store.customers.values.allSatisfy { !$0.profile.isVerified })
+  }
+
+  @Test func `An answer to our mail from an address that nobody vouches for threads, and its writer stays who they were`() throws
+  {
+    func mail(_ id: String, at time: Timestamp, answering conversation: ID? = nil, direction: Direction = .inbound) -> Event {
+      var event = message(
+        id, from: [email("ana@x.org", .a0)], at: time, on: .email, account: "desk@shop.example", direction: direction,
+        author: direction == .inbound ? .customer : .agent)
+      guard case .message(var body) = event.body else { return event }
+      body.continuation = conversation
+      event.body = .message(body)
+      return event
+    }
+    var store = try ModelStore(mail("1", at: hour(1)))
+    let conversation = try #require(store.conversation("1")?.id)
+    try store.receive(
+      mail("2", at: hour(2), answering: conversation), mail("3", at: hour(3), answering: conversation, direction: .outbound))
+    try store.receive(mail("4", at: hour(4)))
+    #expect(Set(["1", "2", "3", "4"].map { store.conversation($0)?.id }) == [conversation])
+    #expect(store.retired.isEmpty)
+  }
+
+  @Test func `A number that comes with another business-scoped id has changed hands: nobody gets the other's thread`() throws {
+    func whatsApp(_ id: String, _ number: String) -> [StatedIdentifier] {
+      [whatsapp("ES." + id), whatsapp(number), phone("+" + number, .a2)]
+    }
+    for together in [true, false] {
+      var store = ModelStore()
+      let events = [
+        message("old", from: whatsApp("1", "441"), at: hour(1)), message("new", from: whatsApp("2", "441"), at: hour(2)),
+        message("new again", from: whatsApp("2", "441"), at: hour(3)),
+        message("call", from: [phone("+441", .a2)], at: hour(4), on: .voice),
+      ]
+      if together {
+        try store.commit(events.map { record([.event($0)]) })
+      } else {
+        for event in events { try store.receive(event) }
+      }
+      #expect(store.customer("new") != store.customer("old") && store.conversation("new")?.id != store.conversation("old")?.id)
+      #expect(store.customer("new again") == store.customer("new") && store.customer("call") == store.customer("new"))
+      #expect(store.suggestions.keys.contains { $0.rule == "recycled_number" } && store.merges.isEmpty)
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `A hand-off that comes before anything of its session waits for it`(_ together: Bool) throws {
+    var handoff = change("h1", Change.handoff, of: "s", at: hour(2))
+    guard case .change(var body) = handoff.body else { return }
+    body.details = JSONText(utf8: Array(#"{"intent":"refund"}"#.utf8))
+    handoff.body = .change(body)
+    let first = message("1", from: [cookie("c")], at: hour(1), on: .chat, account: "widget", session: "s")
+    var store = ModelStore()
+    if together {
+      try store.commit([record([.event(handoff)]), record([.event(first)])])
+    } else {
+      try store.receive(handoff, first)
+    }
+    #expect(store.outcomes == [[.parked], [.stored]] && store.parked.isEmpty)
+    #expect(store.conversation("1")?.handoff != nil)
+    #expect(store.messages.contains { $0.message.details.string.contains("refund") })
+  }
+
+  @Test func `A session that goes on in another conversation hands that one over`() throws {
+    let handoff = { (id: String, time: Timestamp) in change(id, Change.handoff, of: "s", at: time) }
+    var store = try ModelStore(message("1", from: [cookie("c")], at: hour(1), on: .chat, account: "widget", session: "s"))
+    store.set(.closed, try #require(store.conversation("1")?.id), at: hour(2))
+    try store.receive(message("2", from: [cookie("c")], at: hour(500), on: .chat, account: "widget", session: "s"))
+    try store.receive(handoff("h", hour(501)))
+    #expect(store.conversation("2")?.id != store.conversation("1")?.id && store.conversation("2")?.handoff != nil)
+    // Resolved and opened again it can be handed over again.
+    try store.receive(action(.resolve, on: store.conversation("2")?.id, at: hour(502)))
+    try store.receive(message("3", from: [cookie("c")], at: hour(503), on: .chat, account: "widget", session: "s"))
+    try store.receive(handoff("h2", hour(504)))
+    #expect(refusals(store).isEmpty && store.conversation("3")?.handoff != nil)
+  }
+
+  @Test func `A reply goes where the customer wrote last, never to the phone`() throws {
+    var store = try ModelStore(
+      message("1", from: [whatsapp("ana"), phone("+441", .a2)], at: hour(1)),
+      message("call", from: [phone("+441", .a2)], at: hour(2), on: .voice, account: "+49900"))
+    let conversation = try #require(store.conversation("1")?.id)
+    #expect(store.conversation("call")?.id == conversation)
+    try store.receive(action(.reply, on: conversation, at: hour(3)))
+    #expect(store.events.last?.topic == "outbound.whatsapp")
+  }
+
+  @Test func `Who answers and hands over at once has answered; who answers after somebody took over has not`() throws {
+    var (store, conversation) = try waiting()
+    store.own(conversation, .init(kind: .agent, id: "agent-2", epoch: 3))
+    store.holders[Holding(tenant: "shop", conversation: conversation, epoch: 2)] = ("agent-1", hour(5))
+    try store.receive(
+      action(.reply, on: conversation, at: hour(4), epoch: 2), action(.reply, on: conversation, at: hour(6), epoch: 2),
+      action(.reply, on: conversation, at: hour(4.5), epoch: 2, agent: "agent-9"))
+    #expect(refusals(store) == ["stale_epoch", "stale_epoch"])
+    #expect(store.messages.count { $0.message.authorID == "agent-1" } == 1)
+  }
+
+  @Test(arguments: [1, 2])
+  func `Results of one message come in any order and in any batch`(_ size: Int) throws {
+    var (store, conversation) = try waiting()
+    try store.receive(action(.reply, on: conversation, at: hour(2)))
+    let reply = try #require(store.messages.last?.id)
+    let results = [
+      result(reply, "read", named: nil, at: hour(3)), result(reply, "failed", named: nil, at: hour(4)),
+      result(reply, "sent", named: "wamid", at: hour(5)),
+    ].map { record([.event($0)]) }
+    for start in stride(from: 0, to: results.count, by: size) {
+      try store.commit(Array(results[start..<min(start + size, results.count)]))
+    }
+    let stored = store.deliveries[InTenant("shop", reply)]
+    #expect(stored?.status == "read" && stored?.externalID == "wamid")
+    #expect(!store.events.contains { $0.type == "conversation.delivery_failed" })
+  }
+
+  @Test func `An echo that landed in another conversation is found by its name`() throws {
+    var (store, conversation) = try waiting()
+    store.set(.closed, conversation, at: hour(2))
+    try store.receive(message("2", from: [whatsapp("ana")], at: hour(400)))
+    try store.receive(action(.reply, on: conversation, at: hour(401)))
+    let reply = try #require(store.messages.last?.id)
+    var echo = echo("wamid", to: [whatsapp("ana")], at: hour(401))
+    echo.key = MessageKey(hash("wamid"))
+    try store.receive(echo, result(reply, "sent", named: "wamid", at: hour(402)))
+    #expect(store.messages.filter { $0.message.direction == .outbound && $0.deletedAt == nil }.map(\.id) == [reply])
+  }
 }

@@ -29,8 +29,10 @@ struct ModelStore {
   var customers: [InTenant<ID>: WriteSet.NewCustomer] = [:]
   var neverMerge: Set<Set<ID>> = []
   var merges: [(merge: Merge, members: Set<ID>, conversations: [(from: ID, into: ID)])] = []
-  var deliveries: [InTenant<ID>: WriteSet.Delivery] = [:]
+  var deliveries: [InTenant<ID>: SentMessage] = [:]
   var outboundSeqs: [OutboundTopic: Int64] = [:]
+  /// The router's segments that are over.
+  var holders: [Holding: (agent: String, until: Timestamp)] = [:]
   var organizations: [InTenant<String>: (organization: Organization, at: Timestamp)] = [:]
   var conversations: [InTenant<ID>: ConversationState] = [:]
   var messages: [WriteSet.NewMessage] = []
@@ -53,7 +55,11 @@ struct ModelStore {
     let ids = IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: batches)
     let seen = keys.intersection(IdentityPlan.keys(of: records))
     var facts = identityFacts(IdentityPlan.identifiers(of: records, policy: policy))
-    for key in IdentityPlan.namedConversations(records) { facts.owners[key] = conversations[key]?.customer }
+    for key in IdentityPlan.namedConversations(records) {
+      facts.owners[key] = conversations[key].map {
+        .init(customer: $0.customer, epoch: $0.owner.epoch, isMerged: $0.mergedInto != nil)
+      }
+    }
     let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
     facts.counts = counts(gaining)
     for key in gaining {
@@ -62,12 +68,16 @@ struct ModelStore {
         customer.createdAt, Set(neverMerge.filter { $0.contains(key.value) }.joined()).subtracting([key.value])
       )
     }
-    let plannable = IdentityPlan.plannable(records, facts: facts)
-
+    for (key, identity) in identities
+    where key.value.isBusinessScoped && gaining.contains(InTenant(key.tenant, identity.customer)) {
+      facts.whatsApp[InTenant(key.tenant, identity.customer), default: []].insert(key.value)
+    }
     let identity = IdentityPlan(
-      records: Array(records[..<plannable]), seenKeys: seen, facts: facts, policy: policy, ids: ids)
+      records: records, seenKeys: seen, facts: facts, policy: policy, ids: ids)
     try insert(identity.resolver.newIdentities)
-    for event in identity.records.flatMap(\.events) { accounts.insert(InTenant(event.tenant, event.account)) }
+    for event in identity.records.flatMap(\.events) where event.channel.isCustomers {
+      accounts.insert(InTenant(event.tenant, event.account))
+    }
     var threadFacts = threadFacts(identity)
     for key in identity.resolver.touchedCustomers.union(identity.joining) {
       guard let customer = customers[key], customer.mergedInto == nil else {
@@ -82,7 +92,7 @@ struct ModelStore {
         identity, facts: threadFacts, policy: policy,
         ids: IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: seed)),
       identity)
-    if plannable < records.count { try commit(Array(records[plannable...])) }
+    if !identity.rest.isEmpty { try commit(identity.rest) }
   }
 
   // MARK: - Reads
@@ -116,15 +126,22 @@ struct ModelStore {
     for key in named { facts.conversations[key] = conversations[key] }
     for key in IdentityPlan.sentMessages(identity.records) {
       guard let message = messages.first(where: { $0.id == key.value && $0.tenant == key.tenant }) else { continue }
-      facts.sent[key] = message.conversation
+      facts.sent[key] = SentMessage(
+        conversation: message.conversation, status: message.deliveryStatus, error: message.deliveryError,
+        externalID: message.message.externalID)
       let conversation = InTenant(key.tenant, message.conversation)
       facts.conversations[conversation] = conversations[conversation]
     }
     for key in identity.references {
       guard let reference = references[key] else { continue }
-      facts.references[key] = (reference.conversation, reference.message != nil)
+      facts.references[key] = (reference.conversation, reference.message)
       let conversation = InTenant(key.tenant, reference.conversation)
       facts.conversations[conversation] = conversations[conversation]
+    }
+    for session in identity.sessions.named where references[session] == nil {
+      facts.handoffs[session] = parked.filter {
+        $0.kind == Change.handoff && $0.target == session.value && $0.tenant == session.tenant
+      }
     }
     for customer in identity.joining {
       for conversation in conversations.values
@@ -146,6 +163,7 @@ struct ModelStore {
       guard let root = conversation.mergedInto.map({ InTenant(conversation.tenant, $0) }) else { continue }
       facts.conversations[root] = conversations[root]
     }
+    facts.holders = holders
     guard !answered.isEmpty else { return facts }
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
@@ -208,18 +226,18 @@ struct ModelStore {
     try applyMessages(writes)
     outboundSeqs.merge(writes.outboundSeqs) { $1 }
     for (key, delivery) in writes.deliveries {
-      deliveries[key] = delivery
-      for index in messages.indices {
-        if messages[index].id == key.value {
-          messages[index].deliveryStatus = delivery.status
-          messages[index].message.externalID = delivery.externalID ?? messages[index].message.externalID
-        } else if messages[index].conversation == delivery.conversation, messages[index].message.direction == .outbound,
-          let external = delivery.externalID, messages[index].message.externalID == external, messages[index].deletedAt == nil
-        {
-          messages[index].deletedAt = delivery.at
-        }
+      guard let index = messages.firstIndex(where: { $0.id == key.value }) else {
+        throw Refused(description: "a result of nothing")
       }
+      deliveries[key] = delivery
+      messages[index].deliveryStatus = delivery.status
+      messages[index].deliveryError = delivery.error
+      messages[index].message.externalID = delivery.externalID
     }
+    for (key, time) in writes.deletedEchoes {
+      for index in messages.indices where messages[index].id == key.value { messages[index].deletedAt = time }
+    }
+    parked.removeAll { parked in writes.unparked.contains { $0.value == parked.id } }
   }
 
   private mutating func applyMerges(_ writes: WriteSet, _ resolver: IdentityResolver) throws {
@@ -237,6 +255,11 @@ struct ModelStore {
       for (key, identity) in identities where key.tenant == merge.tenant && identity.customer == merge.loser {
         identities[key]?.customer = root
       }
+    }
+    for (key, former) in resolver.retired {
+      guard identities[key]?.customer == former.owner else { throw Refused(description: "retires what is not theirs") }
+      identities[key] = nil
+      retired.append((key, former.owner))
     }
     for customer in resolver.identified.keys {
       for (key, identity) in identities

@@ -92,6 +92,34 @@ import Testing
     #expect(given(engine.handle(.clock, at: after(60))) == ["1 to a"])
   }
 
+  @Test func `a steady flow of urgent ones cannot starve the others: a step of priority is worth fifteen minutes of waiting`() {
+    var engine = RoutingEngine()
+    _ = engine.handle(.waiting(chat(1)), at: after(0))
+    var turns = 0
+    for round in 1...40 as ClosedRange<UInt64> {
+      let now = after(Int64(round) * 60)
+      // There is always somebody urgent, and one agent gets free at a time.
+      _ = engine.handle(.waiting(chat(100 + round, since: Int64(round) * 60, priority: 1)), at: now)
+      let given = engine.handle(.agent(agent("a\(round)")), at: now)
+      turns += 1
+      if given.contains(where: { $0.conversation == chat(1).id }) { break }
+    }
+    #expect(turns == 15)
+  }
+
+  @Test func `a hold that ends early is written down`() {
+    var policy = RoutingPolicy()
+    policy.queues[0].prefer = [.lastAgent]
+    policy.queues[0].hold = .seconds(60)
+    var engine = RoutingEngine(policy: policy)
+    _ = engine.handle(.agent(agent("last", load: 30)), at: after(0))
+    var mine = chat(1)
+    mine.lastAgent = "last"
+    #expect(given(engine.handle(.waiting(mine), at: after(1))) == ["1 waits for last"])
+    #expect(given(engine.handle(.agent(agent("last", version: 2, isOnline: false, load: 30)), at: after(2))) == ["1 waits"])
+    #expect(given(engine.handle(.clock, at: after(3))) == [])
+  }
+
   @Test func `older knowledge changes nothing`() {
     var engine = RoutingEngine()
     _ = engine.handle(.agent(agent("a", version: 5, load: 30)), at: after(0))

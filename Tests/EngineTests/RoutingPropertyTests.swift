@@ -53,6 +53,7 @@ private struct Desk {
   private static func policy(_ random: inout SplitMix64) -> RoutingPolicy {
     var policy = RoutingPolicy()
     policy.version = Int32.random(in: 1...9, using: &random)
+    policy.ageing = .seconds(30)
     var voice = RoutingPolicy.Queue(id: "voice")
     voice.match.channels = [.voice]
     voice.teams = Bool.random(using: &random) ? ["red"] : []
@@ -81,9 +82,15 @@ private struct Desk {
       case .assign:
         inFlight.append(decision)
         trials[decision.conversation] = now
-      case .place:
-        waiting[decision.conversation]?.queue = decision.queue
-        waiting[decision.conversation]?.queuedAt = now
+      case .place(let held, let until):
+        if waiting[decision.conversation]?.queuedAt == nil {
+          waiting[decision.conversation]?.queue = decision.queue
+          waiting[decision.conversation]?.queuedAt = now
+        } else if waiting[decision.conversation]?.heldFor == held, waiting[decision.conversation]?.heldUntil == until {
+          return "placed where it was"
+        }
+        waiting[decision.conversation]?.heldFor = held
+        waiting[decision.conversation]?.heldUntil = until
         waiting[decision.conversation]?.version += 1
       case .bot: return "there are no bots"
       }
@@ -224,7 +231,10 @@ private struct Desk {
   }
 
   private func goesBefore(_ a: WaitingConversation, _ b: WaitingConversation) -> Bool {
-    (-a.priority, a.waitingSince.microseconds, a.id) < (-b.priority, b.waitingSince.microseconds, b.id)
+    func since(_ facts: WaitingConversation) -> Int64 {
+      facts.waitingSince.microseconds - Int64(facts.priority) * policy.ageing.components.seconds * 1_000_000
+    }
+    return (since(a), a.id) < (since(b), b.id)
   }
 
   private func idleSince(_ agent: RoutingAgent) -> Timestamp {
@@ -265,10 +275,14 @@ private struct Desk {
     if known != Set(waiting.keys).union(inFlight.map(\.conversation)) { return "it does not know who waits" }
     for facts in waiting.values where !inFlight.contains(where: { $0.conversation == facts.id }) {
       let free = agents.values.filter { may($0, facts) && can($0, facts) }
+      let told = facts.heldUntil.flatMap { $0 > now ? facts.heldFor : nil } ?? []
       switch engine.conversations[facts.id]?.place {
-      case .lane: if let agent = free.first { return "\(facts.id) waits while \(agent.id) is free" }
+      case .lane:
+        if let agent = free.first { return "\(facts.id) waits while \(agent.id) is free" }
+        if !told.isEmpty { return "its row says that it is held" }
       case .held(let held, let until):
         if until <= now { return "held beyond its time" }
+        if told != held || facts.heldUntil != until { return "its row does not say for whom it is held" }
         if let agent = free.first(where: { held.contains($0.id) }) { return "held for \(agent.id), who is free" }
         if !held.contains(where: { agents[$0].map { may($0, facts) } ?? false }) { return "held for nobody" }
       default: return "neither waiting nor under way"

@@ -108,6 +108,39 @@ import Testing
     await cluster.close()
   }
 
+  @Test func `one webhook may open a conversation and join an older customer's to it`() async throws {
+    let cluster = try await Cluster()
+    let worker = try cluster.startWorker()
+    let call = item(
+      "channel.voice", "twilio.voice", "/channels/voice/%2B34911222333", "call",
+      "CallSid=CA1&Direction=inbound&CallStatus=completed&CallDuration=74&From=%2B34600111222&To=%2B34911222333"
+        + "&StirVerstat=TN-Validation-Passed-A&Timestamp=Tue%2C+12+May+2026+09%3A14%3A07+%2B0000")
+    try await cluster.publish([call])
+    try await cluster.drain()
+    // Sent the day before the call, and delivered after it.
+    let messages = [
+      #""mid":"m1","text":"Hello?""#, #""mid":"m2","text":"+34600111222","quick_reply":{"payload":"+34600111222"}"#,
+    ]
+    .map {
+      #"{"sender":{"id":"7001"},"recipient":{"id":"682498302938465"},"timestamp":1778490842120,"message":{\#($0)}}"#
+    }.joined(separator: ",")
+    try await cluster.publish([
+      item(
+        "channel.messenger", "meta.messenger", "/channels/messenger/682498302938465", "d1",
+        #"{"object":"page","entry":[{"id":"682498302938465","time":1778490842480,"messaging":[\#(messages)]}]}"#)
+    ])
+    try await cluster.drain()
+    #expect(try await cluster.number("SELECT count(*) FROM throughline.dead_letter") == 0)
+    #expect(
+      try await cluster.rows(
+        "SELECT count(*), count(DISTINCT conversation_id), count(DISTINCT customer_id) FROM throughline.message")
+        == [["3", "1", "1"]])
+    #expect(try await cluster.number("SELECT count(*) FROM throughline.conversation WHERE merged_into IS NOT NULL") == 1)
+    #expect(try await cluster.violations() == [])
+    #expect(worker.stop() == 0)
+    await cluster.close()
+  }
+
   @Test func `an agent's word joins a form's claim to a customer of the business, with its audit`() async throws {
     let cluster = try await Cluster()
     let worker = try cluster.startWorker()

@@ -50,14 +50,15 @@ import Testing
       try await cluster.publish((0..<12).map { chat(round * 12 + $0) })
       // What humans see may be old by the time they act on it: then it is refused.
       let seen = try await cluster.rows(
-        "SELECT id::text, ownership_epoch::text, owner_id, status FROM throughline.conversation WHERE status IN ('open', 'pending')"
+        "SELECT id::text, ownership_epoch::text, owner_id, version::text FROM throughline.conversation WHERE status IN ('open', 'pending')"
       )
       let actions = seen.shuffled(using: &random).prefix(14).enumerated().map { position, row in
         let agent = row[2] ?? Self.agents.randomElement(using: &random) ?? ""
         let other = Self.agents.randomElement(using: &random) ?? ""
+        let seen = #","seen_version":\#(row[3] ?? "0")"#
         let (kind, who, more) = [
           ("take", other, ""), ("take", other, ""), ("release", agent, ""), ("transfer", agent, #","to_agent":"\#(other)""#),
-          ("resolve", agent, ""), ("resolve", agent, ""), ("resolve", agent, ""),
+          ("resolve", agent, seen), ("resolve", agent, seen), ("resolve", agent, seen),
         ].randomElement(using: &random)!
         return item(
           "agent.actions", "agent." + kind, row[0] ?? "", "a \(round) \(position)",
@@ -98,9 +99,9 @@ import Testing
     #expect(try await cluster.number("SELECT count(*) FROM throughline.assignment WHERE ended_at IS NOT NULL") > 20)
 
     try await cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1)
+    for worker in [ingest] + routers { #expect(worker.stop() == 0) }
     let published = try await cluster.consume("routing.events") + cluster.consume("conversation.events")
     #expect(try EventCheck.problems(published.compactMap(\.value)) == "")
-    for worker in [ingest] + routers { #expect(worker.stop() == 0) }
     #expect(try await cluster.number("SELECT count(*) FROM throughline.router_lease WHERE owner IS NOT NULL") == 0)
     await db.close()
     await cluster.close()

@@ -16,7 +16,7 @@ final class Bench: Sendable {
   let url: String
   private let current: Mutex<RoutingPolicy>
   let marks = RouteMarks()
-  private let db: PostgresConnection
+  let db: PostgresConnection
   private let ids: Mutex<IDGenerator>
 
   init(policy: RoutingPolicy = RoutingPolicy()) async throws {
@@ -100,13 +100,14 @@ final class Bench: Sendable {
   @discardableResult
   func presence(
     _ agent: String, _ state: Presence.State = .online, capacity: Int32 = 100, channels: [Channel: Int32] = [:],
-    skills: [String: Int16] = [:], teams: [String] = [], leaseSeconds: Int32 = 600, at: Timestamp? = nil
+    skills: [String: Int16] = [:], teams: [String] = [], leaseSeconds: Int32 = 600, at: Timestamp? = nil,
+    recordedAt: Timestamp? = nil
   ) async throws -> RouteIntake.Commit {
     try await take(
       .presence(
         Presence(
           agent: agent, state: state, capacity: capacity, channels: channels, skills: skills, teams: teams,
-          leaseSeconds: leaseSeconds)), at: at ?? RouteClock.now(), key: newID())
+          leaseSeconds: leaseSeconds)), at: at ?? RouteClock.now(), recordedAt: recordedAt, key: newID())
   }
 
   /// Nil when it was applied; otherwise why not.
@@ -124,11 +125,22 @@ final class Bench: Sendable {
     return try await take(.action(action), at: RouteClock.now(), key: key).actions.first?.refusal
   }
 
-  private func take(_ body: Event.Body, at: Timestamp, key: ID) async throws -> RouteIntake.Commit {
+  func record(
+    _ body: Event.Body, topic: String = "agent.actions", offset: Int64 = 0, at: Timestamp = RouteClock.now(),
+    recordedAt: Timestamp? = nil, key: ID? = nil
+  ) -> NormalisedRecord {
     let event = Event(
-      tenant: Self.tenant, channel: .desk, account: "desk", key: MessageKey(key.raw), sentAt: nil, receivedAt: at, body: body)
-    let record = Record(topic: "agent.actions", partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil)
-    let records = [NormalisedRecord(record: record, tenant: Self.tenant, elements: [.event(event)])]
+      tenant: Self.tenant, channel: .desk, account: "desk", key: MessageKey((key ?? newID()).raw), sentAt: nil, receivedAt: at,
+      body: body)
+    let record = Record(
+      topic: topic, partition: 0, offset: offset, timestamp: recordedAt, key: nil, headers: [], value: Array("{}".utf8))
+    return NormalisedRecord(record: record, tenant: Self.tenant, elements: [.event(event)])
+  }
+
+  private func take(
+    _ body: Event.Body, at: Timestamp, recordedAt: Timestamp? = nil, key: ID
+  ) async throws -> RouteIntake.Commit {
+    let records = [record(body, at: at, recordedAt: recordedAt, key: key)]
     let intake = RouteIntake(policy: policy, topicPrefix: "")
     var attempt = 0
     while true {
@@ -149,11 +161,14 @@ final class Bench: Sendable {
 
   // MARK: - Desks
 
-  func desk(_ instance: String = "a", leaseSeconds: Double = 6, marks: RouteMarks? = nil) -> RouteDesk {
+  func desk(
+    _ instance: String = "a", leaseSeconds: Double = 6, presenceGrace: Duration = .zero, marks: RouteMarks? = nil
+  ) -> RouteDesk {
     var settings = RouteDesk.Settings(instance: instance, topicPrefix: "", policy: { self.policy })
     settings.leaseSeconds = leaseSeconds
     settings.reconcileEvery = .milliseconds(200)
     settings.tidyEvery = .milliseconds(50)
+    settings.presenceGrace = presenceGrace
     return RouteDesk(
       settings: settings, db: PostgresConnection(url: url, applicationName: instance, settings: Queries.settings),
       marks: marks ?? self.marks, logger: Logger(label: instance) { _ in SwiftLogNoOpLogHandler() })

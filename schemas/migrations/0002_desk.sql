@@ -18,7 +18,8 @@ ALTER TABLE throughline.conversation
   ADD COLUMN snoozed_until timestamptz,
   -- {"message_id", "at"}: a bot asks for a human; its reasons and transcript are in the details of that message.
   ADD COLUMN handoff jsonb,
-  ADD FOREIGN KEY (tenant_id, merged_into) REFERENCES throughline.conversation;
+  -- One may become part of another that the same batch opens.
+  ADD FOREIGN KEY (tenant_id, merged_into) REFERENCES throughline.conversation DEFERRABLE INITIALLY DEFERRED;
 
 ALTER TABLE throughline.message
   -- The customer's side as the channel calls it: sender, or recipient of what we sent.

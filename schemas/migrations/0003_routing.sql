@@ -16,6 +16,8 @@ CREATE INDEX conversation_waiting ON throughline.conversation (id, tenant_id)
   WHERE status = 'open' AND owner_kind = 'queue' AND merged_into IS NULL;
 CREATE INDEX conversation_handed_off ON throughline.conversation (id, tenant_id)
   WHERE status = 'open' AND owner_kind = 'bot' AND handoff IS NOT NULL;
+CREATE INDEX conversation_with_bot ON throughline.conversation (owner_id, tenant_id, id)
+  WHERE owner_kind = 'bot' AND status IN ('open', 'pending');
 CREATE INDEX conversation_to_release ON throughline.conversation (id, tenant_id)
   WHERE (owner_kind <> 'queue' OR queued_at IS NOT NULL) AND (status NOT IN ('open', 'pending') OR merged_into IS NOT NULL);
 CREATE INDEX conversation_snoozed ON throughline.conversation (snoozed_until, tenant_id, id) WHERE status = 'snoozed';
@@ -52,7 +54,7 @@ CREATE TABLE throughline.agent (
   -- The rest of the newest report as one text, to see whether a report changes anything.
   profile text NOT NULL,
   lease_expires_at timestamptz NOT NULL,
-  -- Older reports are ignored.
+  -- Older reports are ignored; never later than the router's clock said when it took the report in.
   reported_at timestamptz NOT NULL,
   -- The last assignment or the coming online, whichever is later.
   idle_since timestamptz NOT NULL,
@@ -64,6 +66,7 @@ CREATE TABLE throughline.agent (
   CHECK (load <= capacity + overcommit)
 ) WITH (fillfactor = 70);
 CREATE INDEX agent_by_lease ON throughline.agent (lease_expires_at, tenant_id) WHERE state <> 'offline' OR load > 0;
+CREATE INDEX agent_gone_with_load ON throughline.agent (id, tenant_id) WHERE state = 'offline' AND load > 0;
 
 -- How many conversations at once, by channel.
 CREATE TABLE throughline.agent_channel (
@@ -160,4 +163,10 @@ CREATE TABLE throughline.router_lease (
   tenant_id text COLLATE "C" PRIMARY KEY REFERENCES throughline.tenant,
   owner text,
   expires_at timestamptz NOT NULL DEFAULT '-infinity'
+);
+
+-- Who decides: the tenants are shared out among those who are alive.
+CREATE TABLE throughline.router (
+  owner text PRIMARY KEY,
+  expires_at timestamptz NOT NULL
 );

@@ -29,10 +29,29 @@ CROSS JOIN LATERAL (SELECT g.state FROM throughline.agent g WHERE g.tenant_id = 
 WHERE a.tenant_id = $1::text AND a.state = 'offered' AND g.state <> 'online'
 LIMIT $6::int)
 UNION
+-- Answered without having been accepted.
+(SELECT a.conversation_id FROM throughline.assignment a
+CROSS JOIN LATERAL (
+  SELECT c.status FROM throughline.conversation c WHERE c.tenant_id = $1::text AND c.id = a.conversation_id OFFSET 0
+) c
+WHERE a.tenant_id = $1::text AND a.state = 'offered' AND (c.status = 'pending' OR EXISTS (
+  SELECT FROM throughline.message m
+  WHERE m.conversation_id = a.conversation_id AND m.ordered_at >= a.offered_at AND m.tenant_id = $1::text
+    AND m.direction = 'outbound' AND m.author_kind = 'agent' AND m.author_id = a.agent_id))
+LIMIT $6::int)
+UNION
+(SELECT a.conversation_id
+FROM (SELECT g.id FROM throughline.agent g WHERE g.tenant_id = $1::text AND g.state = 'offline' AND g.load > 0) g
+CROSS JOIN LATERAL (
+  SELECT a.conversation_id FROM throughline.assignment a
+  WHERE a.tenant_id = $1::text AND a.agent_id = g.id AND a.state <> 'ended' AND $5::bool OFFSET 0
+) a
+LIMIT $6::int)
+UNION
 (SELECT a.conversation_id
 FROM (
   SELECT g.id FROM throughline.agent g
-  WHERE g.tenant_id = $1::text AND g.lease_expires_at <= $2::timestamptz AND (g.state <> 'offline' OR g.load > 0) AND g.load > 0
+  WHERE g.tenant_id = $1::text AND g.lease_expires_at <= $7::timestamptz AND (g.state <> 'offline' OR g.load > 0) AND g.load > 0
 ) g
 CROSS JOIN LATERAL (
   SELECT a.conversation_id FROM throughline.assignment a

@@ -1,7 +1,7 @@
 -- :many  Those of these conversations that wait for an owner, with what routing asks of them.
 SELECT k.position, v.version, v.ownership_epoch, v.last_channel, v.last_account, coalesce(v.language, v.handoff ->> 'language'),
   v.priority::int + v.queue_priority, coalesce(v.waiting_since, v.last_message_at), v.queue_id, v.queued_at, u.organization_id,
-  v.handoff IS NOT NULL, o.account_manager, l.agent_id, x.agents, x.until
+  v.handoff IS NOT NULL, o.account_manager, l.agent_id, x.agents, x.until, v.held_for, v.held_until
 FROM unnest($2::uuid[]) WITH ORDINALITY AS k(id, position)
 CROSS JOIN LATERAL (
   SELECT c.* FROM throughline.conversation c

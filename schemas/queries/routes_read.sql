@@ -1,10 +1,12 @@
--- :many  Under conversations_lock: the customer's last message on each channel of the conversation.
+-- :many  Under conversations_lock: the customer's last message on each channel, among the last 500 of the conversation.
 SELECT k.position, m.channel, m.account, m.address, m.external_id, m.ordered_at
 FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS k(tenant_id, id, position)
 CROSS JOIN LATERAL (
   SELECT DISTINCT ON (m.channel) m.channel, m.account, m.address, m.external_id, m.ordered_at
-  FROM throughline.message m
-  WHERE m.conversation_id = k.id AND m.tenant_id = k.tenant_id AND m.direction = 'inbound' AND m.author_kind = 'customer'
-    AND m.address IS NOT NULL
+  FROM (
+    SELECT m.* FROM throughline.message m WHERE m.conversation_id = k.id AND m.tenant_id = k.tenant_id
+    ORDER BY m.ordered_at DESC LIMIT 500
+  ) m
+  WHERE m.direction = 'inbound' AND m.author_kind = 'customer' AND m.address IS NOT NULL
   ORDER BY m.channel, m.ordered_at DESC, m.id DESC
 ) m;

@@ -21,14 +21,15 @@ extension OwnershipPlan {
     public var resolvedAt: Timestamp?
     public var snoozedUntil: Timestamp?
     public var queuedAt: Timestamp?
-    public var heldFor: [String] = []
+    public var heldFor: [String]
     public var heldUntil: Timestamp?
 
     public init(
       customer: ID, status: ConversationState.Status, isMerged: Bool = false, owner: Owner = .queue, epoch: Int64 = 0,
       queue: String? = nil, version: Int64 = 1, eventSeq: Int64 = 1, routingSeq: Int64 = 0, channel: Channel,
       isHandedOff: Bool = false, openedAt: Timestamp, lastMessageAt: Timestamp, waitingSince: Timestamp? = nil,
-      resolvedAt: Timestamp? = nil, snoozedUntil: Timestamp? = nil, queuedAt: Timestamp? = nil
+      resolvedAt: Timestamp? = nil, snoozedUntil: Timestamp? = nil, queuedAt: Timestamp? = nil, heldFor: [String] = [],
+      heldUntil: Timestamp? = nil
     ) {
       self.customer = customer
       self.status = status
@@ -47,6 +48,8 @@ extension OwnershipPlan {
       self.resolvedAt = resolvedAt
       self.snoozedUntil = snoozedUntil
       self.queuedAt = queuedAt
+      self.heldFor = heldFor
+      self.heldUntil = heldUntil
     }
 
     /// An agent can have it.
@@ -84,10 +87,12 @@ extension OwnershipPlan {
     public var units: Int32
     public var offeredAt: Timestamp
     public var acceptBy: Timestamp?
+    /// The agent has written to the customer since it was offered.
+    public var isAnswered: Bool
 
     public init(
       id: ID, agent: String, queue: String?, isOffer: Bool, epoch: Int64, channel: Channel, units: Int32, offeredAt: Timestamp,
-      acceptBy: Timestamp?
+      acceptBy: Timestamp?, isAnswered: Bool = false
     ) {
       self.id = id
       self.agent = agent
@@ -98,6 +103,7 @@ extension OwnershipPlan {
       self.units = units
       self.offeredAt = offeredAt
       self.acceptBy = acceptBy
+      self.isAnswered = isAnswered
     }
   }
 
@@ -162,5 +168,19 @@ extension OwnershipPlan {
     /// Before anything else in the transaction: what the channels' loads begin with.
     public var live: [Channel: Int32]
     public var presence: Presence
+  }
+}
+
+extension Presence {
+  /// All that matters to routing as one text: two reports with the same one say the same.
+  var profile: String {
+    var object = JSONObjectWriter()
+    object.member("name", name)
+    object.member("state", state.rawValue)
+    object.member("capacity", Int64(capacity))
+    object.member("channels", channels.map { "\($0.key.rawValue)=\($0.value)" }.sorted())
+    object.member("skills", skills.map { "\($0.key)=\($0.value)" }.sorted())
+    object.member("teams", teams.sorted())
+    return object.finish().string
   }
 }

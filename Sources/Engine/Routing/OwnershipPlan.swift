@@ -18,8 +18,10 @@ public struct OwnershipPlan: Sendable {
   public private(set) var ended: [EndedAssignment] = []
   public private(set) var started: [(conversation: InTenant<ID>, assignment: Assignment)] = []
   public private(set) var accepted: [InTenant<ID>] = []
-  /// True: something that matters to routing.
+  /// True: something that matters to routing, and every router is to read it again.
   public private(set) var changedAgents: [InTenant<String>: Bool] = [:]
+  /// Nobody has reported for them before.
+  public private(set) var newAgents: Set<InTenant<String>> = []
   /// Skills and channels to be replaced.
   public private(set) var reports: [InTenant<String>: Report] = [:]
   public private(set) var segments: [Segment] = []
@@ -61,16 +63,21 @@ public struct OwnershipPlan: Sendable {
         key, to: id, queue: decision.queue, channel: decision.channel, units: decision.units, acceptWithin: acceptWithin,
         reason: "routed")
     case .place(let agents, let until):
-      guard conversation.queuedAt == nil else { return false }
-      conversation.queue = decision.queue
-      conversation.queuedAt = now
+      let isNew = conversation.queuedAt == nil
+      guard isNew || conversation.heldFor != agents || conversation.heldUntil != until else { return false }
       conversation.heldFor = agents
       conversation.heldUntil = until
       conversation.version += 1
+      guard isNew else {
+        change(key, conversation)
+        return true
+      }
+      conversation.queue = decision.queue
       segments.append(
         Segment(
           conversation: key, position: conversation.epoch, owner: .queue, queue: decision.queue,
           startedAt: Self.start(of: conversation, now)))
+      conversation.queuedAt = now
       change(key, conversation)
       tell(key, "conversation.queued") { data, conversation in
         data.member("queue_id", conversation.queue)
@@ -104,13 +111,9 @@ public struct OwnershipPlan: Sendable {
     let assignment = assignments[key]
     switch action.kind {
     case .accept:
-      guard var assignment, assignment.agent == action.agent else { return "not_owner" }
+      guard let assignment, assignment.agent == action.agent else { return "not_owner" }
       guard assignment.isOffer else { return "not_offered" }
-      assignment.isOffer = false
-      assignments[key] = assignment
-      accepted.append(key)
-      bump(key)
-      tellAssigned(key, assignment, reason: "accepted")
+      accept(key, assignment)
     case .decline:
       guard let assignment, assignment.agent == action.agent else { return "not_owner" }
       guard assignment.isOffer else { return "not_offered" }
@@ -132,6 +135,11 @@ public struct OwnershipPlan: Sendable {
       }
       guard let queue = action.toQueue else { return "no_target" }
       guard policy.queue(queue) != nil else { return "unknown_queue" }
+      if conversation.status == .pending {
+        // It is to be looked at by somebody else now, not when the customer writes again.
+        conversations[key]?.status = .open
+        conversations[key]?.waitingSince = conversation.waitingSince ?? now
+      }
       requeue(key, to: queue, reason: "transferred", isExcluded: true)
     default: return "not_routing"
     }
@@ -184,19 +192,23 @@ public struct OwnershipPlan: Sendable {
 
   // MARK: - Presence
 
-  /// The newest report wins; older ones change nothing.
+  /// The newest report wins, of two with the same time the one that comes later; older ones change nothing.
   public mutating func apply(_ presence: Presence, tenant: String, reportedAt: Timestamp) {
     let key = InTenant(tenant, presence.agent)
     let known = agents[key]
-    if let known, known.reportedAt >= reportedAt { return }
+    let reportedAt = min(reportedAt, now)
+    // What was reported in the future, by whatever clock, says nothing about what is newer.
+    if let known, known.reportedAt > reportedAt, known.reportedAt <= now { return }
     let profile = presence.profile
-    let lease = min(reportedAt, now).advanced(by: .seconds(Int64(min(max(presence.leaseSeconds, 1), 86_400))))
+    let lease = reportedAt.advanced(by: .seconds(Int64(min(max(presence.leaseSeconds, 1), 86_400))))
     var agent =
       known
       ?? Agent(
         name: nil, state: .offline, capacity: 0, load: 0, channels: nil, live: [:], teams: [], profile: "", leaseExpiresAt: lease,
         reportedAt: reportedAt, idleSince: now, routingSeq: 0)
     let previous = agent.state
+    // Another router may know them as gone, although nobody has written it down.
+    let isBack = known.map { !$0.isThere(now) && lease > now } ?? false
     agent.reportedAt = reportedAt
     agent.leaseExpiresAt = lease
     let isChanged = known == nil || agent.profile != profile
@@ -210,9 +222,11 @@ public struct OwnershipPlan: Sendable {
       agent.profile = profile
       reports[key] = Report(live: agent.live, presence: presence)
     }
+    if known == nil { newAgents.insert(key) }
     agents[key] = agent
-    changedAgents[key] = changedAgents[key] ?? false || isChanged
-    if known == nil || previous != agent.state { tellState(key, previous: known == nil ? nil : previous, reason: "reported") }
+    changedAgents[key] = changedAgents[key] ?? false || isChanged || isBack
+    let told = isBack && previous == agent.state ? .offline : previous
+    if known == nil || told != agent.state { tellState(key, previous: known == nil ? nil : told, reason: "reported") }
   }
 
   private mutating func tellState(_ key: InTenant<String>, previous: Presence.State?, reason: String) {
@@ -243,7 +257,9 @@ public struct OwnershipPlan: Sendable {
   }
 
   /// Applies what is due: timers, hand-offs, offers that nobody answered, owners who are gone.
-  public mutating func tidy(_ key: InTenant<ID>) {
+  ///
+  /// - Parameter judgesLeases: agents whose lease has run out are gone; otherwise what they report may not have been read yet.
+  public mutating func tidy(_ key: InTenant<ID>, judgesLeases: Bool = true) {
     guard var conversation = conversations[key] else { return }
     if conversation.status == .pending, !conversation.isMerged,
       conversation.lastMessageAt.advanced(by: policy.resolvePendingAfter) <= now
@@ -271,24 +287,40 @@ public struct OwnershipPlan: Sendable {
       return
     }
     if conversation.owner == .queue { return }
-    if case .bot = conversation.owner {
-      if conversation.isHandedOff, conversation.status == .open { requeue(key, reason: "handoff", waits: false) }
+    if case .bot(let bot) = conversation.owner {
+      if conversation.isHandedOff, conversation.status == .open {
+        requeue(key, reason: "handoff", waits: false)
+      } else if !policy.bots.contains(where: { $0.bot == bot }) {
+        requeue(key, reason: "unassigned", waits: false)
+      }
       return
     }
     guard let assignment = assignments[key] else { return requeue(key, reason: "unassigned") }
     guard let agent = agents[InTenant(key.tenant, assignment.agent)] else { return }
+    let isLost = judgesLeases && !agent.isThere(now)
     if assignment.isOffer {
-      if !agent.isThere(now) || agent.state != .online {
+      if assignment.isAnswered || conversation.status == .pending {
+        accept(key, assignment)
+      } else if isLost || agent.state != .online {
         requeue(key, reason: "withdrawn")
       } else if let acceptBy = assignment.acceptBy, acceptBy <= now {
         requeue(key, reason: "not_answered", isExcluded: true)
       }
-    } else if !agent.isThere(now), policy.requeuesWhenLost {
+    } else if isLost || agent.state == .offline, policy.requeuesWhenLost {
       requeue(key, reason: "agent_lost")
     }
   }
 
   // MARK: - Moves
+
+  private mutating func accept(_ key: InTenant<ID>, _ offer: Assignment) {
+    var assignment = offer
+    assignment.isOffer = false
+    assignments[key] = assignment
+    accepted.append(key)
+    bump(key)
+    tellAssigned(key, assignment, reason: "accepted")
+  }
 
   private mutating func assign(
     _ key: InTenant<ID>, to agent: String, queue: String?, channel: Channel, units: Int32, acceptWithin: Duration?, reason: String
@@ -387,7 +419,9 @@ public struct OwnershipPlan: Sendable {
 
   /// Since when it has waited for an owner, where no segment says so.
   private static func start(of conversation: Conversation, _ now: Timestamp) -> Timestamp {
-    min(now, conversation.queuedAt ?? (conversation.epoch == 0 ? conversation.openedAt : conversation.waitingSince ?? now))
+    min(
+      now,
+      conversation.queuedAt ?? conversation.waitingSince ?? (conversation.epoch == 0 ? conversation.openedAt : now))
   }
 
   private mutating func bump(_ key: InTenant<ID>) {
@@ -452,19 +486,5 @@ public struct OwnershipPlan: Sendable {
       WriteSet.DomainEvent(
         tenant: tenant, id: ids.next(), topic: topic, type: type, subject: subject, seq: seq, at: now, traceparent: nil,
         data: data))
-  }
-}
-
-extension Presence {
-  /// All that matters to routing as one text: two reports with the same one say the same.
-  var profile: String {
-    var object = JSONObjectWriter()
-    object.member("name", name)
-    object.member("state", state.rawValue)
-    object.member("capacity", Int64(capacity))
-    object.member("channels", channels.map { "\($0.key.rawValue)=\($0.value)" }.sorted())
-    object.member("skills", skills.map { "\($0.key)=\($0.value)" }.sorted())
-    object.member("teams", teams.sorted())
-    return object.finish().string
   }
 }

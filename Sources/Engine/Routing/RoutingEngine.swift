@@ -44,15 +44,14 @@ public struct RoutingEngine: Sendable {
     var excluded = [Int](repeating: 0, count: Exclusion.allCases.count)
   }
 
-  /// A conversation's place in a lane.
+  /// A conversation's place in a lane. Each step of priority counts as `ageing` of waiting: with time the older one is first whatever
+  /// the priorities, so that a steady flow of urgent ones cannot starve the others.
   private struct Turn: Comparable, Sendable {
-    var priority: Int32
     var since: Timestamp
     var id: ID
     var stamp: UInt64
 
     static func < (a: Self, b: Self) -> Bool {
-      if a.priority != b.priority { return a.priority > b.priority }
       if a.since != b.since { return a.since < b.since }
       return a.id != b.id ? a.id < b.id : a.stamp < b.stamp
     }
@@ -123,7 +122,8 @@ public struct RoutingEngine: Sendable {
   // What changed since the last match.
   private var dirtyLanes: Set<Int> = []
   private var dirtyHolds: Set<HoldKey> = []
-  private var unplaced: Set<ID> = []
+  /// Whose row may have to say where they wait.
+  private var moved: Set<ID> = []
   private var decisions: [RoutingDecision] = []
 
   public init(policy: RoutingPolicy = RoutingPolicy()) { self.policy = policy }
@@ -133,7 +133,7 @@ public struct RoutingEngine: Sendable {
 
   /// The versions that are known, to see what has changed.
   public var conversationVersions: [ID: Int64] { conversations.mapValues(\.facts.version) }
-  public var agentVersions: [String: Int64] { agents.mapValues(\.row.version) }
+  public var agentVersions: [String: (version: Int64, isOnline: Bool)] { agents.mapValues { ($0.row.version, $0.row.isOnline) } }
   public var waitingCount: Int { conversations.count }
   /// How many wait in each queue of the policy, and since when the first does.
   public var waitingByQueue: [String: (count: Int, since: Timestamp?)] {
@@ -152,8 +152,8 @@ public struct RoutingEngine: Sendable {
   public mutating func handle(_ events: [RoutingEvent], at now: Timestamp) -> [RoutingDecision] {
     for event in events { apply(event, now) }
     match(now)
-    for id in unplaced.sorted() { place(id, now) }
-    unplaced = []
+    for id in moved.sorted() { place(id, now) }
+    moved = []
     defer { decisions = [] }
     return decisions
   }
@@ -209,13 +209,16 @@ public struct RoutingEngine: Sendable {
       decisions.append(decision(facts, lane, .bot(bot), "bot"))
       return
     }
-    if !state.isPlaced { unplaced.insert(facts.id) }
+    moved.insert(facts.id)
     // An exclusion that ends is news for this conversation alone.
     if let end = facts.excluded.values.filter({ $0 > now }).min() {
       timers.push(Timer(at: end, id: facts.id, stamp: stamp))
     }
-    let turn = Turn(priority: facts.priority, since: facts.waitingSince, id: facts.id, stamp: stamp)
-    let until = (facts.queuedAt ?? now).advanced(by: queue.hold)
+    let turn = Turn(
+      since: facts.waitingSince.advanced(by: policy.ageing * -Int(facts.priority)), id: facts.id, stamp: stamp)
+    let latest = (facts.queuedAt ?? now).advanced(by: queue.hold)
+    // What its row says already stays.
+    let until = facts.heldUntil.map { min($0, latest) } ?? latest
     let preferred = preferred(facts, queue, now)
     let areFull = preferred.filter { agents[$0]?.standing[lane] == .full }
     if until > now, !areFull.isEmpty, !preferred.contains(where: { isFree($0, lane) }) {
@@ -236,17 +239,23 @@ public struct RoutingEngine: Sendable {
     }
   }
 
+  /// Has its row say that it waits, and for whom, unless it does.
   private mutating func place(_ id: ID, _ now: Timestamp) {
-    guard let state = conversations[id], !state.isPlaced else { return }
+    guard let state = conversations[id] else { return }
+    var hold: (agents: [String], until: Timestamp?) = ([], nil)
     switch state.place {
     case .proposed: return
-    case .lane:
-      decisions.append(decision(state.facts, state.lane, .place(heldFor: [], until: nil), "nobody", now))
-    case .held(let agents, let until):
-      decisions.append(decision(state.facts, state.lane, .place(heldFor: agents, until: until), "nobody", now))
+    case .lane: break
+    case .held(let agents, let until): hold = (agents, until)
     }
+    // A hold that is over needs no word.
+    let told = state.facts.heldUntil.flatMap { $0 > now ? (agents: state.facts.heldFor, until: $0) : nil }
+    if state.isPlaced, hold.agents == told?.agents ?? [], hold.until == told?.until { return }
+    decisions.append(decision(state.facts, state.lane, .place(heldFor: hold.agents, until: hold.until), "nobody", now))
     conversations[id]?.isPlaced = true
-    conversations[id]?.facts.queuedAt = now
+    conversations[id]?.facts.queuedAt = state.facts.queuedAt ?? now
+    conversations[id]?.facts.heldFor = hold.agents
+    conversations[id]?.facts.heldUntil = hold.until
   }
 
   private func isCurrent(_ turn: Turn, heldFor agent: String? = nil) -> Bool {

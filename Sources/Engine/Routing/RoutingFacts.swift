@@ -9,13 +9,16 @@ public struct WaitingConversation: Sendable, Equatable {
   public var channel: Channel
   public var account: String?
   public var language: String?
-  /// Higher goes first.
+  /// Higher goes first, as if it had waited longer by `RoutingPolicy.ageing` for each step.
   public var priority: Int32 = 0
   /// Kept across queues and owners: the older goes first.
   public var waitingSince: Timestamp
   /// Where it was put, and since when; nil while nobody has.
   public var queue: String?
   public var queuedAt: Timestamp?
+  /// Whom it was held for, and until when, as its row says.
+  public var heldFor: [String] = []
+  public var heldUntil: Timestamp?
   public var organization: String?
   public var isHandedOff = false
   /// Who had the customer's last conversation.

@@ -90,6 +90,8 @@ public struct RoutingPolicy: Sendable, Equatable {
   public var resolvePendingAfter: Duration = .seconds(336 * 3_600)
   /// What agents hold whose lease ran out goes back to the queue; otherwise it waits for them.
   public var requeuesWhenLost = true
+  /// How much waiting one step of priority is worth: who has waited so much longer goes first all the same.
+  public var ageing: Duration = .seconds(900)
   /// How long who declined, missed or gave away a conversation is not asked again for it.
   public var excludedFor: Duration = .seconds(600)
 

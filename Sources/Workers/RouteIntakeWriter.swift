@@ -1,0 +1,166 @@
+import Canonical
+import Channels
+import Engine
+import Logging
+import Postgres
+import Store
+import Synchronization
+
+/// Commits what agents report and do, whatever it takes: retries, halves and bisects as the faults demand, and buries what nobody can
+/// take.
+final class RouteIntakeWriter: Sendable {
+  /// After so many failures for reasons that pass, a batch is halved; a record alone becomes a dead letter.
+  private static let maximumAttempts = 8
+
+  private let db: PostgresConnection
+  private let topicPrefix: String
+  private let policy: @Sendable () -> RoutingPolicy
+  private let marks: RouteMarks
+  private let logger: Logger
+  private let isAbandoned = Mutex(false)
+
+  init(
+    db: PostgresConnection, topicPrefix: String, policy: @escaping @Sendable () -> RoutingPolicy, marks: RouteMarks,
+    logger: Logger
+  ) {
+    self.db = db
+    self.topicPrefix = topicPrefix
+    self.policy = policy
+    self.marks = marks
+    self.logger = logger
+  }
+
+  /// Gives up what is under way, at its next attempt: its records are read again by whoever is given their partitions.
+  func abandon() { isAbandoned.withLock { $0 = true } }
+
+  /// Commits all records; false when abandoned. Throws only for faults that are our own bugs, and when its task is cancelled.
+  func write(_ records: [NormalisedRecord]) async throws -> Bool {
+    isAbandoned.withLock { $0 = false }
+    let intake = RouteIntake(policy: policy(), topicPrefix: topicPrefix)
+    // Of actions that cannot be read, ingest writes the letters.
+    var letters = records.filter { $0.isRejected && $0.record.topic == topicPrefix + "agent.presence" }
+    var slices = [records]
+    var attempt = 0
+    /// Those of the failures in a row that are not the server's.
+    var races = 0
+    while let slice = slices.first {
+      do throws(PostgresFault) {
+        let commit = try await db.perform { db throws(PostgresFault) in
+          try intake.commit(slice, seed: UInt64.random(in: 0 ... .max), on: db)
+        }
+        slices.removeFirst()
+        (attempt, races) = (0, 0)
+        for key in commit.conversations { marks.mark(key.tenant, conversation: key.value) }
+        for key in commit.agents { marks.mark(key.tenant, agent: key.value) }
+        marks.ring()
+        log(commit)
+      } catch {
+        attempt += 1
+        failed("reports not committed", error, slice.count)
+        if isAbandoned.withLock({ $0 }) { return false }
+        switch error.disposition {
+        case .stop: throw error
+        // Waiting for a lock says nothing about the record that waits: it is halved, and never rejected.
+        case .reconnect, .backOff: try await pause(attempt)
+        case .halve where error.sqlState == "55P03" && slice.count == 1: try await pause(attempt)
+        case .replan, .halve, .bisect:
+          races += 1
+          let isHopeless =
+            error.disposition == .bisect || races >= Self.maximumAttempts || error.disposition == .halve && slice.count > 1
+          guard isHopeless else {
+            try await pause(attempt)
+            continue
+          }
+          if slice.count > 1 {
+            slices.replaceSubrange(0..<1, with: [Array(slice[..<(slice.count / 2)]), Array(slice[(slice.count / 2)...])])
+          } else {
+            let reason: Rejection.Reason = error.disposition == .bisect ? .databaseRejected : .internal
+            letters.append(slice[0].rejected(Rejection(reason, "SQLSTATE \(error.sqlState)")))
+            slices.removeFirst()
+          }
+          (attempt, races) = (0, 0)
+        }
+      }
+    }
+    for letter in letters where try await !bury(letter) { return false }
+    return true
+  }
+
+  /// Writes the dead letter; false when abandoned. One that the database does not take either is only told of: it would be read again,
+  /// and refused, for ever.
+  private func bury(_ letter: NormalisedRecord) async throws -> Bool {
+    let topicPrefix = topicPrefix
+    var letter = letter
+    var isBare = false
+    var attempt = 0
+    while true {
+      let now = RouteClock.now()
+      let dead = letter
+      do throws(PostgresFault) {
+        try await db.perform { db throws(PostgresFault) in
+          try IngestWrites.insertPieces(of: dead.record, on: db)
+          try db.transaction(settings: RouteDesk.transactionSettings) { () throws(PostgresFault) in
+            let ids = IDGenerator(milliseconds: UInt64(max(0, now.microseconds / 1_000)), seed: UInt64.random(in: 0 ... .max))
+            let identity = IdentityPlan(records: [dead], seenKeys: [], facts: .init(), policy: Policy(), ids: ids)
+            let plan = ThreadPlanner.plan(identity, facts: .init(), policy: Policy(), ids: ids)
+            try IngestWrites.write(plan, identity: identity, topicPrefix: topicPrefix, on: db)
+          }
+        }
+        logger.warning("dead letters", metadata: ["event.action": "dead_letter", "count": "1"])
+        return true
+      } catch {
+        attempt += 1
+        failed("dead letter not committed", error, 1)
+        if isAbandoned.withLock({ $0 }) { return false }
+        switch error.disposition {
+        case .reconnect, .backOff: try await pause(attempt)
+        case .replan where attempt < Self.maximumAttempts, .halve where attempt < Self.maximumAttempts: try await pause(attempt)
+        case .replan, .halve, .bisect, .stop:
+          guard isBare else {
+            // Where it was says enough; its bytes may be what is not taken.
+            (letter.record.key, letter.record.headers, letter.record.value) = (nil, [], nil)
+            (isBare, attempt) = (true, 0)
+            continue
+          }
+          logger.error(
+            "a dead letter is lost: SQLSTATE \(error.sqlState)",
+            metadata: [
+              "event.action": "dead_letter_lost", "messaging.destination.name": "\(letter.record.topic)",
+              "messaging.destination.partition.id": "\(letter.record.partition)", "offset": "\(letter.record.offset)",
+            ])
+          return true
+        }
+      }
+    }
+  }
+
+  private func failed(_ what: String, _ fault: PostgresFault, _ count: Int) {
+    WorkerMetrics.retried(fault.sqlState)
+    logger.warning(
+      "\(what): \(fault)",
+      metadata: ["event.action": "batch_retry", "error.type": "\(fault.sqlState)", "records": "\(count)"])
+  }
+
+  private func pause(_ attempt: Int) async throws {
+    try await Task.sleep(for: Backoff.fullJitter(attempt, first: 10, limit: 1_000))
+  }
+
+  private func log(_ commit: RouteIntake.Commit) {
+    for (kind, refusal) in commit.actions {
+      guard let refusal else { continue }
+      logger.info("action refused", metadata: ["event.action": "refused", "kind": "\(kind)", "error.type": "\(refusal)"])
+    }
+    logger.debug(
+      "reports committed",
+      metadata: ["event.action": "committed", "actions": "\(commit.actions.count)", "reports": "\(commit.reports)"])
+  }
+}
+
+extension NormalisedRecord {
+  /// The whole record as one that cannot be taken.
+  fileprivate func rejected(_ rejection: Rejection) -> NormalisedRecord {
+    var record = self
+    record.elements = [.rejected(rejection)]
+    return record
+  }
+}
