@@ -54,9 +54,6 @@ public final class SampleDay: Sendable {
 
     """
 
-  /// Text, address and number of the first scene's customer, for whoever looks through logs for what must not be there.
-  public static let canaries = [WrongShoes.text, "heliotrope", WrongShoes.email, WrongShoes.phone, WrongShoes.name]
-
   /// What it listens to, without prefix; the workers publish there.
   public static let topics =
     ["conversation.events", "routing.events"]

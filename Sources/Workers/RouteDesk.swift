@@ -112,9 +112,11 @@ final class RouteDesk: Sendable {
       do throws(PostgresFault) {
         let marks = marks.take()
         let hearsOfNew = (marks.conversations.keys + Array(marks.agents.keys)).contains { !known.contains($0) }
-        if hearsOfNew && .now >= askAt { renewAt = .now }
+        if hearsOfNew && .now >= askAt {
+          askAt = .now + .milliseconds(100)
+          renewAt = .now
+        }
         try await renewIfDue(&renewAt, &tenants, &known)
-        askAt = hearsOfNew ? .now + .milliseconds(100) : askAt
         for name in tenants.keys.sorted() {
           // Before the leases of those whose turn comes late run out.
           try await renewIfDue(&renewAt, &tenants, &known)

@@ -48,7 +48,9 @@ import Testing
     await bench.close()
   }
 
-  @Test func `what is with a bot that the policy no longer names goes to its queue, also what waits for the customer`() async throws {
+  @Test func `what is with a bot that the policy no longer names goes to its queue, also what waits for the customer`()
+    async throws
+  {
     var policy = RoutingPolicy()
     policy.bots = [.init(channel: .chat, account: "shop", bot: "shopbot")]
     let bench = try await Bench(policy: policy)
@@ -59,7 +61,8 @@ import Testing
       try await bench.change(pending, "status = 'pending', waiting_since = NULL")
       bench.adopt(RoutingPolicy())
       try await bench.wait("ana has one", until: "owner_id = 'ana' FROM throughline.conversation WHERE id = '\(open)'")
-      try await bench.wait("nobody has the other", until: "owner_kind = 'queue' FROM throughline.conversation WHERE id = '\(pending)'")
+      try await bench.wait(
+        "nobody has the other", until: "owner_kind = 'queue' FROM throughline.conversation WHERE id = '\(pending)'")
       try await bench.change(pending, "status = 'open', waiting_since = now()")
       try await bench.wait("ana has the other", until: "owner_id = 'ana' FROM throughline.conversation WHERE id = '\(pending)'")
     }
@@ -105,10 +108,12 @@ import Testing
       try await bench.wait("the second is held", until: "held_for = '{ana}' FROM throughline.conversation WHERE id = '\(second)'")
       #expect(try await bench.act(.take, second, by: "nobody") == "unknown_agent")
       #expect(
-        try await bench.value("held_for = '{ana}' AND held_until > now() FROM throughline.conversation WHERE id = '\(second)'") == "t")
+        try await bench.value("held_for = '{ana}' AND held_until > now() FROM throughline.conversation WHERE id = '\(second)'")
+          == "t")
       try await bench.presence("ana", .away, capacity: 30)
       try await bench.wait(
-        "it is held no longer", until: "held_for = '{}' AND held_until IS NULL FROM throughline.conversation WHERE id = '\(second)'")
+        "it is held no longer",
+        until: "held_for = '{}' AND held_until IS NULL FROM throughline.conversation WHERE id = '\(second)'")
     }
     try await bench.check()
     await bench.close()

@@ -91,7 +91,8 @@ import Testing
       try await bench.wait("it is bea's", until: "owner_id = 'bea' FROM throughline.conversation WHERE id = '\(id)'")
     }
     #expect(
-      try await bench.sql("SELECT agent_id, end_reason FROM throughline.assignment WHERE conversation_id = '\(id)' ORDER BY offered_at")
+      try await bench.sql(
+        "SELECT agent_id, end_reason FROM throughline.assignment WHERE conversation_id = '\(id)' ORDER BY offered_at")
         == [["ana", "agent_lost"], ["bea", nil]])
     #expect(try await bench.value("waiting_since FROM throughline.conversation WHERE id = '\(id)'") == since)
     try await bench.check()
@@ -148,6 +149,26 @@ import Testing
       try await bench.wait("and it waits", until: "owner_kind = 'queue' FROM throughline.conversation WHERE id = '\(id)'")
     }
     try await bench.check()
+    await bench.close()
+  }
+
+  @Test func `after the database was away nobody is judged before what they reported can have been read`() async throws {
+    let bench = try await Bench()
+    for agent in ["ana", "bea"] { try await bench.presence(agent) }
+    let grace = Duration.milliseconds(1_500)
+    try await bench.routing(bench.desk("a", presenceGrace: grace)) {
+      try await bench.sql("UPDATE throughline.agent SET lease_expires_at = now() WHERE id = 'ana'")
+      try await bench.wait("ana is gone", until: "state = 'offline' FROM throughline.agent WHERE id = 'ana'")
+      let began = ContinuousClock.now
+      // The connection is gone before anybody can see that bea is.
+      try await bench.sql(
+        """
+        SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'a';
+        UPDATE throughline.agent SET lease_expires_at = now() WHERE id = 'bea'
+        """)
+      try await bench.wait("bea is gone", until: "state = 'offline' FROM throughline.agent WHERE id = 'bea'")
+      #expect(.now - began >= grace)
+    }
     await bench.close()
   }
 }

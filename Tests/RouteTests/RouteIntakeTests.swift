@@ -23,7 +23,8 @@ import Testing
 
   private func report(_ bench: Bench, _ agent: String, _ offset: Int64) -> NormalisedRecord {
     bench.record(
-      .presence(Presence(agent: agent, state: .online, capacity: 100, leaseSeconds: 600)), topic: "agent.presence", offset: offset)
+      .presence(Presence(agent: agent, state: .online, capacity: 100, leaseSeconds: 600)), topic: "agent.presence", offset: offset
+    )
   }
 
   /// Makes the database refuse rows.
@@ -36,7 +37,8 @@ import Testing
       """)
   }
 
-  @Test func `what the database does not take becomes a dead letter, also an action, and its neighbours are taken`() async throws {
+  @Test func `what the database does not take becomes a dead letter, also an action, and its neighbours are taken`() async throws
+  {
     let bench = try await Bench()
     try await bench.presence("ana")
     let (good, bad) = (try await bench.conversation(), try await bench.conversation(waitingFor: 77))
@@ -48,7 +50,8 @@ import Testing
     let records = [report(bench, "bea", 1), report(bench, "poison", 2), take(bad, 3), take(good, 4), report(bench, "cleo", 5)]
     #expect(try await writer(bench).write(records))
     #expect(
-      try await bench.sql("SELECT topic, record_offset, reason, convert_from(value, 'UTF8') FROM throughline.dead_letter ORDER BY 2")
+      try await bench.sql(
+        "SELECT topic, record_offset, reason, convert_from(value, 'UTF8') FROM throughline.dead_letter ORDER BY 2")
         == [["agent.presence", "2", "database_rejected", "{}"], ["agent.actions", "3", "database_rejected", "{}"]])
     #expect(try await bench.sql("SELECT id FROM throughline.agent ORDER BY 1") == [["ana"], ["bea"], ["cleo"]])
     #expect(try await bench.owner(good) == "agent ana")
@@ -75,7 +78,9 @@ import Testing
     await bench.close()
   }
 
-  @Test func `while the database is away the intake stays in its group, and rebalances are answered`() async throws {
+  @Test(.timeLimit(.minutes(2))) func `while the database is away the intake stays in its group, and rebalances are answered`()
+    async throws
+  {
     let bench = try await Bench()
     let broker = try EmbeddedBroker(logger: Self.quiet)
     for topic in Formats.routeTopics + ["conversation.events", "routing.events"] {
