@@ -39,7 +39,8 @@ public final class DeskStaff: Sendable {
 
   static func name(of agent: String) -> String { members.first { $0.id == agent }?.name ?? agent }
 
-  private static let leaseSeconds: Int64 = 30
+  /// Long enough for a machine that has other things to do.
+  private static let leaseSeconds: Int64 = 120
   private let publisher: Publisher
   private let logger: Logger
   private let states: Mutex<[String: Presence.State]>
@@ -55,7 +56,7 @@ public final class DeskStaff: Sendable {
     while !Task.isCancelled {
       let here = states.withLock { states in Self.members.filter { states[$0.id] != .offline } }
       await report(here)
-      try? await Task.sleep(for: .seconds(Self.leaseSeconds / 6))
+      try? await Task.sleep(for: .seconds(5))
     }
     await publisher.close()
   }

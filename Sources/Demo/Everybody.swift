@@ -45,9 +45,11 @@ final class Everybody: Sendable {
     case 4: await stage.staff.set("a_jonas", to: .away)
     case 7:
       await stage.staff.set("a_jonas", to: .online)
-      await stage.staff.set("a_giulia", to: .offline)
+      await stage.staff.set("a_giulia", to: .away)
+      // Whoever goes home gives away what they hold: here somebody without a part in a scene.
+      await stage.staff.set("a_ruth", to: .offline)
     case 10:
-      await stage.staff.set("a_giulia", to: .online)
+      await stage.staff.set("a_giulia", "a_ruth", to: .online)
       await stage.staff.set("a_amelie", to: .wrapUp)
     case 13: await stage.staff.set("a_amelie", to: .online)
     default: break
@@ -57,7 +59,7 @@ final class Everybody: Sendable {
   /// Waits until everybody has an answer, sends the agents home, and lets a few more write.
   func close() async throws {
     note(stage.day.at(17, 58), "the last answers")
-    await stage.staff.set("a_jonas", "a_giulia", "a_amelie", to: .online)
+    await stage.staff.set("a_jonas", "a_giulia", "a_ruth", "a_amelie", to: .online)
     do {
       try await stage.wait(until: "answer for everybody") { try await stage.totals().unanswered == 0 }
     } catch is Stage.Late {

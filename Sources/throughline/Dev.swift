@@ -82,7 +82,8 @@ struct Dev: AsyncParsableCommand {
         return .day(isGood: isGood)
       }
       defer { group.cancelAll() }
-      var isGood = true
+      // A day that is broken off has shown nothing.
+      var isGood = !(demo && once)
       while let ended = try await group.next() {
         switch ended {
         case .workers: return isGood
