@@ -77,9 +77,7 @@ struct Dev: AsyncParsableCommand {
         for _ in workers { await signs.next() }
         guard demo else { return .reading }
         try Self.write(environment)
-        let isGood = try await play(kafka, configuration.databaseURL, surroundings.logger)
-        if once { for worker in workers { worker.stop() } }
-        return .day(isGood: isGood)
+        return .day(isGood: try await play(kafka, configuration.databaseURL, surroundings.logger))
       }
       defer { group.cancelAll() }
       // A day that is broken off has shown nothing.
@@ -87,7 +85,9 @@ struct Dev: AsyncParsableCommand {
       while let ended = try await group.next() {
         switch ended {
         case .workers: return isGood
-        case .day(let wasGood): isGood = wasGood
+        case .day(let wasGood):
+          isGood = wasGood
+          if once { for worker in workers { worker.stop() } }
         case .reading:
           group.addTask {
             try await DeskStaff(kafka: kafka, topicPrefix: "", logger: surroundings.logger).keepOnline()

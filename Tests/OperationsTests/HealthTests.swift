@@ -49,7 +49,7 @@ import Testing
     let answer = try await blocking {
       let descriptor = Int32(try SystemFault.check("socket", Int(socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))))
       defer { close(descriptor) }
-      var patience = timeval(tv_sec: 20, tv_usec: 0)
+      var patience = timeval(tv_sec: 120, tv_usec: 0)
       setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
       var name = sockaddr_in()
       name.sin_family = sa_family_t(AF_INET)

@@ -21,7 +21,7 @@ private final class NotifySocket: Sendable {
     }
     _ = try SystemFault.check("bind", Int(result))
     // Nothing here takes long; a test that waits in vain fails instead of hanging.
-    var patience = timeval(tv_sec: 20, tv_usec: 0)
+    var patience = timeval(tv_sec: 120, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
   }
 
