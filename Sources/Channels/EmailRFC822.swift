@@ -26,6 +26,10 @@ enum EmailRFC822 {
     if let id = mail.messageID, delivery.tokenKey?.ids(ofMessageID: id, tenant: delivery.envelope.tenant) != nil {
       return .ignored(reason: "loop")
     }
+    if let bounced = bounced(mail, bytes, delivery) {
+      let result = SendResult(message: bounced, externalID: nil, names: [], status: "failed", error: "bounced")
+      return delivery.event(key(mail, bytes, sender: nil), sentAt: mail.sentAt, .result(result))
+    }
     let attested = delivery.envelope.attested
     let ownAddress = EmailAddress.normalise(delivery.account)
     var flags = mail.flags
@@ -68,6 +72,19 @@ enum EmailRFC822 {
       original: Original(contentType: "message/rfc822", bytes: bytes), details: details(mail, delivery), flags: flags)
     message.continuation = continuation(of: mail, thread, delivery)
     return delivery.event(key(mail, bytes, sender: sender), sentAt: mail.sentAt, .message(message))
+  }
+
+  /// The message of ours that a report (RFC 3464) says was not delivered: it quotes the Message-ID that only we can have signed.
+  private static func bounced(_ mail: MIMEMessage, _ bytes: [UInt8], _ delivery: Delivery) -> ID? {
+    guard mail.isReport == "delivery-status", let tokens = delivery.tokenKey else { return nil }
+    let text = String(decoding: bytes.prefix(256 << 10), as: UTF8.self)
+    guard text.lowercased().contains("action: failed") else { return nil }
+    // Headers may be folded anywhere but inside an id.
+    for part in text.split(separator: "<", maxSplits: 500).dropFirst() {
+      guard let id = part.split(separator: ">", maxSplits: 1).first else { continue }
+      if let ids = tokens.ids(ofMessageID: String(id), tenant: delivery.envelope.tenant) { return ids.message }
+    }
+    return nil
   }
 
   /// What is kept for readers and adapters.

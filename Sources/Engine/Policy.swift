@@ -24,6 +24,8 @@ public struct Policy: Sendable {
   /// How long after its resolution a customer's message opens a conversation again; `otherReopenWindow` for the channels not named.
   public var reopenWindows: [Channel: Duration] = [:]
   public var otherReopenWindow: Duration = .seconds(72 * 3_600)
+  /// How many mails by machines a conversation takes in a day: more is a loop.
+  public var automaticPerDay: Int32 = 50
   /// How long a human reference number or an equal subject leads to a conversation that is over.
   public var referenceWindow: Duration = .seconds(14 * 86_400)
   /// Signs what leads back to a conversation; nil: agents cannot invite, and mail carries no signature of ours.

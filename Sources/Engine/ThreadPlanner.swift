@@ -125,6 +125,7 @@ public struct ThreadPlanner: Sendable {
     case .message(let message):
       guard let resolved else { preconditionFailure("every message has a customer") }
       if message.authorKind == .bot, let refusal = refusal(ofBot: message, event, orderedAt) { return refusal }
+      if isLoop(message, event, orderedAt, resolved) { return .ignored(reason: "loop") }
       updateProfile(event, resolved, resolver) { profile in
         profile.displayName = profile.displayName ?? message.customerName
       }
@@ -199,6 +200,21 @@ public struct ThreadPlanner: Sendable {
     advance(InTenant(event.tenant, conversation), message, id, event, orderedAt)
     if let session = message.session { handOffParked(InTenant(event.tenant, session)) }
     return id
+  }
+
+  /// Step 2: machines that answer each other would go on for ever. Counts the message where its customer's conversation goes on.
+  private mutating func isLoop(_ message: Message, _ event: Event, _ orderedAt: Timestamp, _ resolved: Resolved) -> Bool {
+    guard message.direction == .inbound, message.authorKind == .system,
+      let key = live[Lane(event: event, resolved: resolved)].map({ InTenant(event.tenant, $0) }),
+      var conversation = conversations[key]
+    else { return false }
+    let since = conversation.automaticSince.flatMap { orderedAt.duration(since: $0) < .seconds(86_400) ? $0 : nil }
+    guard since == nil || conversation.automaticCount < policy.automaticPerDay else { return true }
+    conversation.automaticSince = since ?? orderedAt
+    conversation.automaticCount = since == nil ? 1 : conversation.automaticCount + 1
+    conversations[key] = conversation
+    change(key)
+    return false
   }
 
   /// The cascade: which conversation the message belongs to, opening or reopening it where it must.

@@ -269,6 +269,9 @@ public struct ConversationState: Sendable, Equatable {
   public var snoozedUntil: Timestamp?
   /// A bot asks for a human: `{"message_id", "at"}`.
   public var handoff: JSONText?
+  /// Mail by machines in a day, and since when.
+  public var automaticCount: Int32 = 0
+  public var automaticSince: Timestamp?
   public var owner = Owner()
   public var mergedInto: ID?
   /// The customer it began with, if that is another one by now.

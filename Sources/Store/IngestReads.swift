@@ -253,6 +253,8 @@ public enum IngestReads {
       conversation.owner = .init(kind: owner, id: result.optionalText(row, 22), epoch: result.int8(row, 23))
       conversation.mergedInto = result.optionalUUID(row, 24)?.id
       conversation.originCustomer = result.optionalUUID(row, 25)?.id
+      conversation.automaticCount = result.int4(row, 26)
+      conversation.automaticSince = result.optionalTimestamp(row, 27)
       found[key] = conversation
     }
     return found

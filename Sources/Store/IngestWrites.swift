@@ -183,6 +183,7 @@ public enum IngestWrites {
           .ids(changed.map(\.customer)), .texts(changed.map(\.lane)),
           .optionalUUIDs(changed.map { $0.mergedInto.map { PostgresUUID($0) } }),
           .optionalUUIDs(changed.map { $0.originCustomer.map { PostgresUUID($0) } }),
+          .int4s(changed.map(\.automaticCount)), .times(changed.map(\.automaticSince)),
         ])
     }
     try copy(
@@ -190,8 +191,8 @@ public enum IngestWrites {
       """
       conversation (tenant_id, id, customer_id, lane, status, language, subject, version, event_seq, last_channel, \
       previous_conversation_id, opened_at, first_response_at, resolved_at, last_message_at, last_account, priority, \
-      customer_version, waiting_since, snoozed_until, handoff, merged_into, origin_customer_id)
-      """, 23, on: db
+      customer_version, waiting_since, snoozed_until, handoff, merged_into, origin_customer_id, automatic_count, automatic_since)
+      """, 25, on: db
     ) { row, conversation in
       row.text(conversation.tenant)
       row.uuid(PostgresUUID(conversation.id))
@@ -216,6 +217,8 @@ public enum IngestWrites {
       row.jsonb(conversation.handoff?.utf8)
       row.uuid(conversation.mergedInto.map { PostgresUUID($0) })
       row.uuid(conversation.originCustomer.map { PostgresUUID($0) })
+      row.int4(conversation.automaticCount)
+      row.timestamp(conversation.automaticSince?.stored)
     }
   }
 

@@ -254,4 +254,52 @@ import Testing
     #expect(try continuation("Cc: Us <\(plus(5))>\r\n") == id(5))
     #expect(try continuation("Reply-To: \(plus(5))\r\nSubject: \(plus(4))\r\n") == nil)
   }
+
+  @Test("A report that a mail of ours was not delivered is that mail's result; one that forges or only delays is a mail")
+  func bounces() throws {
+    let (message, conversation) = (ID(Bytes16(high: 7, low: 1)), ID(Bytes16(high: 7, low: 2)))
+    func outcome(key: TokenKey = Sample.tokenKey, action: String = "failed") throws -> SendResult? {
+      let id = key.messageID(of: message, in: conversation, tenant: "default", host: "shop.example")
+      var sample = try Sample.named("email.rfc822", "plain")
+      sample.payload = Array(
+        """
+        From: MAILER-DAEMON@mx.example\r
+        To: support@shop.example\r
+        Subject: Undelivered Mail Returned to Sender\r
+        Auto-Submitted: auto-replied\r
+        MIME-Version: 1.0\r
+        Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r
+        \r
+        --b\r
+        Content-Type: text/plain\r
+        \r
+        It could not be delivered.\r
+        --b\r
+        Content-Type: message/delivery-status\r
+        \r
+        Reporting-MTA: dns; mx.example\r
+        \r
+        Final-Recipient: rfc822; ana@example.org\r
+        Action: \(action)\r
+        Status: 5.1.1\r
+        \r
+        --b\r
+        Content-Type: text/rfc822-headers\r
+        \r
+        From: support@shop.example\r
+        Message-ID:\r
+         <\(id)>\r
+        \r
+        --b--\r
+
+        """.utf8)
+      let event = try #require(Normaliser(tokenKey: Sample.tokenKey).normalise(sample.record()).events.first)
+      guard case .result(let result) = event.body else { return nil }
+      return result
+    }
+    let result = try #require(try outcome())
+    #expect(result.message == message && result.status == "failed" && result.error == "bounced" && result.names.isEmpty)
+    #expect(try outcome(action: "delayed") == nil)
+    #expect(try outcome(key: TokenKey(secret: Array("somebody else's secret, also long enough".utf8))) == nil)
+  }
 }

@@ -402,4 +402,25 @@ import Testing
     try store.receive(echo, result(reply, "sent", named: "wamid", at: hour(402)))
     #expect(store.messages.filter { $0.message.direction == .outbound && $0.deletedAt == nil }.map(\.id) == [reply])
   }
+
+  @Test(arguments: [1, 7])
+  func `Machines that answer each other are cut off within a day`(_ size: Int) throws {
+    var store = ModelStore()
+    store.policy.automaticPerDay = 3
+    let events =
+      (0..<8).map {
+        message(
+          "auto\($0)", from: [email("robot@x.org")], at: hour(Double($0)), on: .email, account: "desk@shop.example",
+          author: .system)
+      } + [
+        message("next day", from: [email("robot@x.org")], at: hour(30), on: .email, account: "desk@shop.example", author: .system)
+      ]
+    for start in stride(from: 0, to: events.count, by: size) {
+      try store.commit(events[start..<min(start + size, events.count)].map { record([.event($0)]) })
+    }
+    // The first one opens the conversation.
+    #expect(store.messages.compactMap(\.message.externalID) == ["auto0", "auto1", "auto2", "auto3", "next day"])
+    #expect(store.outcomes.filter { $0 == [.ignored(reason: "loop")] }.count == 4)
+    #expect(store.conversations.values.allSatisfy { $0.status == .pending }, "and nobody has work from it")
+  }
 }

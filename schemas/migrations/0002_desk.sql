@@ -16,6 +16,9 @@ ALTER TABLE throughline.conversation
   -- The first message of the customer that nobody has answered; NULL when none waits.
   ADD COLUMN waiting_since timestamptz,
   ADD COLUMN snoozed_until timestamptz,
+  -- Mail by machines in a day, and since when: above the cap it is a loop.
+  ADD COLUMN automatic_count int NOT NULL DEFAULT 0,
+  ADD COLUMN automatic_since timestamptz,
   -- {"message_id", "at"}: a bot asks for a human; its reasons and transcript are in the details of that message.
   ADD COLUMN handoff jsonb,
   -- One may become part of another that the same batch opens.
