@@ -442,13 +442,12 @@ public struct ThreadPlanner: Sendable {
     }
     // A session goes on where its last message is.
     guard let session = message.session.map({ InTenant(event.tenant, $0) }) else { return }
-    let known = references[session]
-    let isSomebodyElses = known.flatMap { current(event.tenant, $0.conversation) }.map {
-      $0.customer != conversations[InTenant(event.tenant, conversation)]?.customer
+    let customer = conversations[InTenant(event.tenant, conversation)]?.customer
+    let goesOn = references[session].map { known in
+      known.message == nil && known.conversation != conversation
+        && current(event.tenant, known.conversation)?.customer == customer
     }
-    if known == nil || known?.message == nil && known?.conversation != conversation && isSomebodyElses == false {
-      note(session, conversation, nil)
-    }
+    if goesOn ?? true { note(session, conversation, nil) }
   }
 
   /// The conversation that a session or message belongs to.

@@ -76,8 +76,9 @@ public struct IngestPipeline: Sendable {
       // Accounts are registered after the look-up: an account is ours from the record on that shows it.
       try IngestWrites.register(accounts(of: records), on: db)
       try IngestWrites.insert(identity.resolver.newIdentities, on: db)
+      let joining = identity.joining
       let profiles = try IngestReads.lockCustomers(
-        identity.resolver.touchedCustomers.union(identity.joining), joining: identity.joining, on: db)
+        identity.resolver.touchedCustomers.union(joining), joining: joining, on: db)
       try verify(identity, facts, on: db)
 
       var threadFacts = try IngestReads.threads(identity, on: db)

@@ -73,7 +73,7 @@ public final class IngestWorker: Sendable {
     var policy = settings.policy
     policy.tokens = settings.tokenKey.map(TokenSigner.init)
     let pipeline = IngestPipeline(claims: claims, policy: policy, topicPrefix: settings.topicPrefix)
-    let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, signals: settings.signals, clock: Self.now)
+    let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, signals: settings.signals, clock: { WallClock.now() })
     let (polls, pollMailbox) = AsyncStream<Bool>.makeStream()
     let (commands, commandMailbox) = AsyncStream<Command>.makeStream()
 
@@ -274,7 +274,7 @@ public final class IngestWorker: Sendable {
           fenced.forEach(logFence)
           WorkerMetrics.committed(
             outcomes, fenced: fenced.count, duration: duration, oldest: records.compactMap(\.record.timestamp).min(),
-            now: Self.now())
+            now: WallClock.now())
         }
         mailbox.yield(.written(written))
       }
@@ -312,12 +312,6 @@ public final class IngestWorker: Sendable {
           ])
       }
     }
-  }
-
-  @Sendable private static func now() -> Timestamp {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
   }
 }
 

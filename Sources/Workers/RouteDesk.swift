@@ -129,7 +129,7 @@ final class RouteDesk: Sendable {
           tenants[name] = tenant
           settings.signals.progressed()
         }
-        gauges.record(of: Set(tenants.keys), now: RouteClock.now())
+        gauges.record(of: Set(tenants.keys), now: WallClock.now())
         attempt = 0
         settings.signals.progressed()
         settings.signals.isReady(.database, true)
@@ -216,7 +216,7 @@ final class RouteDesk: Sendable {
     }
     // Nothing is decided on the half of what there is.
     if try await read(&tenant, name, until: end) {
-      tenant.decisions.add(tenant.engine.handle(tenant.events, at: RouteClock.now()))
+      tenant.decisions.add(tenant.engine.handle(tenant.events, at: WallClock.now()))
       tenant.events = [.clock]
       try await decide(&tenant, name, until: end)
     }
@@ -229,7 +229,7 @@ final class RouteDesk: Sendable {
 
   /// Compares what is known with what is there: notes whom to read again, and who is gone.
   private func reconcile(_ tenant: inout Tenant, _ name: String, _ gauges: inout RoutingGauges) async throws(PostgresFault) {
-    let now = RouteClock.now()
+    let now = WallClock.now()
     let policy = settings.policy()
     let (waiting, present, withoutBot) = try await db.perform { db throws(PostgresFault) in
       (
@@ -253,7 +253,7 @@ final class RouteDesk: Sendable {
   private func read(
     _ tenant: inout Tenant, _ name: String, until end: ContinuousClock.Instant
   ) async throws(PostgresFault) -> Bool {
-    let now = RouteClock.now()
+    let now = WallClock.now()
     while !tenant.unreadConversations.isEmpty {
       if isOver(end) { return false }
       let ids = Array(tenant.unreadConversations.prefix(Self.readCount))
@@ -282,7 +282,7 @@ final class RouteDesk: Sendable {
     while !Task.isCancelled, let batch = tenant.decisions.next(.now) {
       do throws(PostgresFault) {
         let (results, takenCount) = try await commit(batch.items, name, isRetry: batch.failureCount > 0)
-        tenant.decisions.add(tenant.engine.handle(results, at: RouteClock.now()))
+        tenant.decisions.add(tenant.engine.handle(results, at: WallClock.now()))
         tenant.vainCount = takenCount > 0 || tenant.decisions.isIdle ? 0 : tenant.vainCount + 1
         guard tenant.vainCount < Self.maximumAttempts else { throw .replan("nothing that is decided can be written") }
       } catch {
@@ -310,7 +310,7 @@ final class RouteDesk: Sendable {
         return taken
       }
       for (decision, isTaken) in zip(decisions, taken) { WorkerMetrics.decided(decision, isTaken: isTaken) }
-      let now = RouteClock.now()
+      let now = WallClock.now()
       // Agents first, so that a reservation becomes a load and not room.
       var events = try RouteReads.agents(agents.map(\.value).sorted(), tenant: name, now: now, on: db).map {
         RoutingEvent.agent($0)
@@ -349,7 +349,7 @@ final class RouteDesk: Sendable {
     let judgesLeases = .now >= tenant.judgesLeasesAt
     let due = try await db.perform { db throws(PostgresFault) in
       try RouteReads.due(
-        tenant: name, policy: policy, judgesLeases: judgesLeases, now: RouteClock.now(), limit: 200, on: db)
+        tenant: name, policy: policy, judgesLeases: judgesLeases, now: WallClock.now(), limit: 200, on: db)
     }
     add(due.agents.map(Due.agent) + due.conversations.map(Due.conversation), to: &tenant)
     while !Task.isCancelled, let batch = tenant.due.next(.now) {
@@ -405,7 +405,7 @@ final class RouteDesk: Sendable {
 
   private func plan(_ locked: RouteReads.Locked) -> OwnershipPlan {
     // After the wait for the locks: what happens later is later.
-    let now = RouteClock.now()
+    let now = WallClock.now()
     return OwnershipPlan(
       policy: settings.policy(), conversations: locked.conversations, assignments: locked.assignments, agents: locked.agents,
       now: now,
@@ -436,14 +436,5 @@ extension PostgresFault {
     case .replan, .halve, .bisect: true
     case .reconnect, .backOff, .stop: false
     }
-  }
-}
-
-/// The wall clock, which all timers and leases of agents are measured by.
-enum RouteClock {
-  static func now() -> Timestamp {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
   }
 }

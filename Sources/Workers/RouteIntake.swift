@@ -31,7 +31,7 @@ struct RouteIntake: Sendable {
       var commit = Commit()
       var reports: [InTenant<String>: (presence: Presence, at: Timestamp)] = [:]
       var actions: [(key: InTenant<MessageKey>, action: Action)] = []
-      let latest = RouteClock.now()
+      let latest = WallClock.now()
       for (record, element) in records.lazy.flatMap({ record in record.elements.map { (record.record, $0) } }) {
         guard case .event(let event) = element else { continue }
         switch event.body {
@@ -58,7 +58,7 @@ struct RouteIntake: Sendable {
       let locked = try RouteReads.lock(conversations: commit.conversations, agents: commit.agents, on: db)
       commit.agents.formUnion(locked.agents.keys)
       // After the wait for the locks: what happens later is later.
-      let now = RouteClock.now()
+      let now = WallClock.now()
       var plan = OwnershipPlan(
         policy: policy, conversations: locked.conversations, assignments: locked.assignments, agents: locked.agents, now: now,
         ids: IDGenerator(milliseconds: UInt64(max(0, now.microseconds / 1_000)), seed: seed))

@@ -94,7 +94,7 @@ final class RouteIntakeWriter: Sendable {
     var isBare = false
     var attempt = 0
     while true {
-      let now = RouteClock.now()
+      let now = WallClock.now()
       let dead = letter
       do throws(PostgresFault) {
         try await db.perform { db throws(PostgresFault) in

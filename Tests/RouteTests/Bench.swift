@@ -25,7 +25,7 @@ final class Bench: Sendable {
     db = PostgresConnection(url: url, applicationName: "bench", settings: Queries.settings)
     ids = Mutex(
       IDGenerator(
-        milliseconds: UInt64(RouteClock.now().microseconds / 1_000), seed: UInt64.random(in: 0 ... .max)))
+        milliseconds: UInt64(WallClock.now().microseconds / 1_000), seed: UInt64.random(in: 0 ... .max)))
     try await sql("INSERT INTO throughline.tenant VALUES ('\(Self.tenant)')")
   }
 
@@ -107,7 +107,7 @@ final class Bench: Sendable {
       .presence(
         Presence(
           agent: agent, state: state, capacity: capacity, channels: channels, skills: skills, teams: teams,
-          leaseSeconds: leaseSeconds)), at: at ?? RouteClock.now(), recordedAt: recordedAt, key: newID())
+          leaseSeconds: leaseSeconds)), at: at ?? WallClock.now(), recordedAt: recordedAt, key: newID())
   }
 
   /// Nil when it was applied; otherwise why not.
@@ -122,11 +122,11 @@ final class Bench: Sendable {
     action.ownershipEpoch = epoch
     action.toAgent = toAgent
     action.toQueue = toQueue
-    return try await take(.action(action), at: RouteClock.now(), key: key).actions.first?.refusal
+    return try await take(.action(action), at: WallClock.now(), key: key).actions.first?.refusal
   }
 
   func record(
-    _ body: Event.Body, topic: String = "agent.actions", offset: Int64 = 0, at: Timestamp = RouteClock.now(),
+    _ body: Event.Body, topic: String = "agent.actions", offset: Int64 = 0, at: Timestamp = WallClock.now(),
     recordedAt: Timestamp? = nil, key: ID? = nil
   ) -> NormalisedRecord {
     let event = Event(

@@ -46,7 +46,7 @@ import Testing
 
   @Test func `one report from the future locks nobody out`() async throws {
     let bench = try await Bench()
-    let future = RouteClock.now().advanced(by: .seconds(86_000))
+    let future = WallClock.now().advanced(by: .seconds(86_000))
     try await bench.presence("ana", at: future)
     #expect(try await bench.value("reported_at <= now() FROM throughline.agent") == "t")
     try await bench.presence("ana", .away)
@@ -60,7 +60,7 @@ import Testing
 
   @Test func `the broker's time counts before the desktop's, and of two reports of one instant the later one`() async throws {
     let bench = try await Bench()
-    let now = RouteClock.now().advanced(by: .seconds(-10))
+    let now = WallClock.now().advanced(by: .seconds(-10))
     try await bench.presence("ana", .online, at: now.advanced(by: .seconds(5)), recordedAt: now)
     try await bench.presence("ana", .away, at: now.advanced(by: .seconds(-3_600)), recordedAt: now)
     #expect(try await bench.value("state FROM throughline.agent") == "away")
@@ -110,11 +110,11 @@ import Testing
     try await bench.presence("ana", channels: [.chat: 3])
     #expect(try await bench.act(.take, try await bench.conversation(), by: "ana") == nil)
     var plan = OwnershipPlan(
-      policy: bench.policy, conversations: [:], assignments: [:], agents: locked.agents, now: RouteClock.now(),
+      policy: bench.policy, conversations: [:], assignments: [:], agents: locked.agents, now: WallClock.now(),
       ids: IDGenerator(milliseconds: 1, seed: 1))
     plan.apply(
       Presence(agent: "ana", state: .online, capacity: 100, channels: [.chat: 3], leaseSeconds: 60), tenant: Bench.tenant,
-      reportedAt: RouteClock.now())
+      reportedAt: WallClock.now())
     let late = plan
     let fault = await #expect(throws: PostgresFault.self) {
       try await db.perform { db throws(PostgresFault) in

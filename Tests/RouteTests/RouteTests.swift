@@ -112,7 +112,7 @@ import Testing
 
   @Test func `an older report changes nothing, a heartbeat only the lease`() async throws {
     let bench = try await Bench()
-    let now = RouteClock.now()
+    let now = WallClock.now()
     try await bench.presence("ana", .online, capacity: 50, at: now)
     try await bench.presence("ana", .offline, capacity: 0, at: now.advanced(by: .seconds(-1)))
     #expect(try await bench.value("concat_ws(' ', state, capacity, version) FROM throughline.agent") == "online 50 1")
