@@ -116,8 +116,15 @@ func problem(_ words: String) {
 
 extension PostgresConnection {
   /// Walks through the letters of a filter that are there now, topic after topic in the order of the log.
-  nonisolated func forEachPage(_ filter: DeadLetters.Filter, _ body: ([DeadLetter]) async throws -> Void) async throws {
-    let kinds = try await perform { db throws(PostgresFault) in try DeadLetters.kinds(of: filter, on: db) }
+  ///
+  /// - Parameter few: so many are found by the index of kinds; for more, every letter of their topics is looked at.
+  nonisolated func forEachPage(
+    _ filter: DeadLetters.Filter, few: Int = 10_000, _ body: ([DeadLetter]) async throws -> Void
+  ) async throws {
+    let (kinds, found) = try await perform { db throws(PostgresFault) in
+      (try DeadLetters.kinds(of: filter, on: db), try DeadLetters.newest(filter, limit: few + 1, on: db))
+    }
+    guard found.count > few else { return try await body(found.sorted { $0.isBefore($1) }) }
     for topic in kinds.topics {
       var place: DeadLetters.Place?
       repeat {
@@ -136,6 +143,13 @@ extension PostgresConnection {
       guard filter.offset == nil else { return try DeadLetters.newest(filter, limit: .max, on: db).count }
       return try DeadLetters.summary(filter, on: db).reduce(0) { $0 + Int($1.letters) }
     }
+  }
+}
+
+extension DeadLetter {
+  /// In the order of the log.
+  fileprivate func isBefore(_ other: DeadLetter) -> Bool {
+    (topic, partition, offset, createdAt, id) < (other.topic, other.partition, other.offset, other.createdAt, other.id)
   }
 }
 

@@ -9,7 +9,7 @@ struct DeadLetterRetry {
   struct Group {
     var letters: [DeadLetter]
     var first: DeadLetter { letters[0] }
-    var attempt: Int32 { first.attempt < .max ? first.attempt + 1 : .max }
+    var attempt: Int32 { min(first.attempt, Retry.highestAttempt - 1) + 1 }
     var name: String {
       "\(first.topic)/\(first.partition)/\(first.offset), letter \(first.id)"
         + (letters.count > 1 ? " and \(letters.count - 1) more" : "")
@@ -156,8 +156,7 @@ struct DeadLetterRetry {
 
   /// Tells what was done, and what was left.
   func report() {
-    func number(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
-    let done = number(published, "record") + " of " + number(publishedLetters, "dead letter")
+    let done = DeadLetterText.number(published, "record") + " of " + DeadLetterText.number(publishedLetters, "dead letter")
     put("\(isDryRun ? "would publish" : "published") \(done)\n")
     for id in missing { problem("no dead letter \(id)") }
     if problems > Self.maximumProblems { problem("and \(problems - Self.maximumProblems) more") }

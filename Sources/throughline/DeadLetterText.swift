@@ -83,6 +83,8 @@ enum DeadLetterText {
     return String(repeating: "0", count: max(0, digits - text.count)) + text
   }
 
+  static func number(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+
   private static func seconds(_ time: Timestamp) -> String { time.iso8601.prefix(19) + "Z" }
 }
 

@@ -74,7 +74,9 @@ struct DeadLetterCommands: ParsableCommand {
         guard let letter, let content else { throw Failure("no dead letter \(id)") }
         if raw {
           guard content.isWhole else { throw Failure("the bytes of \(id) are not known, or not all of them") }
-          put(content.value ?? [])
+          do { try FileHandle.standardOutput.write(contentsOf: Data(content.value ?? [])) } catch {
+            throw Failure("standard output does not take all of it")
+          }
           if content.value == nil { problem("a tombstone: it has no value") }
         } else {
           put(json ? letter.json(content).string + "\n" : DeadLetterText.page(letter, content))
@@ -118,10 +120,15 @@ struct DeadLetterCommands: ParsableCommand {
             retry.missing = ids.subtracting(letters.map(\.id)).sorted()
             try await retry.publish(letters)
           }
-        } catch let fault as KafkaFault {
-          retry.report()
+        } catch {
           await producer.close()
-          throw Failure("\(fault): what is not published can be retried again")
+          retry.report()
+          switch error {
+          case let fault as KafkaFault: throw Failure("\(fault): what is not published can be retried again")
+          case let fault as PostgresFault:
+            throw Failure("the database failed: \(fault); what was published last may be once more, which changes nothing")
+          default: throw error
+          }
         }
         await producer.close()
         retry.report()
@@ -169,14 +176,19 @@ struct DeadLetterCommands: ParsableCommand {
             dropped += try await db.perform { db throws(PostgresFault) in try DeadLetters.drop(batch, on: db) }
           }
         }
-        if ids.isEmpty {
-          if !yes { try confirm(try await db.count(filter)) }
-          try await db.forEachPage(filter) { try await drop($0) }
-        } else {
-          let letters = try await db.perform { db throws(PostgresFault) in try DeadLetters.find(ids, on: db) }
-          if !yes && !letters.isEmpty { try confirm(letters.count) }
-          try await drop(letters)
-          for id in ids.subtracting(letters.map(\.id)).sorted() { problem("no dead letter \(id)") }
+        do {
+          if ids.isEmpty {
+            if !yes { try confirm(try await db.count(filter)) }
+            try await db.forEachPage(filter) { try await drop($0) }
+          } else {
+            let letters = try await db.perform { db throws(PostgresFault) in try DeadLetters.find(ids, on: db) }
+            if !yes && !letters.isEmpty { try confirm(letters.count) }
+            try await drop(letters)
+            for id in ids.subtracting(letters.map(\.id)).sorted() { problem("no dead letter \(id)") }
+          }
+        } catch let fault as PostgresFault {
+          put("dropped \(dropped)\n")
+          throw fault
         }
         put("dropped \(dropped)\n")
         if dropped < ids.count { throw ExitCode.failure }
@@ -184,7 +196,8 @@ struct DeadLetterCommands: ParsableCommand {
     }
 
     private func confirm(_ count: Int) throws {
-      FileHandle.standardError.write(Data("Delete \(count) dead letters for ever, with their bytes? [y/N] ".utf8))
+      let letters = DeadLetterText.number(count, "dead letter")
+      FileHandle.standardError.write(Data("Delete \(letters) for ever, bytes and all? [y/N] ".utf8))
       guard ["y", "yes"].contains(readLine()?.lowercased()) else { throw Failure("nothing was deleted") }
     }
   }

@@ -1,8 +1,12 @@
 import Canonical
 import Foundation
 import Kafka
+import Postgres
+import Store
 import TestSupport
 import Testing
+
+@testable import throughline
 
 /// `throughline dlq` against a real worker, database and broker.
 @Suite(.serialized) struct DeadLetterTests {
@@ -194,6 +198,30 @@ import Testing
     #expect(try await cluster.violations() == [])
     #expect(worker.stop() == 0)
     await cluster.close()
+  }
+
+  @Test func `few letters and many are walked through in the same order`() async throws {
+    let db = PostgresConnection(url: try await TestDatabase.make(), applicationName: "walk", settings: Queries.settings)
+    try await db.perform { db throws(PostgresFault) in
+      try db.execute(
+        """
+        INSERT INTO throughline.dead_letter (id, tenant_id, topic, partition, record_offset, reason, detail, value_bytes, headers)
+        SELECT ('01970000-0000-7000-8000-' || lpad(i::text, 12, '0'))::uuid, 't' || i % 2,
+          (ARRAY['channel.voice', 'channel.chat', 'agent.actions'])[1 + i % 3], i % 5, (500 - i) / 4, 'unknown_type', '', 0, '[]'
+        FROM generate_series(1, 500) i
+        """)
+    }
+    var filter = DeadLetters.Filter()
+    filter.tenant = "t1"
+    var walks: [[DeadLetter]] = []
+    for few in [0, 249, 250, 10_000] {
+      var walk: [DeadLetter] = []
+      try await db.forEachPage(filter, few: few) { walk += $0 }
+      walks.append(walk)
+    }
+    #expect(walks[0].count == 250 && walks.allSatisfy { $0 == walks[0] })
+    #expect(walks[0].map(\.topic) == walks[0].map(\.topic).sorted())
+    await db.close()
   }
 
   @Test func `letters of lost places and lost bytes are told of, and dropped ones leave nothing`() async throws {

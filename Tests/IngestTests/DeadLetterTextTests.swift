@@ -29,7 +29,8 @@ import Testing
 
   @Test(arguments: [
     (["--partition", "1"], "--partition needs --topic"), (["--topic", "t", "--offset", "1"], "--offset needs"),
-    (["--topic", "t", "--partition=-1"], "count from 0"), (["--reason", "bad"], "offsets_trimmed"), (["--since", "soon"], "'soon'"),
+    (["--topic", "t", "--partition=-1"], "count from 0"), (["--reason", "bad"], "offsets_trimmed"),
+    (["--since", "soon"], "'soon'"),
     (["--limit", "0"], "1 to 10000"), (["--limit", "10001"], "1 to 10000"), (["--all", "--replayed"], "one of them"),
     (["--summary", "--topic", "t", "--partition", "1", "--offset", "1"], "--offset"),
   ])
@@ -92,10 +93,19 @@ import Testing
     #expect(DeadLetterText.table(["A"], [], numbers: []) == "no dead letters\n")
   }
 
+  private static let letter = DeadLetter(
+    id: ID(Bytes16(high: 1, low: 2)), tenant: "t", topic: "channel.chat", partition: 1, offset: 2, element: 3,
+    reason: "invalid_utf8", detail: "json", attempt: 2, valueBytes: 2, createdAt: Timestamp(seconds: 0), replayedAt: nil)
+
+  @Test(arguments: [(1, 2), (4, 5), (999_999, 1_000_000), (1_000_000, 1_000_000), (.max, 1_000_000)] as [(Int32, Int32)])
+  func `a retry is the next attempt, and counting ends`(_ attempt: Int32, _ next: Int32) {
+    var letter = Self.letter
+    letter.attempt = attempt
+    #expect(DeadLetterRetry.Group(letters: [letter]).attempt == next)
+  }
+
   @Test func `a letter as JSON keeps every byte and obeys no terminal either`() {
-    let letter = DeadLetter(
-      id: ID(Bytes16(high: 1, low: 2)), tenant: "t", topic: "channel.chat", partition: 1, offset: 2, element: 3,
-      reason: "invalid_utf8", detail: "json", attempt: 2, valueBytes: 2, createdAt: Timestamp(seconds: 0), replayedAt: nil)
+    let letter = Self.letter
     let content = DeadLetters.Content(
       key: Array("a\u{202e}\u{9b}\"".utf8), value: [0xff, 0], headers: [.init("n", nil), .init("b", [0xfe]), .init("t", [0x20])],
       isWhole: true)
