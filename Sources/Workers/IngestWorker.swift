@@ -183,10 +183,9 @@ public final class IngestWorker: Sendable {
     }
   }
 
-  /// How far behind it is, for operators.
+  /// Whether Kafka answers and how far behind this is, for operators.
   private func observe(_ consumer: KafkaConsumer) async throws {
-    while true {
-      try await Task.sleep(for: .seconds(2))
+    try await WorkerParts.watch(consumer, signals: settings.signals, logger: logger) {
       let lag = (try? await consumer.lag())?.values.reduce(0, +) ?? 0
       WorkerMetrics.lag(lag)
       settings.signals.status("\(await consumer.assignment.count) partitions, lag \(lag)")
