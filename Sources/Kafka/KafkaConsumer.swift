@@ -248,7 +248,9 @@ public actor KafkaConsumer {
   public func isReachable(within limit: Duration) -> Bool {
     guard let handle else { return false }
     var metadata: UnsafePointer<rd_kafka_metadata_t>?
-    guard rd_kafka_metadata(handle, 0, nil, &metadata, limit.wholeMilliseconds) == RD_KAFKA_RESP_ERR_NO_ERROR else { return false }
+    guard rd_kafka_metadata(handle, 0, nil, &metadata, limit.wholeMilliseconds) == RD_KAFKA_RESP_ERR_NO_ERROR else {
+      return false
+    }
     rd_kafka_metadata_destroy(metadata)
     return true
   }
