@@ -72,7 +72,8 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["Canonical", "Postgres", "Store", "Kafka"], path: "Tests/TestSupport"),
     .target(
-      name: "FuzzTargets", dependencies: ["Channels", "Canonical", "Parsing"], path: "Tests/FuzzTargets", exclude: ["Regressions"]),
+      name: "FuzzTargets", dependencies: ["Channels", "Canonical", "Parsing"], path: "Tests/FuzzTargets", exclude: ["Regressions"]
+    ),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Channels", "Canonical"]),
     .testTarget(name: "KafkaTests", dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Store", "Canonical", "Engine", "TestSupport"]),

@@ -130,6 +130,7 @@ struct Elements {
   private let limits: Limits
   private let mayHoldNUL: Bool
   private var list: [NormalisedElement] = []
+  private var count = 0
   private var rejectionCount = 0
 
   init(limits: Limits, mayHoldNUL: Bool) {
@@ -141,8 +142,9 @@ struct Elements {
   var finished: [NormalisedElement] { list.isEmpty ? [.ignored(reason: "empty")] : list }
 
   mutating func add(_ make: () throws(Rejection) -> NormalisedElement) {
-    guard list.count <= limits.elements else { return }
-    guard list.count < limits.elements else {
+    guard count <= limits.elements else { return }
+    count += 1
+    guard count <= limits.elements else {
       list.append(.rejected(Rejection(.tooLarge, "elements")))
       return
     }

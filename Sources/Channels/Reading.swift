@@ -32,7 +32,9 @@ extension JSONValue {
   func optionalID(_ key: String, maximumBytes: Int = Identifier.maximumBytes) throws(Rejection) -> String? {
     let value = self[key]
     guard value.exists, !value.isNull else { return nil }
-    guard let id = value.isString ? value.string(atMost: maximumBytes) : value.idString else { throw Rejection(.malformedPayload, key) }
+    guard let id = value.isString ? value.string(atMost: maximumBytes) : value.idString else {
+      throw Rejection(.malformedPayload, key)
+    }
     return id.nonEmpty
   }
 

@@ -312,7 +312,8 @@ enum XActivity {
     func addressee(besides account: String) -> String? {
       if repliedTo == nil { return nil }
       if let repliedToUser, repliedToUser != account { return repliedToUser }
-      let mentioned = entities["mentions"].elements.prefix(1_000).map(\.["id"])
+      let mentioned =
+        entities["mentions"].elements.prefix(1_000).map(\.["id"])
         + entities["user_mentions"].elements.prefix(1_000).map(\.["id_str"])
       return mentioned.lazy.compactMap(\.id).first { $0 != account }
     }

@@ -126,7 +126,7 @@ private struct MIMEReader {
     message.plainText = body.plain
     message.htmlText = body.html
     if isType(root, "multipart", "report") {
-      message.isReport = string(g_mime_object_get_content_type_parameter(root, "report-type"))?.lowercased()
+      message.isReport = string(g_mime_object_get_content_type_parameter(root, "report-type")).map { oneLine($0).lowercased() }
     }
     return message
   }

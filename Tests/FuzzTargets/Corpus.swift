@@ -32,10 +32,11 @@ enum Corpus {
   /// Of each format one record in either content mode, as `FuzzTarget.envelope` reads them.
   static let envelopes: [[UInt8]] = Formats.all.flatMap { format -> [[UInt8]] in
     guard let payload = payloads(of: format.type).first else { return [] }
-    let headers = headers(of: format) + [
-      Record.Header("ce_tenantid", Array("shop-1".utf8)), Record.Header("ce_attested", Array("signature".utf8)),
-      Record.Header("ce_traceparent", Array("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".utf8)),
-    ]
+    let headers =
+      headers(of: format) + [
+        Record.Header("ce_tenantid", Array("shop-1".utf8)), Record.Header("ce_attested", Array("signature".utf8)),
+        Record.Header("ce_traceparent", Array("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".utf8)),
+      ]
     let own = "topic: \(format.topic)\nkey: k\ntime: 1778577245000\n"
     let binary = headers.map { $0.name + ": " + String(decoding: $0.value ?? [], as: UTF8.self) + "\n" }.joined()
     var envelope = JSONObjectWriter()
@@ -66,7 +67,8 @@ enum Corpus {
 
   static let words: [[UInt8]] = [
     "2026-05-12T09:14:07.123456Z", "0001-01-01T00:00:00+23:59", "9999-12-31 23:59:60.999999999-2359", "2024-02-29t00:00:00,5 UTC",
-    "Tue, 12 May 2026 09:14:07 +0000", "Tue May 12 09:14:07 +0000 2026", "Ana.Diaz+x@Bücher.Example", "\"a b\"@xn--bcher-kva.example",
+    "Tue, 12 May 2026 09:14:07 +0000", "Tue May 12 09:14:07 +0000 2026", "Ana.Diaz+x@Bücher.Example",
+    "\"a b\"@xn--bcher-kva.example",
     "a@b..c", "+52 1 55 1234 5678", "0151 23456789", "tel:+1-202-555-0100;ext=5", "٠١٢٣٤٥٦٧٨٩",
   ].map { Array($0.utf8) }
 

@@ -79,7 +79,8 @@ public struct FuzzTarget: Sendable {
     broken.unless((mail.references + mail.inReplyTo).allSatisfy { (1...998).contains($0.utf8.count) }, "ids are lines of a mail")
     broken.unless(mail.attachments.allSatisfy { $0.sizeBytes >= 0 && $0.sizeBytes <= 4 * input.count + 4_096 }, "sizes are sizes")
     var lines = [mail.subject, mail.messageID, mail.isReport] + mail.references + mail.inReplyTo
-    lines += mailboxes.joined().flatMap { [$0.name, $0.address] } + mail.attachments.flatMap { [$0.name, $0.type, $0.contentID] }
+    lines +=
+      mailboxes.joined().flatMap { [$0.name, $0.address] } + mail.attachments.flatMap { [$0.name, $0.type, $0.contentID] }
     broken.unless(lines.allSatisfy { $0?.utf8.contains { $0 < 0x20 } != true }, "a header's value is one line")
     // A character set makes three bytes of one at most; HTML that has to stand beside plain text is escaped, "&" with five.
     for text in [mail.plainText, mail.htmlText].compactMap(\.self) {
@@ -142,7 +143,8 @@ public struct FuzzTarget: Sendable {
     var broken = Broken()
     for time in [ISO8601.microseconds(text), ISO8601.englishMicroseconds(text)].compactMap(\.self) {
       let time = Timestamp(microseconds: time)
-      broken.unless((-62_135_683_140...253_402_387_140).contains(time.microseconds / 1_000_000), "a time has four digits of a year")
+      broken.unless(
+        (-62_135_683_140...253_402_387_140).contains(time.microseconds / 1_000_000), "a time has four digits of a year")
       guard Timestamp.storable.contains(time) else { continue }
       broken.unless(ISO8601.microseconds(time.iso8601) == time.microseconds, "a time that is written is the same")
     }

@@ -14,7 +14,8 @@ public enum Promises {
     let again = normaliser.normalise(record)
     let json = result.elements.map { canonicalJSON($0) }
     var broken = Broken()
-    broken.unless(json == again.elements.map { canonicalJSON($0) } && result.tenant == again.tenant, "a record reads the same twice")
+    broken.unless(
+      json == again.elements.map { canonicalJSON($0) } && result.tenant == again.tenant, "a record reads the same twice")
     broken.unless(!result.elements.isEmpty && result.elements.count <= limits.elements + 1, "every record has elements")
     broken.unless(json.allSatisfy(\.utf8.isJSON), "elements are JSON")
     var rejections = 0
