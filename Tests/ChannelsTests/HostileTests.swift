@@ -117,43 +117,27 @@ import Testing
     #expect(event.receivedAt == Timestamp.storable.upperBound)
   }
 
-  /// Within the limit of bytes, each of these took from half a minute to hours, or gigabytes.
-  private static let costs: [(name: String, type: String, sample: String, outcome: String, body: @Sendable () -> String)] = [
-    (
-      "a name of megabytes, shared by all messages", "whatsapp.cloud", "text_by_number", "event",
-      { whatsApp(#""contacts":[{"wa_id":"34600111222","profile":{"name":"\#(long("x", 7_000_000))"}}]"#, 10_000) }
-    ),
-    (
-      "the same number a hundred thousand times", "contact.upsert", "full", "too_large",
-      { #"{"identifiers":[\#(long(#"{"kind":"phone","value":"1"},"#, 4_000_000))0]}"# }
-    ),
-    (
-      "a million elements under a long name", "x.activity", "one_bad_element", "malformed_payload",
-      { #"{"for_user_id":"1","\#(long("x", 1_000))":[\#(long("1,", 2_000_000))1]}"# }
-    ),
-    (
-      "a million parameters", "email.rfc822", "nonsense_date", "malformed_payload",
-      { "Content-Type: text/plain; \(long("a=b; ", 5_000_000))\n\nx" }
-    ),
-  ]
-
-  private static func long(_ text: String, _ bytes: Int) -> String { String(repeating: text, count: bytes / text.utf8.count) }
-
-  private static func whatsApp(_ member: String, _ count: Int) -> String {
+  @Test("A name of megabytes that ten thousand messages share costs what its bytes cost")
+  func sharedName() throws {
     let message = #"{"from":"34600111222","id":"w","timestamp":"1","type":"text","text":{"body":"a"}}"#
-    let list = Array(repeating: message, count: count).joined(separator: ",")
-    return
-      #"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{\#(member),"messages":[\#(list)]}}]}]}"#
+    let list = Array(repeating: message, count: 10_000).joined(separator: ",")
+    let contact = #"{"wa_id":"34600111222","profile":{"name":"\#(String(repeating: "x", count: 7_000_000))"}}"#
+    var sample = try Sample.named("whatsapp.cloud", "text_by_number")
+    sample.payload = Array(
+      #"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"contacts":[\#(contact)],"messages":[\#(list)]}}]}]}"#
+        .utf8)
+    let start = ContinuousClock.now
+    let record = Normaliser().normalise(sample.record())
+    #expect(record.messages.count == 10_000 && record.messages.allSatisfy { $0.customerName?.utf8.count == Limits().lineBytes })
+    // A second; when each message copied the name, seventy gigabytes were copied.
+    #expect(.now - start < .seconds(30))
   }
 
-  @Test("A body costs what its bytes cost", .serialized, arguments: HostileTests.costs.indices)
-  func cost(_ index: Int) throws {
-    let (name, type, sample, outcome, body) = Self.costs[index]
-    var record = try Sample.named(type, sample).record()
-    record.value = Array(body().utf8)
-    let start = ContinuousClock.now
-    #expect(Normaliser().normalise(record).outcomes.first == outcome, "\(name)")
-    // A second or two; twenty times that before.
-    #expect(.now - start < .seconds(20), "\(name)")
+  @Test("Identifiers that repeat each other and parameters of a mail are counted before they cost anything")
+  func counted() throws {
+    let numbers = Array(repeating: #"{"kind":"phone","value":"1"}"#, count: 33).joined(separator: ",")
+    #expect(try outcomes("contact.upsert", "full", #"{"identifiers":[\#(numbers),0]}"#) == ["too_large"])
+    let mail = "Content-Type: text/plain; " + String(repeating: "a=b; ", count: 20_001) + "\n\nx"
+    #expect(try outcomes("email.rfc822", "nonsense_date", mail) == ["malformed_payload"])
   }
 }
