@@ -117,22 +117,6 @@ import Testing
     #expect(event.receivedAt == Timestamp.storable.upperBound)
   }
 
-  @Test("A name of megabytes that ten thousand messages share costs what its bytes cost")
-  func sharedName() throws {
-    let message = #"{"from":"34600111222","id":"w","timestamp":"1","type":"text","text":{"body":"a"}}"#
-    let list = Array(repeating: message, count: 10_000).joined(separator: ",")
-    let contact = #"{"wa_id":"34600111222","profile":{"name":"\#(String(repeating: "x", count: 7_000_000))"}}"#
-    var sample = try Sample.named("whatsapp.cloud", "text_by_number")
-    sample.payload = Array(
-      #"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"contacts":[\#(contact)],"messages":[\#(list)]}}]}]}"#
-        .utf8)
-    let start = ContinuousClock.now
-    let record = Normaliser().normalise(sample.record())
-    #expect(record.messages.count == 10_000 && record.messages.allSatisfy { $0.customerName?.utf8.count == Limits().lineBytes })
-    // A second; when each message copied the name, seventy gigabytes were copied.
-    #expect(.now - start < .seconds(30))
-  }
-
   @Test("Identifiers that repeat each other and parameters of a mail are counted before they cost anything")
   func counted() throws {
     let numbers = Array(repeating: #"{"kind":"phone","value":"1"}"#, count: 33).joined(separator: ",")
