@@ -1,6 +1,9 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
+// Built for `scripts/fuzz` alone: without libFuzzer it has no `main`.
+let isFuzzing = Context.environment["THROUGHLINE_FUZZING"] != nil
+
 let package = Package(
   name: "throughline",
   products: [.executable(name: "throughline", targets: ["throughline"])],
@@ -68,6 +71,10 @@ let package = Package(
       ]),
 
     .target(name: "TestSupport", dependencies: ["Canonical", "Postgres", "Store", "Kafka"], path: "Tests/TestSupport"),
+    .target(
+      name: "FuzzTargets", dependencies: ["Channels", "Canonical", "Parsing"], path: "Tests/FuzzTargets", exclude: ["Regressions"]
+    ),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Channels", "Canonical"]),
     .testTarget(name: "KafkaTests", dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Store", "Canonical", "Engine", "TestSupport"]),
     .testTarget(name: "ParsingTests", dependencies: ["Parsing"]),
@@ -92,7 +99,12 @@ let package = Package(
     .testTarget(
       name: "DemoTests", dependencies: ["Demo", "Channels", "Canonical", "Workers", "Store", "Postgres", "TestSupport"]),
     .testTarget(name: "TidyTests"),
-  ],
+  ]
+    + (isFuzzing
+      ? [
+        .executableTarget(
+          name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz", swiftSettings: [.unsafeFlags(["-parse-as-library"])])
+      ] : []),
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17

@@ -10,7 +10,9 @@ using namespace simdjson;
 struct ct_json {
   dom::parser parser;
   std::string text;
-  explicit ct_json(size_t maximum_bytes) : parser(maximum_bytes) {}
+  size_t maximum_keys, maximum_key_bytes;
+  ct_json(size_t maximum_bytes, size_t maximum_keys, size_t maximum_key_bytes)
+      : parser(maximum_bytes), maximum_keys(maximum_keys), maximum_key_bytes(maximum_key_bytes) {}
 };
 
 // An element is a tape reference and nothing else; its constructor is private.
@@ -27,11 +29,29 @@ static dom::element element(const ct_json *json, uint32_t index) {
 static constexpr size_t smallest_capacity = 64;  // simdjson refuses everything below 32
 static constexpr uint32_t root_index = 1;
 
+// Linear in the tape: each object's keys are looked at once.
+static ct_json_outcome check_keys(const ct_json *json) {
+  using internal::tape_type;
+  const uint32_t end = tape(json, 0).matching_brace_index();
+  for (uint32_t index = root_index; index < end; index++) {
+    const internal::tape_ref value = tape(json, index);
+    const tape_type kind = value.tape_ref_type();
+    // A number's second word is no value.
+    if (kind == tape_type::INT64 || kind == tape_type::UINT64 || kind == tape_type::DOUBLE) index++;
+    if (kind != tape_type::START_OBJECT) continue;
+    if (value.scope_count() > json->maximum_keys) return CT_JSON_TOO_MANY_KEYS;
+    const uint32_t close = value.matching_brace_index() - 1;
+    for (uint32_t key = index + 1; key < close; key = static_cast<uint32_t>(tape(json, key + 1).after_element()))
+      if (tape(json, key).get_string_length() > json->maximum_key_bytes) return CT_JSON_LONG_KEY;
+  }
+  return CT_JSON_OK;
+}
+
 extern "C" {
 
-ct_json *ct_json_create(size_t maximum_bytes, size_t maximum_depth) {
+ct_json *ct_json_create(size_t maximum_bytes, size_t maximum_depth, size_t maximum_keys, size_t maximum_key_bytes) {
   try {
-    auto *json = new ct_json(std::max(maximum_bytes, smallest_capacity));
+    auto *json = new ct_json(std::max(maximum_bytes, smallest_capacity), maximum_keys, maximum_key_bytes);
     if (json->parser.allocate(smallest_capacity, maximum_depth) == SUCCESS) return json;
     delete json;
   } catch (...) {
@@ -47,7 +67,7 @@ ct_json_outcome ct_json_parse(ct_json *json, const uint8_t *data, size_t length,
     error_code error = json->parser.parse(data, length, true).error();
     *message = error_message(error);
     switch (error) {
-      case SUCCESS: return CT_JSON_OK;
+      case SUCCESS: return check_keys(json);
       case CAPACITY:
       case MEMALLOC: return CT_JSON_TOO_LARGE;
       case DEPTH_ERROR: return CT_JSON_TOO_DEEP;

@@ -9,6 +9,13 @@ public struct Record: Sendable {
   public var headers: [Header]
   /// nil is a tombstone.
   public var value: [UInt8]?
+  /// Bytes of key, headers and value that were not copied from Kafka; with any, only the beginning is here.
+  public var omittedBytes: Int
+
+  /// Of key, headers and value, as far as they are here.
+  public var byteCount: Int {
+    headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
+  }
 
   public struct Header: Sendable, Equatable {
     public var name: String
@@ -20,7 +27,8 @@ public struct Record: Sendable {
   }
 
   public init(
-    topic: String, partition: Int32, offset: Int64, timestamp: Timestamp?, key: [UInt8]?, headers: [Header], value: [UInt8]?
+    topic: String, partition: Int32, offset: Int64, timestamp: Timestamp?, key: [UInt8]?, headers: [Header], value: [UInt8]?,
+    omittedBytes: Int = 0
   ) {
     self.topic = topic
     self.partition = partition
@@ -29,6 +37,7 @@ public struct Record: Sendable {
     self.key = key
     self.headers = headers
     self.value = value
+    self.omittedBytes = omittedBytes
   }
 }
 
@@ -58,6 +67,8 @@ public struct Rejection: Error, Sendable, Equatable {
     case invalidUTF8 = "invalid_utf8"
     case nulInText = "nul_in_text"
     case tooLarge = "too_large"
+    /// So long that only the beginning was copied from Kafka, and is all that the letter has.
+    case truncated
     case tooDeep = "too_deep"
     /// PostgreSQL will not take it, alone (SQLSTATE classes 22, 54, 23502).
     case databaseRejected = "database_rejected"

@@ -17,7 +17,6 @@ enum AgentAction {
   ) throws(Rejection) {
     guard payload.isObject else { throw Rejection(.malformedPayload, "not an object") }
     elements.add { () throws(Rejection) in
-      guard delivery.envelope.id.utf8.count <= delivery.limits.lineBytes else { throw Rejection(.tooLarge, "id") }
       var action = Action(
         kind: kind, id: delivery.envelope.id, conversation: try payload.ownID("conversation_id"), agent: try payload.agentID())
       action.ownershipEpoch = try payload.integer("ownership_epoch")

@@ -64,10 +64,14 @@ enum Payload {
 extension CloudEvent {
   /// Reads a record's envelope and finds its payload.
   ///
-  /// - Throws: `envelopeInvalid`, `tenantInvalid`, `malformedPayload` (tombstone), `tooLarge`, `nulInText`, `invalidUTF8`, and the
-  ///   reasons of a JSON document that cannot be read.
+  /// - Throws: `envelopeInvalid`, `tenantInvalid`, `malformedPayload` (tombstone), `tooLarge`, `truncated`, `nulInText`, `invalidUTF8`,
+  ///   and the reasons of a JSON document that cannot be read.
   static func decode(_ record: Record, parser: JSONParser, limits: Limits) throws(Rejection) -> (CloudEvent, Payload) {
+    guard record.omittedBytes == 0 else {
+      throw Rejection(.truncated, "\(record.byteCount) of \(record.byteCount + record.omittedBytes) bytes are kept")
+    }
     guard let value = record.value else { throw Rejection(.malformedPayload, "tombstone") }
+    guard record.key?.count ?? 0 <= limits.recordKeyBytes else { throw Rejection(.tooLarge, "key") }
     guard value.count <= limits.bodyBytes else { throw Rejection(.tooLarge, "body_bytes") }
     // What a retry adds must not be what a record fails for.
     let sent = record.headers.lazy.filter { !Retry.isHeader($0.name) }
@@ -84,7 +88,7 @@ extension CloudEvent {
     let contentType = record.header("content-type").map { String(decoding: $0, as: UTF8.self).trimmed }
 
     guard let mediaType = contentType?.mediaType, mediaType.hasPrefix("application/cloudevents") else {
-      let event = try CloudEvent(headers: kept, dataContentType: contentType) { name throws(Rejection) in
+      let event = try CloudEvent(headers: kept, dataContentType: contentType, limits: limits) { name throws(Rejection) in
         guard let bytes = record.header("ce_", name) else { return nil }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw Rejection(.invalidUTF8, "ce_" + name) }
         return text
@@ -94,17 +98,19 @@ extension CloudEvent {
     guard mediaType == "application/cloudevents+json" else { throw Rejection(.envelopeInvalid, "content-type") }
     let root = try parser.document(value)
     guard root.isObject else { throw Rejection(.envelopeInvalid, "not an object") }
-    let event = try CloudEvent(headers: kept, dataContentType: root["datacontenttype"].string) { name throws(Rejection) in
+    let dataContentType = root["datacontenttype"].string(atMost: limits.attributeBytes)
+    let event = try CloudEvent(headers: kept, dataContentType: dataContentType, limits: limits) { name throws(Rejection) in
       root[name].idString
     }
     return (event, try payload(of: root, contentType: event.dataContentType))
   }
 
   private init(
-    headers: [String: String], dataContentType: String?, attribute: (String) throws(Rejection) -> String?
+    headers: [String: String], dataContentType: String?, limits: Limits, attribute: (String) throws(Rejection) -> String?
   ) throws(Rejection) {
     func optional(_ name: String) throws(Rejection) -> String? {
       guard let text = try attribute(name), !text.isEmpty else { return nil }
+      guard text.utf8.count <= limits.attributeBytes else { throw Rejection(.tooLarge, name) }
       guard !text.utf8.contains(0) else { throw Rejection(.nulInText, name) }
       return text
     }
@@ -152,6 +158,7 @@ extension CloudEvent {
 
   /// W3C Trace Context, version 00: `00-<32 hex>-<16 hex>-<2 hex>`.
   private static func isTraceparent(_ text: String) -> Bool {
+    guard text.utf8.count == 55 else { return false }
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.map(\.utf8.count) == [2, 32, 16, 2] else { return false }
     return parts.allSatisfy { $0.utf8.allSatisfy { $0.isLowerOrDigit && $0 <= UInt8(ascii: "f") } }
@@ -203,6 +210,8 @@ extension JSONParser {
       case .invalidUTF8: throw Rejection(.invalidUTF8, "json")
       case .tooLarge: throw Rejection(.tooLarge, "json")
       case .tooDeep: throw Rejection(.tooDeep, "json")
+      case .tooManyKeys: throw Rejection(.tooLarge, "keys")
+      case .longKey: throw Rejection(.tooLarge, "key_bytes")
       }
     }
   }

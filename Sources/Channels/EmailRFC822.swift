@@ -55,7 +55,7 @@ enum EmailRFC822 {
     if mail.header("Date") != nil, mail.sentAt == nil { flags.append("sent_at_invalid") }
 
     let thread = thread(of: mail, limit: delivery.limits.references)
-    let (text, isTruncated) = text(of: mail, limit: delivery.limits.bodyBytes)
+    let (text, isTruncated) = text(of: mail, limit: delivery.limits.textBytes)
     if isTruncated { flags.append("text_truncated") }
     var message = Message(
       direction: isEcho ? .outbound : .inbound,
@@ -133,9 +133,11 @@ enum EmailRFC822 {
   }
 
   private static func text(of mail: MIMEMessage, limit: Int) -> (String?, isTruncated: Bool) {
-    var whole = mail.plainText ?? ""
-    var isTruncated = false
-    if whole.trimmed.isEmpty, let html = mail.htmlText {
+    var whole = mail.plainText?.trimmed ?? ""
+    // Before it is taken apart: a line costs a hundred times its line feed.
+    var isTruncated = whole.utf8.count > limit
+    whole = whole.prefix(utf8Bytes: limit)
+    if whole.isEmpty, let html = mail.htmlText {
       (whole, isTruncated) = HTMLText.plainText(html, maximumOutputBytes: limit)
     }
     return (QuotedText.strip(whole, subject: mail.subject).nonEmpty, isTruncated)

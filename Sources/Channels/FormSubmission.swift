@@ -99,7 +99,10 @@ enum FormSubmission {
 
 extension String {
   /// Without line breaks, which could begin a header of their own wherever the value goes; nil where nothing is left.
-  fileprivate var singleLine: String? { split(whereSeparator: \.isNewline).joined(separator: " ").trimmed.nonEmpty }
+  /// What is longer than any line is cut anyway.
+  fileprivate var singleLine: String? {
+    prefix(utf8Bytes: 2 * JSONValue.longestID).split(whereSeparator: \.isNewline).joined(separator: " ").trimmed.nonEmpty
+  }
 
   /// What is too long for any identifier is none.
   fileprivate var ofIdentifier: String? { utf8.count <= Identifier.maximumBytes ? self : nil }

@@ -19,8 +19,12 @@ public final class Normaliser {
     self.topicPrefix = topicPrefix
     self.limits = limits
     self.tokenKey = tokenKey
-    parser = JSONParser(maximumBytes: limits.bodyBytes, maximumDepth: limits.depth)
-    nestedParser = JSONParser(maximumBytes: limits.bodyBytes, maximumDepth: limits.depth)
+    func parser() -> JSONParser {
+      JSONParser(
+        maximumBytes: limits.bodyBytes, maximumDepth: limits.depth, maximumKeys: limits.keys, maximumKeyBytes: limits.keyBytes)
+    }
+    self.parser = parser()
+    nestedParser = parser()
   }
 
   /// The elements of a record in the provider's order, at least one; whatever is wrong is a `.rejected` element.
@@ -81,8 +85,9 @@ extension Normaliser {
 
   /// The adapter's time, unless it is far ahead of the broker's: everything is ordered against it.
   private static func receivedAt(_ stated: Timestamp?, _ recorded: Timestamp?) -> Timestamp {
-    let latest = recorded?.advanced(by: .seconds(86_400)) ?? Timestamp.storable.upperBound
-    return max(min(stated ?? recorded ?? Timestamp(seconds: 0), latest), Timestamp.storable.lowerBound)
+    let storable = Timestamp.storable
+    let latest = min(recorded?.advanced(by: .seconds(86_400)) ?? storable.upperBound, storable.upperBound)
+    return max(min(stated ?? recorded ?? Timestamp(seconds: 0), latest), storable.lowerBound)
   }
 }
 
@@ -125,6 +130,8 @@ struct Elements {
   private let limits: Limits
   private let mayHoldNUL: Bool
   private var list: [NormalisedElement] = []
+  private var count = 0
+  private var rejectionCount = 0
 
   init(limits: Limits, mayHoldNUL: Bool) {
     self.limits = limits
@@ -135,15 +142,18 @@ struct Elements {
   var finished: [NormalisedElement] { list.isEmpty ? [.ignored(reason: "empty")] : list }
 
   mutating func add(_ make: () throws(Rejection) -> NormalisedElement) {
-    guard list.count <= limits.elements else { return }
-    guard list.count < limits.elements else {
+    guard count <= limits.elements else { return }
+    count += 1
+    guard count <= limits.elements else {
       list.append(.rejected(Rejection(.tooLarge, "elements")))
       return
     }
     do throws(Rejection) {
       list.append(try checked(make()))
     } catch {
-      list.append(.rejected(error))
+      rejectionCount += 1
+      if rejectionCount <= limits.rejections { list.append(.rejected(error)) }
+      if rejectionCount == limits.rejections + 1 { list.append(.rejected(Rejection(.tooLarge, "rejections"))) }
     }
   }
 

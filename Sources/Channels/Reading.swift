@@ -4,8 +4,11 @@ import Parsing
 extension JSONValue {
   var json: JSONText { JSONText(utf8: utf8) }
 
-  /// An id that says something.
-  var id: String? { idString?.nonEmpty }
+  /// More than any id and any name have. Such a string is not copied: a record may refer to it ten thousand times.
+  static let longestID = 4_096
+
+  /// An id that says something and is no longer than `longestID`.
+  var id: String? { (isString ? string(atMost: Self.longestID) : idString)?.nonEmpty }
 
   /// The string under `key`; nil when absent, null or empty.
   func text(_ key: String) throws(Rejection) -> String? {
@@ -17,7 +20,11 @@ extension JSONValue {
 
   /// The id under `key`.
   func requiredID(_ key: String, in place: String = "") throws(Rejection) -> String {
-    guard let id = self[key].id else { throw Rejection(.malformedPayload, place + key) }
+    let value = self[key]
+    guard let id = value.id else {
+      let isLong = value.isString && value.string(atMost: 0) == nil
+      throw Rejection(isLong ? .tooLarge : .malformedPayload, place + key)
+    }
     return id
   }
 
@@ -25,7 +32,9 @@ extension JSONValue {
   func optionalID(_ key: String, maximumBytes: Int = Identifier.maximumBytes) throws(Rejection) -> String? {
     let value = self[key]
     guard value.exists, !value.isNull else { return nil }
-    guard let id = value.idString, id.utf8.count <= maximumBytes else { throw Rejection(.malformedPayload, key) }
+    guard let id = value.isString ? value.string(atMost: maximumBytes) : value.idString else {
+      throw Rejection(.malformedPayload, key)
+    }
     return id.nonEmpty
   }
 
@@ -60,7 +69,8 @@ extension JSONValue {
   /// anything else and for what no calendar holds.
   var time: Timestamp? {
     let stated: Timestamp?
-    if let text = string {
+    if isString {
+      guard let text = string(atMost: 64) else { return nil }
       stated =
         Int64(text).map(Timestamp.init(secondsOrMilliseconds:))
         ?? (ISO8601.microseconds(text) ?? ISO8601.englishMicroseconds(text)).map(Timestamp.init(microseconds:))
@@ -96,6 +106,7 @@ extension JSONObjectWriter {
 struct StatedIdentifiers {
   private(set) var list: [StatedIdentifier] = []
   private let limit: Int
+  private var count = 0
 
   init(_ limits: Limits) { limit = limits.identifiers }
 
@@ -107,6 +118,9 @@ struct StatedIdentifiers {
     guard value.utf8.count <= Identifier.maximumBytes, scope.utf8.count <= Identifier.maximumBytes else {
       throw Rejection(.malformedPayload, "identifier longer than \(Identifier.maximumBytes) bytes")
     }
+    // Each costs its normalisation, whether or not it is there already.
+    count += 1
+    guard count <= limit else { throw Rejection(.tooLarge, "identifiers") }
     let normalised: String? =
       switch kind {
       case .email: EmailAddress.normalise(value)
@@ -119,7 +133,6 @@ struct StatedIdentifiers {
     if let position = list.firstIndex(where: { $0.identifier == identifier }) {
       if list[position].assurance < stated.assurance { list[position] = stated }
     } else {
-      guard list.count < limit else { throw Rejection(.tooLarge, "identifiers") }
       list.append(stated)
     }
   }

@@ -91,17 +91,26 @@ extension String {
   }
 
   /// The longest prefix of at most `limit` UTF-8 bytes that cuts no character; of a character longer than 64 bytes, no scalar.
+  ///
+  /// What a character is, is decided by the last 64 bytes alone: some go on for megabytes, and to look for their beginning takes as
+  /// long.
   func prefix(utf8Bytes limit: Int) -> String {
     guard utf8.count > limit else { return self }
-    var index = utf8.index(startIndex, offsetBy: limit)
-    var scalarBoundary: String.Index?
-    for _ in 0..<64 {
-      if Index(index, within: self) != nil { return String(self[..<index]) }
-      if scalarBoundary == nil { scalarBoundary = Index(index, within: unicodeScalars) }
-      guard index > startIndex else { break }
-      index = utf8.index(before: index)
+    func scalarBoundary(_ offset: Int) -> Index {
+      var index = utf8.index(startIndex, offsetBy: offset)
+      while index > startIndex, index < endIndex, utf8[index] & 0xc0 == 0x80 { index = utf8.index(before: index) }
+      return index
     }
-    return String(unicodeScalars[..<(scalarBoundary ?? startIndex)])
+    let end = scalarBoundary(limit)
+    let start = scalarBoundary(max(0, limit - 64))
+    let window = String(self[start..<scalarBoundary(min(utf8.count, limit + 8))])
+    let room = utf8.distance(from: start, to: end)
+    var offset = 0
+    for character in window {
+      if offset + character.utf8.count > room { break }
+      offset += character.utf8.count
+    }
+    return String(self[..<(offset == 0 ? end : utf8.index(start, offsetBy: offset))])
   }
 
   /// The two-letter language of a locale such as `es-ES`; nil for anything else.

@@ -121,7 +121,8 @@ enum TwilioSMS {
         if index < announced { continue } else { break }
       }
       let type = form["MediaContentType\(index)"]
-      let id = url.split(separator: "/").last.flatMap { $0.hasPrefix("ME") ? String($0) : nil }
+      let end = url.utf8.lastIndex(of: UInt8(ascii: "/")).map { Substring(url.utf8[$0...].dropFirst()) }
+      let id = end.flatMap { $0.hasPrefix("ME") ? String($0) : nil }
       list.append(Attachment(kind: Attachment.kind(ofType: type), type: type, providerID: id, url: url))
     }
     return list

@@ -213,8 +213,8 @@ enum WhatsAppCloud {
       guard let contact = self.userID.flatMap({ contacts?[$0] }) ?? self.number.flatMap({ contacts?[$0] }) else { return }
       if self.userID == nil { self.userID = contact["user_id"].id }
       if self.number == nil { self.number = contact["wa_id"].id.flatMap { isBusinessScoped($0) ? nil : $0 } }
-      name = contact["profile"]["name"].string?.trimmed.nonEmpty
-      username = contact["profile"]["username"].string?.nonEmpty
+      name = contact["profile"]["name"].string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty
+      username = contact["profile"]["username"].string(prefix: 2 * JSONValue.longestID)?.nonEmpty
     }
   }
 

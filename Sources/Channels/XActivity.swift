@@ -69,7 +69,8 @@ enum XActivity {
 
     /// An element of a list.
     private func event(_ item: JSONValue, of list: String, isSent: Bool) throws(Rejection) -> NormalisedElement {
-      guard item.isObject else { throw Rejection(.malformedPayload, list + "[]") }
+      // Any other name is the sender's, and as long as they like.
+      guard item.isObject else { throw Rejection(.malformedPayload, (Self.lists.contains(list) ? list : "events") + "[]") }
       switch list {
       case "direct_message_events": return try directMessage(item, isSent: isSent)
       case Self.readEvents: return try receipt(item)
@@ -179,6 +180,10 @@ enum XActivity {
     }
 
     private static let readEvents = "direct_message_mark_read_events"
+    private static let lists: Set<String> = [
+      "direct_message_events", readEvents, "direct_message_indicate_typing_events", "tweet_create_events", "tweet_delete_events",
+      "favorite_events",
+    ]
 
     /// Read by the customer up to one message.
     private func receipt(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
@@ -247,10 +252,13 @@ enum XActivity {
       return identifiers.list
     }
 
-    private func displayName(_ profile: JSONValue?) -> String? { profile?["name"].string?.trimmed.nonEmpty }
+    private func displayName(_ profile: JSONValue?) -> String? {
+      profile?["name"].string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty
+    }
 
     private func username(_ profile: JSONValue?) -> String? {
-      let name = profile?["username"].string ?? profile?["screen_name"].string
+      let names = [profile?["username"], profile?["screen_name"]]
+      let name = names.lazy.compactMap { $0?.string(prefix: 2 * JSONValue.longestID) }.first
       return name?.nonEmpty?.prefix(utf8Bytes: delivery.limits.lineBytes)
     }
   }
@@ -304,7 +312,9 @@ enum XActivity {
     func addressee(besides account: String) -> String? {
       if repliedTo == nil { return nil }
       if let repliedToUser, repliedToUser != account { return repliedToUser }
-      let mentioned = entities["mentions"].elements.map(\.["id"]) + entities["user_mentions"].elements.map(\.["id_str"])
+      let mentioned =
+        entities["mentions"].elements.prefix(1_000).map(\.["id"])
+        + entities["user_mentions"].elements.prefix(1_000).map(\.["id_str"])
       return mentioned.lazy.compactMap(\.id).first { $0 != account }
     }
   }

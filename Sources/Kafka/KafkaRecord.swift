@@ -1,4 +1,5 @@
 import CRdKafka
+import Glibc
 
 /// A header of a record; names may repeat, nil is not the same as empty.
 public struct KafkaHeader: Sendable, Equatable {
@@ -12,7 +13,16 @@ public struct KafkaHeader: Sendable, Equatable {
 }
 
 /// A record as it was read; its bytes are a copy of its own.
+///
+/// A few kilobytes on the wire may decompress to a gigabyte, which librdkafka has already made room for. To hold it only once, and to
+/// have something that a database can store, of what is too long only the beginning is copied, and the rest counted.
 public struct KafkaRecord: Sendable, Equatable {
+  /// Longer values are cut to `keptBytes`.
+  public static let maximumValueBytes = 64 << 20
+  /// What is kept of a longer value, of a longer key, and of all headers together.
+  public static let keptBytes = 1 << 20
+  static let maximumHeaders = 4_096
+
   public var topic: String
   public var partition: Int32
   public var offset: Int64
@@ -22,10 +32,12 @@ public struct KafkaRecord: Sendable, Equatable {
   /// nil is a tombstone. The array has room for 64 bytes more, so that simdjson may read beyond its end.
   public var value: [UInt8]?
   public var headers: [KafkaHeader]
+  /// Bytes of key, value and headers that were not copied; 0 of every record of a sensible size.
+  public var omittedBytes: Int
 
   public init(
     topic: String, partition: Int32, offset: Int64, timestampMilliseconds: Int64?, key: [UInt8]?, value: [UInt8]?,
-    headers: [KafkaHeader]
+    headers: [KafkaHeader], omittedBytes: Int = 0
   ) {
     self.topic = topic
     self.partition = partition
@@ -34,6 +46,7 @@ public struct KafkaRecord: Sendable, Equatable {
     self.key = key
     self.value = value
     self.headers = headers
+    self.omittedBytes = omittedBytes
   }
 
   public var topicPartition: TopicPartition { TopicPartition(topic, partition) }
@@ -44,12 +57,15 @@ extension KafkaRecord {
   init(_ raw: UnsafePointer<rd_kafka_message_t>) {
     let record = raw.pointee
     let timestamp = rd_kafka_message_timestamp(raw, nil)
+    let keyCount = min(record.key_len, Self.keptBytes)
+    let valueCount = record.len > Self.maximumValueBytes ? Self.keptBytes : record.len
+    let (headers, omittedHeaderBytes) = Self.headers(raw)
     self.init(
       topic: String(cString: rd_kafka_topic_name(record.rkt)), partition: record.partition, offset: record.offset,
       timestampMilliseconds: timestamp < 0 ? nil : timestamp,
-      key: Self.copy(record.key, count: record.key_len),
-      value: Self.copy(record.payload, count: record.len, spare: 64),
-      headers: Self.headers(raw))
+      key: Self.copy(record.key, count: keyCount),
+      value: Self.copy(record.payload, count: valueCount, spare: 64),
+      headers: headers, omittedBytes: record.key_len - keyCount + record.len - valueCount + omittedHeaderBytes)
   }
 
   var byteCount: Int {
@@ -65,16 +81,25 @@ extension KafkaRecord {
   }
 
   /// Headers that cannot be parsed are none: the record then fails as one without its attributes, and is kept.
-  private static func headers(_ raw: UnsafePointer<rd_kafka_message_t>) -> [KafkaHeader] {
+  private static func headers(_ raw: UnsafePointer<rd_kafka_message_t>) -> (kept: [KafkaHeader], omittedBytes: Int) {
     var list: OpaquePointer?
-    guard rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return [] }
-    return (0..<rd_kafka_header_cnt(list)).compactMap { index in
+    guard rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return ([], 0) }
+    var headers: [KafkaHeader] = []
+    var (byteCount, omittedBytes) = (0, 0)
+    for index in 0..<rd_kafka_header_cnt(list) {
       var name: UnsafePointer<CChar>?
       var value: UnsafeRawPointer?
       var count = 0
       let code = rd_kafka_header_get_all(list, index, &name, &value, &count)
-      guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let name else { return nil }
-      return KafkaHeader(String(cString: name), copy(value, count: count))
+      guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let name else { continue }
+      let length = max(1, strlen(name) + count)
+      guard omittedBytes == 0, headers.count < maximumHeaders, byteCount + length <= keptBytes else {
+        omittedBytes += length
+        continue
+      }
+      byteCount += length
+      headers.append(KafkaHeader(String(cString: name), copy(value, count: count)))
     }
+    return (headers, omittedBytes)
   }
 }

@@ -37,7 +37,12 @@ public enum MIME {
     }
     let header = bytes[..<(end ?? bytes.count)]
     guard header.contains(0) else { return nil }
-    return header.flatMap { $0 == 0 ? Array("\u{FFFD}".utf8) : [$0] } + bytes[header.endIndex...]
+    var clean: [UInt8] = []
+    clean.reserveCapacity(bytes.count + 2 * header.count { $0 == 0 })
+    for byte in header {
+      if byte == 0 { clean.append(contentsOf: "\u{FFFD}".utf8) } else { clean.append(byte) }
+    }
+    return clean + bytes[header.endIndex...]
   }
 }
 
@@ -121,7 +126,7 @@ private struct MIMEReader {
     message.plainText = body.plain
     message.htmlText = body.html
     if isType(root, "multipart", "report") {
-      message.isReport = string(g_mime_object_get_content_type_parameter(root, "report-type"))?.lowercased()
+      message.isReport = string(g_mime_object_get_content_type_parameter(root, "report-type")).map { oneLine($0).lowercased() }
     }
     return message
   }
@@ -147,15 +152,22 @@ private struct MIMEReader {
   /// Ids in `<>`, whatever prose stands around them; a lone word with "@" also counts. GMime's parser loses ids behind a comma.
   private mutating func ids(_ header: String?) -> [String] {
     guard let header else { return [] }
-    let found = header.split(separator: "<", omittingEmptySubsequences: false).dropFirst().compactMap { piece in
-      piece.firstIndex(of: ">").flatMap { id(piece[..<$0].filter { $0 != " " }) }
-    }
-    let isOneWord = header.contains("@") && !header.contains(where: { " <>\"".contains($0) })
+    let isOneWord = header.utf8.contains(UInt8(ascii: "@")) && !header.utf8.contains(where: { " <>\"".utf8.contains($0) })
     if isOneWord, let word = id(header) { return [word] }
-    guard found.count > Self.maximumReferences else { return found }
-    message.flag("references_capped")
-    // Threads hang on the first and on the last.
-    return found.prefix(1) + found.suffix(Self.maximumReferences - 1)
+    var found: [String] = []
+    var rest = header.utf8[...]
+    while let start = rest.firstIndex(of: UInt8(ascii: "<")) {
+      rest = rest[start...].dropFirst()
+      // The next id may begin before this one has ended.
+      guard let end = rest.firstIndex(where: { $0 == UInt8(ascii: ">") || $0 == UInt8(ascii: "<") }) else { break }
+      guard rest[end] == UInt8(ascii: ">"), let id = id(String(Substring(rest[..<end])).filter({ $0 != " " })) else { continue }
+      found.append(id)
+      if found.count <= Self.maximumReferences { continue }
+      message.flag("references_capped")
+      // Threads hang on the first and on the last.
+      found.remove(at: 1)
+    }
+    return found
   }
 
   private mutating func mailboxes(_ list: UnsafeMutablePointer<InternetAddressList>?) -> [Mailbox] {

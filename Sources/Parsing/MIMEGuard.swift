@@ -1,14 +1,14 @@
 /// One linear pass over a raw mail that finds, before GMime sees it, what would cost GMime memory, time or its stack.
 ///
 /// GMime 3.2 calls itself for each "a:" of nested address groups until the stack ends, keeps about half a kilobyte for each header
-/// and more for each part, and compares each line that begins with "--" with all open boundaries.
+/// and more for each part, parameter, address and word of a date, and compares each line that begins with "--" with all open boundaries.
 struct MIMEGuard {
-  /// Parts, headers and addresses that may cost memory.
+  /// Parts, headers, addresses, parameters and words of dates that may cost memory.
   private static let maximumUnits = 20_000
   private static let maximumGroupDepth = 128
   private static let maximumNameBytes = 76
 
-  private enum Header { case address, contentType, other }
+  private enum Header { case address, contentType, disposition, date, other }
 
   private let maximumContainers: Int
   private var units = 0
@@ -42,7 +42,10 @@ struct MIMEGuard {
         if byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ";") { units += 1 }
       }
       if colons > Self.maximumGroupDepth { throw .tooDeep }
+    case .disposition: units += line.count { $0 == UInt8(ascii: ";") }
+    case .date: units += line.count { " \t,-/".utf8.contains($0) }
     case .contentType:
+      units += line.count { $0 == UInt8(ascii: ";") }
       guard !isContainer, line.containsIgnoringCase("multipart") || line.containsIgnoringCase("message") else { return }
       isContainer = true
       containers += 1
@@ -63,6 +66,8 @@ struct MIMEGuard {
       switch String(decoding: line[..<colon], as: UTF8.self).trimmingSpaces.lowercased() {
       case "from", "sender", "reply-to", "to", "cc", "bcc": header = .address
       case "content-type": header = .contentType
+      case "content-disposition": header = .disposition
+      case "date": header = .date
       default: break
       }
     }

@@ -31,7 +31,7 @@ public struct MIMEAttachment: Sendable, Equatable {
 }
 
 /// One mail, decoded to Unicode; invalid bytes and NUL became U+FFFD.
-public struct MIMEMessage: Sendable {
+public struct MIMEMessage: Sendable, Equatable {
   /// Without `<>`.
   public var messageID: String?
   /// Ids without `<>`, in the order of the header.

@@ -18,7 +18,10 @@ public enum PhoneNumber {
           ct_phone_e164($0.baseAddress, $0.count, regionCode(region), output.baseAddress, output.count)
         }
         let number = UnsafeRawBufferPointer(output).prefix(length)
-        return isE164(number) ? String(decoding: number, as: UTF8.self) : nil
+        guard isE164(number) else { return nil }
+        let result = String(decoding: number, as: UTF8.self)
+        // The old prefix may stand twice; a number has one form.
+        return result.hasPrefix("+521") && !utf8.elementsEqual(number) ? e164(result) : result
       }
     }
   }

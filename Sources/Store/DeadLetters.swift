@@ -195,7 +195,8 @@ public enum DeadLetters {
       guard let content = contents[letter.record] else { continue }
       // Nothing at all is what is left of a record that Kafka did not hand over, or that no database takes.
       let isKnown = content.value != nil || content.key != nil || !content.headers.isEmpty
-      contents[letter.record]?.isWhole = isKnown && Int64(content.value?.count ?? 0) == letter.valueBytes
+      contents[letter.record]?.isWhole =
+        isKnown && letter.reason != Rejection.Reason.truncated.rawValue && Int64(content.value?.count ?? 0) == letter.valueBytes
     }
     return contents
   }

@@ -12,14 +12,21 @@ public struct IngestPipeline: Sendable {
   let policy: Policy
   /// In front of every topic's name.
   let topicPrefix: String
-  /// A statement or a wait for a lock that takes longer is cancelled, and the batch halved.
+  /// A statement that takes longer is cancelled, and the batch halved.
   let statementTimeoutMilliseconds: Int
+  /// Who waits longer for a lock, or stands still for longer with some in its hand, is cancelled: a stopped worker must not hold up the
+  /// others, who can not claim its partitions before their own batches have ended.
+  let lockTimeoutMilliseconds: Int
 
-  public init(claims: OffsetClaims, policy: Policy, topicPrefix: String, statementTimeoutMilliseconds: Int = 30_000) {
+  public init(
+    claims: OffsetClaims, policy: Policy, topicPrefix: String, statementTimeoutMilliseconds: Int = 30_000,
+    lockTimeoutMilliseconds: Int = 5_000
+  ) {
     self.claims = claims
     self.policy = policy
     self.topicPrefix = topicPrefix
     self.statementTimeoutMilliseconds = statementTimeoutMilliseconds
+    self.lockTimeoutMilliseconds = lockTimeoutMilliseconds
   }
 
   /// What a committed batch left behind.
@@ -45,8 +52,8 @@ public struct IngestPipeline: Sendable {
   ) throws(PostgresFault) -> Commit {
     for record in records where record.isRejected { try IngestWrites.insertPieces(of: record.record, on: db) }
     return try db.transaction(settings: [
-      "statement_timeout = \(statementTimeoutMilliseconds)", "lock_timeout = \(statementTimeoutMilliseconds)",
-      "idle_in_transaction_session_timeout = \(statementTimeoutMilliseconds)",
+      "statement_timeout = \(statementTimeoutMilliseconds)", "lock_timeout = \(lockTimeoutMilliseconds)",
+      "idle_in_transaction_session_timeout = \(lockTimeoutMilliseconds)",
     ]) { () throws(PostgresFault) -> Commit in
       var commit = Commit()
 

@@ -380,7 +380,7 @@ extension Record {
     self.init(
       topic: record.topic, partition: record.partition, offset: record.offset,
       timestamp: record.timestampMilliseconds.map { Timestamp(milliseconds: $0) }, key: record.key,
-      headers: record.headers.map { Header($0.name, $0.value) }, value: record.value)
+      headers: record.headers.map { Header($0.name, $0.value) }, value: record.value, omittedBytes: record.omittedBytes)
   }
 }
 

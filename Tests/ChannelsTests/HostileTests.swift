@@ -6,66 +6,6 @@ import Testing
 
 /// Whatever arrives ends as elements: nothing traps, nothing is lost, nothing that PostgreSQL refuses gets through.
 @Suite struct HostileTests {
-  private static let values: [String] = [
-    "null", "true", "0", "-1", "1e400", "-0.0", "9223372036854775807", "9223372036854775808", "18446744073709551616",
-    "123456789012345678901234567890", "1.7976931348623157e308", #""""#, #"" ""#, #""\u0000""#, #""\ud800""#, #""\udfff x""#,
-    #""\\u0000""#, #""\u005cu0000""#, "[]", "{}", "[null]", #"{"a":[{}]}"#, #""99999999999999999999""#, #""ES.""#, #""+""#,
-    String(repeating: "[", count: 80) + String(repeating: "]", count: 80), "\"" + String(repeating: "x", count: 5_000) + "\"",
-    "\"\u{301}\u{301}\"", "\"\u{202e}\u{feff}\"", "\u{ff}", "", "}", "\"",
-  ]
-
-  @Test("Wrong values everywhere", arguments: Sample.all.filter { $0.payload.first == UInt8(ascii: "{") }, [1, 2] as [UInt64])
-  func wrongValues(_ sample: Sample, seed: UInt64) {
-    let tokens = valueTokens(of: sample.payload)
-    var random = SplitMix64(seed: seed)
-    let normaliser = Normaliser()
-    for round in 0..<150 {
-      var sample = sample
-      guard let token = tokens.randomElement(using: &random), let value = Self.values.randomElement(using: &random) else {
-        return
-      }
-      sample.payload.replaceSubrange(token, with: Array(value.utf8))
-      check(normaliser.normalise(sample.record()), "\(sample.testDescription), seed \(seed), round \(round)")
-      check(normaliser.normalise(sample.structured), "\(sample.testDescription), structured, seed \(seed), round \(round)")
-    }
-  }
-
-  @Test("Flipped, cut, doubled and moved bytes", arguments: Sample.all, [3, 4] as [UInt64])
-  func damagedBytes(_ sample: Sample, seed: UInt64) {
-    var random = SplitMix64(seed: seed)
-    let normaliser = Normaliser()
-    for round in 0..<100 {
-      var sample = sample
-      for _ in 0..<Int.random(in: 1...4, using: &random) where !sample.payload.isEmpty {
-        let position = Int.random(in: 0..<sample.payload.count, using: &random)
-        let end = min(sample.payload.count, position + Int.random(in: 0..<200, using: &random))
-        switch Int.random(in: 0..<4, using: &random) {
-        case 0: sample.payload[position] = UInt8.random(in: 0...255, using: &random)
-        case 1: sample.payload.removeSubrange(position..<end)
-        case 2: sample.payload.insert(contentsOf: sample.payload[position..<end], at: position)
-        default: sample.payload.removeSubrange(position...)
-        }
-      }
-      check(normaliser.normalise(sample.record()), "\(sample.testDescription), seed \(seed), round \(round)")
-    }
-  }
-
-  @Test("Damaged headers", arguments: Sample.all, [5] as [UInt64])
-  func damagedHeaders(_ sample: Sample, seed: UInt64) {
-    var random = SplitMix64(seed: seed)
-    let normaliser = Normaliser()
-    for round in 0..<100 {
-      var record = sample.record()
-      for position in record.headers.indices where Bool.random(using: &random) {
-        guard var value = record.headers[position].value, !value.isEmpty else { continue }
-        let byte = Int.random(in: 0..<value.count, using: &random)
-        if Bool.random(using: &random) { value[byte] = UInt8.random(in: 0...255, using: &random) } else { value.remove(at: byte) }
-        record.headers[position].value = Int.random(in: 0..<20, using: &random) == 0 ? nil : value
-      }
-      check(normaliser.normalise(record), "\(sample.testDescription), seed \(seed), round \(round)")
-    }
-  }
-
   @Test("Deep, huge and broken bodies are dead letters with their reason")
   func bodies() throws {
     func outcomes(_ body: [UInt8]) throws -> [String] {
@@ -104,58 +44,84 @@ import Testing
     #expect(record.messages.first?.text == "half \u{fffd} an emoji")
   }
 
-  /// The promises that hold for every record.
-  private func check(_ record: NormalisedRecord, _ place: String) {
-    let parser = JSONParser(maximumBytes: 64 << 20, maximumDepth: 1_000)
-    #expect(!record.elements.isEmpty, "\(place)")
-    #expect(record.elements.count <= Limits().elements + 1, "\(place)")
-    for event in record.events {
-      let json = canonicalJSON(event)
-      #expect(throws: Never.self, "\(place)") { _ = try parser.parse(json.utf8) }
-      #expect(!json.holdsNUL, "\(place)")
-      for identifier in event.stated.map(\.identifier) {
-        #expect(!identifier.value.isEmpty && identifier.value.utf8.count <= 512 && identifier.scope.utf8.count <= 512, "\(place)")
-        #expect(!identifier.kind.isClaimed, "\(place)")
-      }
-      if let sentAt = event.sentAt { #expect(Timestamp.storable.contains(sentAt), "\(place)") }
-      switch event.body {
-      case .action(let action):
-        #expect((1...512).contains(action.agent.utf8.count) && (action.text?.utf8.count ?? 0) <= Limits().textBytes, "\(place)")
-        #expect(action.identifiers.isEmpty == (action.kind != .identify), "\(place)")
-        if let until = action.until { #expect(Timestamp.storable.contains(until), "\(place)") }
-      case .presence(let presence):
-        #expect((1...512).contains(presence.agent.utf8.count) && (0...10_000).contains(presence.capacity), "\(place)")
-        #expect(presence.channels.values.allSatisfy { (0...1_000).contains($0) }, "\(place)")
-        #expect(presence.skills.values.allSatisfy { (0...10).contains($0) } && presence.skills.count <= 64, "\(place)")
-        #expect((5...3_600).contains(presence.leaseSeconds) && presence.teams.count <= 32, "\(place)")
-      case .result(let result):
-        #expect(result.names.count == (result.externalID == nil ? 0 : 1), "\(place)")
-        #expect((result.error?.utf8.count ?? 0) <= Limits().lineBytes, "\(place)")
-      case .message, .contact, .change, .unknown: break
-      }
-    }
+  private func outcomes(_ type: String, _ name: String, _ body: String, headers: [String: String] = [:]) throws -> [String] {
+    var sample = try Sample.named(type, name)
+    sample.payload = Array(body.utf8)
+    sample.headers.merge(headers) { $1 }
+    let binary = Normaliser().normalise(sample.record()).outcomes
+    #expect(Normaliser().normalise(sample.structured).outcomes == binary)
+    return binary
   }
 
-  /// Where the values of a JSON text are: strings (names too) and literals.
-  private func valueTokens(of json: [UInt8]) -> [Range<Int>] {
-    var tokens: [Range<Int>] = []
-    var position = 0
-    while position < json.count {
-      let start = position
-      switch json[position] {
-      case UInt8(ascii: "\""):
-        position += 1
-        while position < json.count, json[position] != UInt8(ascii: "\"") {
-          position += json[position] == UInt8(ascii: "\\") ? 2 : 1
-        }
-        position = min(position + 1, json.count)
-        tokens.append(start..<position)
-      case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"):
-        while position < json.count, !",]} \n".utf8.contains(json[position]) { position += 1 }
-        tokens.append(start..<position)
-      default: position += 1
-      }
+  @Test("An object of too many keys, or with a key that is too long, is refused as a whole")
+  func keys() throws {
+    func chat(_ members: String) throws -> [String] {
+      try outcomes(
+        "chat.event", "created",
+        #"{"event":"message.created","event_id":"1","visitor":{"id":"v",\#(members)},"message":{"text":"x"}}"#)
     }
-    return tokens
+    func members(_ count: Int) -> String { (0..<count).map { "\"k\($0)\":0" }.joined(separator: ",") }
+    #expect(try chat(members(1_023)) == ["event"])
+    #expect(try chat(members(1_024)) == ["too_large"])
+    #expect(try chat("\"" + String(repeating: "k", count: 1_024) + "\":0") == ["event"])
+    #expect(try chat("\"" + String(repeating: "k", count: 1_025) + "\":0") == ["too_large"])
+  }
+
+  @Test(
+    "An attribute of the envelope has a bound in either content mode",
+    arguments: ["ce_id", "ce_type", "ce_traceparent", "ce_attested"])
+  func attributes(_ name: String) throws {
+    let body = #"{"event":"typing","event_id":"1"}"#
+    let long = [name: String(repeating: "- ", count: 2_049)]
+    #expect(try outcomes("chat.event", "created", body, headers: long) == ["too_large"])
+  }
+
+  @Test("Rejected elements share a letter from the hundredth on, and the good ones among them are stored")
+  func rejections() throws {
+    let good = #"{"from":"34600111222","id":"w","timestamp":"1","type":"text","text":{"body":"a"}}"#
+    let list = Array(repeating: "1", count: 200).joined(separator: ",") + "," + good
+    let body =
+      #"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messages":[\#(list)]}}]}]}"#
+    let outcomes = try outcomes("whatsapp.cloud", "text_by_number", body)
+    #expect(outcomes == Array(repeating: "malformed_payload", count: 100) + ["too_large", "event"])
+  }
+
+  @Test("The name of a list is its sender's and stands in no detail")
+  func namesInDetails() throws {
+    var sample = try Sample.named("x.activity", "one_bad_element")
+    sample.payload = Array(#"{"for_user_id":"1","Ana Díaz\u0000":[1]}"#.utf8)
+    let elements = Normaliser().normalise(sample.record()).elements
+    guard case .rejected(let rejection) = elements.first else { return #expect(Bool(false), "\(elements)") }
+    #expect(rejection == Rejection(.malformedPayload, "events[]"))
+  }
+
+  @Test("What was not read from Kafka in full is a dead letter that says how much of it is there")
+  func cutRecords() throws {
+    var record = try Sample.named("chat.event", "created").record()
+    let count = record.byteCount
+    record.omittedBytes = 300_000_000
+    guard case .rejected(let rejection) = Normaliser().normalise(record).elements.first else { return #expect(Bool(false)) }
+    #expect(rejection == Rejection(.truncated, "\(count) of \(300_000_000 + count) bytes are kept"))
+    record.omittedBytes = 0
+    record.key = [UInt8](repeating: 0, count: 70_000)
+    #expect(Normaliser().normalise(record).outcomes == ["too_large"])
+  }
+
+  @Test("A broker's time beyond the calendar is brought back into it")
+  func brokersTime() throws {
+    var sample = try Sample.named("chat.event", "created")
+    sample.headers["ce_time"] = nil
+    var record = sample.record()
+    record.timestamp = Timestamp(milliseconds: .max)
+    let event = try #require(Normaliser().normalise(record).events.first)
+    #expect(event.receivedAt == Timestamp.storable.upperBound)
+  }
+
+  @Test("Identifiers that repeat each other and parameters of a mail are counted before they cost anything")
+  func counted() throws {
+    let numbers = Array(repeating: #"{"kind":"phone","value":"1"}"#, count: 33).joined(separator: ",")
+    #expect(try outcomes("contact.upsert", "full", #"{"identifiers":[\#(numbers),0]}"#) == ["too_large"])
+    let mail = "Content-Type: text/plain; " + String(repeating: "a=b; ", count: 20_001) + "\n\nx"
+    #expect(try outcomes("email.rfc822", "nonsense_date", mail) == ["malformed_payload"])
   }
 }

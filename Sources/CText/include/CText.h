@@ -17,12 +17,15 @@ typedef struct {
 // simdjson, DOM. A value is its index on the tape; the caller sees to it that the index came from the parse before.
 
 typedef struct ct_json ct_json;
-typedef enum { CT_JSON_OK, CT_JSON_MALFORMED, CT_JSON_INVALID_UTF8, CT_JSON_TOO_LARGE, CT_JSON_TOO_DEEP, CT_JSON_REPAIRABLE } ct_json_outcome;
+typedef enum {
+  CT_JSON_OK, CT_JSON_MALFORMED, CT_JSON_INVALID_UTF8, CT_JSON_TOO_LARGE, CT_JSON_TOO_DEEP, CT_JSON_REPAIRABLE,
+  CT_JSON_TOO_MANY_KEYS, CT_JSON_LONG_KEY
+} ct_json_outcome;
 
 /// NULL when memory is short.
-ct_json *ct_json_create(size_t maximum_bytes, size_t maximum_depth);
+ct_json *ct_json_create(size_t maximum_bytes, size_t maximum_depth, size_t maximum_keys, size_t maximum_key_bytes);
 void ct_json_destroy(ct_json *);
-/// Copies the bytes and parses them; all earlier indexes are void. `message` becomes simdjson's static words for the error.
+/// Copies the bytes, parses them and counts the keys of every object; all earlier indexes are void. `message` becomes simdjson's static words for the error.
 /// REPAIRABLE: a number or a string was refused; it may be a number out of range or a lone surrogate.
 ct_json_outcome ct_json_parse(ct_json *, const uint8_t *data, size_t length, const char **message);
 /// The root's index.
