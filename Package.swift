@@ -68,6 +68,12 @@ let package = Package(
       ]),
 
     .target(name: "TestSupport", dependencies: ["Canonical", "Postgres", "Store", "Kafka"], path: "Tests/TestSupport"),
+    .target(
+      name: "Rig",
+      dependencies: [
+        "Canonical", "Channels", "Engine", "Kafka", "Postgres", "Store", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ], path: "Tests/Rig"),
     .testTarget(name: "KafkaTests", dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Store", "Canonical", "Engine", "TestSupport"]),
     .testTarget(name: "ParsingTests", dependencies: ["Parsing"]),
@@ -77,6 +83,7 @@ let package = Package(
       name: "IngestTests",
       dependencies: [
         "throughline", "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "Operations", "TestSupport",
+        "Rig",
       ]),
     .testTarget(
       name: "OperationsTests",

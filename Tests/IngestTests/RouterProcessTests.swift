@@ -2,6 +2,7 @@ import Canonical
 import Engine
 import Foundation
 import Postgres
+import Rig
 import Store
 import TestSupport
 import Testing
