@@ -1,0 +1,42 @@
+import Foundation
+
+/// A file system of its own for a database, which can be made full: a tmpfs, where mounting is permitted.
+public final class SmallDisk: Sendable {
+  private static let roomyKilobytes = 2 << 20
+  public let path: String
+
+  /// Nil where this process may not mount.
+  public init?() {
+    path = "/tmp/throughline-disk-\(UUID().uuidString.prefix(13))"
+    guard geteuid() == 0, let user = getpwnam("postgres"), mkdir(path, 0o700) == 0 else { return nil }
+    guard mount("tmpfs", path, "tmpfs", 0, "size=\(Self.roomyKilobytes)k,mode=0700,uid=\(user.pointee.pw_uid)") == 0 else {
+      rmdir(path)
+      return nil
+    }
+  }
+
+  /// Leaves no room at all: what grows from now on fails with "no space left on device".
+  public func fill() throws {
+    for _ in 0..<100 {
+      var numbers = statvfs()
+      guard statvfs(path, &numbers) == 0 else { break }
+      let used = (UInt(numbers.f_blocks) - UInt(numbers.f_bfree)) * UInt(numbers.f_frsize) / 1_024
+      // Refused when it has grown meanwhile.
+      if resize(Int(used)) { return }
+    }
+    throw RigFault("the disk can not be made full: errno \(errno)")
+  }
+
+  /// Gives the room back.
+  public func free() { _ = resize(Self.roomyKilobytes) }
+
+  private func resize(_ kilobytes: Int) -> Bool {
+    mount("tmpfs", path, "tmpfs", UInt(MS_REMOUNT), "size=\(kilobytes)k") == 0
+  }
+
+  /// For the time after the server has ended.
+  public func close() {
+    umount2(path, Int32(MNT_DETACH))
+    rmdir(path)
+  }
+}
