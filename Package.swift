@@ -74,6 +74,9 @@ let package = Package(
         "Canonical", "Channels", "Engine", "Kafka", "Postgres", "Store", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
       ], path: "Tests/Rig"),
+    .executableTarget(
+      name: "chaos",
+      dependencies: ["Rig", "Canonical", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tests/Chaos"),
     .testTarget(name: "KafkaTests", dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Store", "Canonical", "Engine", "TestSupport"]),
     .testTarget(name: "ParsingTests", dependencies: ["Parsing"]),

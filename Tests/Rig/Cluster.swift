@@ -30,7 +30,8 @@ public final class Cluster: Sendable {
     if let databaseURL { self.databaseURL = databaseURL } else { self.databaseURL = try await TestDatabase.make() }
     producer = try KafkaProducer(
       configuration: KafkaConfiguration(
-        bootstrapServers: broker.bootstrapServers, properties: ["message.max.bytes": "4000000", "delivery.timeout.ms": "120000"], logger: logger))
+        bootstrapServers: broker.bootstrapServers, properties: ["message.max.bytes": "4000000", "delivery.timeout.ms": "120000"],
+        logger: logger))
     db = PostgresConnection(url: self.databaseURL, applicationName: "cluster")
   }
 

@@ -274,7 +274,9 @@ struct FrontendStream {
     let code = body.prefix(4).reduce(0) { $0 << 8 | Int($1) }
     guard code != 80_877_103 && code != 80_877_104 else { return false }
     isStarted = true
-    let words = body.dropFirst(4).split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+    let words = body.dropFirst(4).split(separator: 0, omittingEmptySubsequences: false).map {
+      String(decoding: $0, as: UTF8.self)
+    }
     if let name = words.firstIndex(of: "application_name"), name + 1 < words.count { applicationName = words[name + 1] }
     return false
   }

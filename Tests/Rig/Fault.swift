@@ -21,7 +21,8 @@ public struct Fault: Sendable {
   public let strike: @Sendable (Plant, _ choice: Int) async throws -> Heal
 
   init(
-    _ name: String, _ kind: Kind, isShared: Bool = false, _ strike: @escaping @Sendable (Plant, _ choice: Int) async throws -> Heal
+    _ name: String, _ kind: Kind, isShared: Bool = false,
+    _ strike: @escaping @Sendable (Plant, _ choice: Int) async throws -> Heal
   ) {
     self.name = name
     self.kind = kind
@@ -58,7 +59,9 @@ public struct Fault: Sendable {
   public static let stoppedIngest = Fault("ingest stopped past its session", .process, isShared: true) { plant, choice in
     let zombie = plant.ingest[choice % plant.ingest.count]
     let others = plant.ingest.filter { $0 !== zombie }
-    func assignments() -> Int { others.flatMap(\.logs).reduce(0) { $0 + $1.components(separatedBy: "partitions assigned").count } }
+    func assignments() -> Int {
+      others.flatMap(\.logs).reduce(0) { $0 + $1.components(separatedBy: "partitions assigned").count }
+    }
     let before = assignments()
     let seen = noticed(zombie)
     zombie.signal(SIGSTOP)
@@ -76,9 +79,10 @@ public struct Fault: Sendable {
 
   private static func noticed(_ unit: Unit) -> Int {
     unit.logs.reduce(0) { count, log in
-      count + [#""event.action":"fenced""#, #""event.action":"assignment_lost""#].reduce(0) {
-        $0 + log.components(separatedBy: $1).count - 1
-      }
+      count
+        + [#""event.action":"fenced""#, #""event.action":"assignment_lost""#].reduce(0) {
+          $0 + log.components(separatedBy: $1).count - 1
+        }
     }
   }
 
@@ -95,7 +99,8 @@ public struct Fault: Sendable {
   // MARK: - Database
 
   static let databases = [
-    crashedServer, terminatedBackends, readOnly, lostReply, lostConnectionAtCommit, exhaustedConnections, deadlock, refused, silent,
+    crashedServer, terminatedBackends, readOnly, lostReply, lostConnectionAtCommit, exhaustedConnections, deadlock, refused,
+    silent,
     slow,
   ]
 
@@ -176,7 +181,8 @@ public struct Fault: Sendable {
       let pid = try await rival.textRows("SELECT pg_backend_pid()")[0][0] ?? "0"
       try await plant.wait("a worker waits for the rival") {
         try await plant.cluster.number(
-          "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'throughline-ingest' AND \(pid) = ANY(pg_blocking_pids(pid))")
+          "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'throughline-ingest' AND \(pid) = ANY(pg_blocking_pids(pid))"
+        )
           > 0
       }
       // Waits for what that worker has locked already; its own look for circles, a second after it began to wait, finds this one.
@@ -246,7 +252,9 @@ public struct Fault: Sendable {
   }
 
   public static let movedLeaders = Fault("leaders moved", .broker) { plant, choice in
-    for (number, topic) in (Cluster.topics + ["conversation.events", "routing.events", "agent.presence", "rig.probe"]).enumerated() {
+    for (number, topic) in (Cluster.topics + ["conversation.events", "routing.events", "agent.presence", "rig.probe"])
+      .enumerated()
+    {
       for partition in 0..<Int32(Cluster.partitions) {
         let leader = Int32(1 + (choice + number + Int(partition)) % Plant.brokers)
         try await plant.cluster.broker.moveLeader(TopicPartition(topic, partition), to: leader)
@@ -349,7 +357,9 @@ private enum ProbeProducer {
         bootstrapServers: plant.cluster.broker.bootstrapServers,
         properties: ["delivery.timeout.ms": "\(milliseconds)", "request.timeout.ms": "\(milliseconds)", "linger.ms": "0"],
         logger: .silent))
-    let results = try await producer.send([ProducerRecord(topic: partition.topic, partition: partition.partition, key: nil, value: [])])
+    let results = try await producer.send([
+      ProducerRecord(topic: partition.topic, partition: partition.partition, key: nil, value: [])
+    ])
     await producer.close(within: .seconds(1))
     return if case .success = results[0] { true } else { false }
   }
