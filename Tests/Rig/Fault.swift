@@ -33,6 +33,7 @@ public struct Fault: Sendable {
   /// All of them; those of which the plant is not capable are left out.
   public static func all(in plant: Plant) -> [Fault] {
     processes + databases + brokers + (plant.disk == nil ? [] : [fullDisk])
+      + (WorkerProcess.knowsFaultHeader ? [crashingRecord] : [])
   }
 
   private static let nothing: Heal = {}
@@ -94,6 +95,31 @@ public struct Fault: Sendable {
       unit.startAgain()
       try await unit.waitForStart(after: starts)
     }
+  }
+
+  /// A record that ends whoever reads it, until it is put aside.
+  public static let crashingRecord = Fault("record that crashes its reader", .process) { plant, _ in
+    try await quarantine("crash", plant) { plant.ingest.flatMap(\.exits).count { $0 == .signal(SIGABRT) } }
+  }
+
+  /// A record that its reader never comes back from; the watchdog ends it, which takes half a minute each time.
+  public static let hangingRecord = Fault("record that hangs its reader", .process) { plant, _ in
+    try await quarantine("hang", plant) { plant.ingest.reduce(0) { $0 + $1.barks } }
+  }
+
+  private static func quarantine(_ kind: String, _ plant: Plant, ends: () -> Int) async throws -> Heal {
+    for unit in plant.ingest { unit.excuse(.signal(SIGABRT)) }
+    let letters = "SELECT count(*) FROM throughline.dead_letter WHERE reason = 'quarantined'"
+    let before = (ends(), try await plant.cluster.number(letters))
+    let record = ProducerRecord(
+      topic: "channel.chat", partition: 0, key: nil, value: Array("{}".utf8),
+      headers: Poison.envelope + [
+        KafkaHeader(WorkerProcess.faultHeader, Array(kind.utf8)), KafkaHeader(Audit.poisonHeader, Array("quarantined".utf8)),
+      ])
+    _ = try await plant.cluster.producer.send([record])[0].get()
+    try await plant.cluster.wait(letters, for: before.1 + 1, seconds: 400)
+    guard ends() >= before.0 + 3 else { throw RigFault("a record was put aside after \(ends() - before.0) ends of its readers") }
+    return nothing
   }
 
   // MARK: - Database
@@ -172,24 +198,26 @@ public struct Fault: Sendable {
   /// Somebody who locks conversations before customers, against the workers' order.
   public static let deadlock = Fault("deadlock", .database) { plant, _ in
     let before = plant.count(of: states("40P01"))
+    // A connection of its own: the circle has to be closed within the second after which the worker looks for it.
+    let lookout = PostgresConnection(url: plant.cluster.databaseURL, applicationName: "lookout")
     for _ in 0..<20 where plant.count(of: states("40P01")) <= before {
       let rival = PostgresConnection(url: plant.cluster.databaseURL, applicationName: "rival")
       try await rival.connect()
       // Whoever finds the circle gives in: that is not to be this one.
-      try await rival.execute("BEGIN; SET LOCAL deadlock_timeout = '1h'; SET LOCAL statement_timeout = '10s'")
+      try await rival.execute("BEGIN; SET LOCAL deadlock_timeout = '1h'; SET LOCAL statement_timeout = '3s'")
       try await rival.execute("SELECT FROM throughline.conversation ORDER BY id FOR UPDATE")
       let pid = try await rival.textRows("SELECT pg_backend_pid()")[0][0] ?? "0"
+      let isAwaited =
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'throughline-ingest' AND \(pid) = ANY(pg_blocking_pids(pid))"
       try await plant.wait("a worker waits for the rival") {
-        try await plant.cluster.number(
-          "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'throughline-ingest' AND \(pid) = ANY(pg_blocking_pids(pid))"
-        )
-          > 0
+        try await lookout.perform { db throws(PostgresFault) in try db.textRows(isAwaited) } == [["t"]]
       }
-      // Waits for what that worker has locked already; its own look for circles, a second after it began to wait, finds this one.
+      // Waits for what that worker has locked already; its own look for circles finds this one.
       try? await rival.execute("SELECT FROM throughline.customer ORDER BY id FOR UPDATE")
       try? await rival.execute("ROLLBACK")
       await rival.close()
     }
+    await lookout.close()
     try await plant.waitForLog(states("40P01"), beyond: before, seconds: 2)
     return nothing
   }
@@ -234,7 +262,7 @@ public struct Fault: Sendable {
     return try await whenSeen(heal) {
       try await plant.waitForLog([#""event.action":"kafka_fault""#], beyond: before)
       // Sometimes longer than a session lasts.
-      try await Task.sleep(for: .seconds(choice % 6))
+      try await Task.sleep(for: .seconds(1 + choice % 6))
     }
   }
 

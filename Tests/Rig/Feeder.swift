@@ -63,14 +63,6 @@ public actor Feeder {
     try await send((traffic.tail..<traffic.items.count).map { record($0) } + presence())
   }
 
-  /// Sends a record that is one dead letter, for this reason.
-  public func send(poison reason: String, header: KafkaHeader) async throws {
-    var record = chat()
-    record.headers.removeAll { $0.name == Audit.idsHeader }
-    record.headers += [header, KafkaHeader(Audit.poisonHeader, Array(reason.utf8))]
-    try await send([record])
-  }
-
   /// Again and again until each is there, as adapters do; order within a key holds in all but an answer that was lost.
   private func send(_ records: [ProducerRecord]) async throws {
     var waiting = records

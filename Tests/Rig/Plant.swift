@@ -45,7 +45,9 @@ public final class Plant: Sendable {
     @Sendable func unit(_ kind: String, _ number: Int) throws -> Unit {
       try Unit("\(kind) \(number)", watchdog: watchdog) { variables in
         try cluster.startWorker(
-          kind, ["THROUGHLINE_DATABASE_URL": workersURL].merging(environment) { $1 }.merging(variables) { $1 })
+          kind,
+          ["THROUGHLINE_DATABASE_URL": workersURL, "THROUGHLINE_TEST_FAULTS": "1"].merging(environment) { $1 }.merging(variables)
+          { $1 })
       }
     }
     self.ingest = try (0..<ingest).map { try unit("ingest", $0 + 1) }

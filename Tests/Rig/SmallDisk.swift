@@ -15,6 +15,13 @@ public final class SmallDisk: Sendable {
     }
   }
 
+  /// Whether one can be made here.
+  public static var isPermitted: Bool {
+    guard let disk = SmallDisk() else { return false }
+    disk.close()
+    return true
+  }
+
   /// Leaves no room at all: what grows from now on fails with "no space left on device".
   public func fill() throws {
     for _ in 0..<100 {

@@ -55,17 +55,17 @@ public final class Trial: Sendable {
   public func run(_ body: @Sendable (Trial) async throws -> Void) async throws -> Verdict {
     do {
       let verdict = try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await self.feed() }
         group.addTask { await self.audit.run() }
         group.addTask { await self.measure() }
         group.addTask { await self.watch() }
         defer { group.cancelAll() }
+        async let feeding: Void = feed()
         try await waitForProgress()
         try await body(self)
         let end = ContinuousClock.now
         isFeeding.withLock { $0 = false }
-        _ = try await group.next()
-        return try await conclude(end)
+        try await feeding
+        return await conclude(end)
       }
       await audit.close()
       await plant.close()
@@ -103,7 +103,7 @@ public final class Trial: Sendable {
 
   private func longestPause(from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) -> Duration {
     let moments = progress.withLock { $0.moments }
-    let inside = [moments.last { $0 <= start } ?? start] + moments.filter { start < $0 && $0 <= end } + [end]
+    let inside = [start] + moments.filter { start < $0 && $0 <= end } + [end]
     return zip(inside, inside.dropFirst()).map { $1 - $0 }.max() ?? .zero
   }
 
@@ -151,25 +151,34 @@ public final class Trial: Sendable {
 
   // MARK: - The end
 
-  private func conclude(_ end: ContinuousClock.Instant) async throws -> Verdict {
-    let longest = longestPause(from: progress.withLock { $0.moments.first } ?? end, to: end)
-    var problems: [String] = []
-    try await plant.cluster.drain(seconds: 180)
-    try await plant.cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1, seconds: 60)
-    try await waitForAgents()
-    try await plant.cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1, seconds: 60)
-    for unit in plant.units {
-      do { try await unit.stop() } catch { problems.append("\(error)") }
+  private func conclude(_ end: ContinuousClock.Instant) async -> Verdict {
+    var verdict = Verdict(
+      problems: [], figures: Audit.Figures(),
+      longestPause: longestPause(from: progress.withLock { $0.moments.first } ?? end, to: end))
+    // What does not come to its end is a problem, and no reason not to look at the rest.
+    func attempt(_ step: () async throws -> Void) async {
+      do { try await step() } catch { verdict.problems.append("\(error)") }
     }
-    // Stopped in order, they have published everything before.
-    try await audit.waitForEvents(seconds: 30)
-    let (found, figures) = try await audit.judge(truth: await feeder.truth)
-    problems += found + progress.withLock { $0.broken.sorted().map { "during the run: \($0)" } }
-    for unit in plant.units {
-      problems += unit.surprises.map { "\(unit.name) ended with \($0), and nobody had asked for it" }
-      problems += Set(unit.logs.flatMap { LogAudit.problems($0, of: unit.name) })
+    await attempt { try await plant.cluster.drain(seconds: 180) }
+    await attempt { try await waitForAgents() }
+    // Routers first: what they say to their last moment is published by those who stay.
+    for unit in plant.routers { await attempt { try await unit.stop() } }
+    await attempt {
+      try await plant.cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1, seconds: 60)
     }
-    return Verdict(problems: problems, figures: figures, longestPause: longest)
+    await attempt { try await audit.waitForEvents(seconds: 10) }
+    for unit in plant.ingest { await attempt { try await unit.stop() } }
+    await attempt {
+      let (problems, figures) = try await audit.judge(truth: await feeder.truth)
+      verdict.problems += problems
+      verdict.figures = figures
+    }
+    verdict.problems += progress.withLock { $0.broken.sorted().map { "during the run: \($0)" } }
+    for unit in plant.units {
+      verdict.problems += unit.surprises.map { "\(unit.name) ended with \($0), and nobody had asked for it" }
+      verdict.problems += Set(unit.logs.flatMap { LogAudit.problems($0, of: unit.name) })
+    }
+    return verdict
   }
 
   /// Nobody waits for an agent who is free.

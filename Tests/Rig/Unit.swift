@@ -15,6 +15,8 @@ public final class Unit: Sendable {
     var exits: [Exit] = []
     /// Ends that somebody here asked for.
     var expected: [Exit] = []
+    /// Ends that may come any number of times.
+    var excused: [Exit] = []
     var isWanted = true
     var startAt: ContinuousClock.Instant?
     var fedAt = ContinuousClock.now
@@ -106,7 +108,7 @@ public final class Unit: Sendable {
   public var surprises: [Exit] {
     state.withLock { state in
       var expected = state.expected
-      return state.exits.filter { exit in
+      return state.exits.filter { !state.excused.contains($0) }.filter { exit in
         guard let position = expected.firstIndex(of: exit) else { return true }
         expected.remove(at: position)
         return false
@@ -114,12 +116,15 @@ public final class Unit: Sendable {
     }
   }
 
-  /// An end that is coming, by something other than this unit.
-  public func expect(_ exit: Exit) { state.withLock { $0.expected.append(exit) } }
+  /// Ends that are coming, however many, by something other than this unit.
+  public func excuse(_ exit: Exit) { state.withLock { $0.excused.append(exit) } }
+
+  /// How its processes have ended.
+  public var exits: [Exit] { state.withLock { $0.exits } }
 
   /// Sends a signal; one that ends the process is followed by a start, as after any failure.
   public func signal(_ number: Int32) {
-    if number == SIGKILL { expect(.signal(SIGKILL)) }
+    if number == SIGKILL { state.withLock { $0.expected.append(.signal(SIGKILL)) } }
     current?.signal(number)
   }
 

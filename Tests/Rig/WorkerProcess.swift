@@ -5,10 +5,22 @@ public final class WorkerProcess: @unchecked Sendable {
   public let process = Process()
   private let logFile = FileManager.default.temporaryDirectory.appendingPathComponent("throughline-test-\(UUID().uuidString).log")
 
+  private static let executable = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    .appendingPathComponent(
+      "throughline")
+
+  /// The header by which a record crashes or hangs a worker that runs with `THROUGHLINE_TEST_FAULTS`; debug builds know it.
+  public static let faultHeader = "throughline_test_fault"
+
+  /// Whether this build does.
+  public static let knowsFaultHeader: Bool = {
+    let binary = try? Data(contentsOf: executable, options: .alwaysMapped)
+    return binary?.range(of: Data(faultHeader.utf8)) != nil
+  }()
+
   /// Starts `throughline` of the folder that this program is in.
   public init(_ arguments: [String], _ environment: [String: String], folder: URL? = nil) throws {
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent(
-      "throughline")
+    process.executableURL = Self.executable
     process.arguments = arguments
     process.environment = environment
     process.currentDirectoryURL = folder
