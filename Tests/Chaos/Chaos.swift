@@ -13,6 +13,7 @@ import Synchronization
 
   @Option(help: "How long faults strike.") var minutes = 10.0
   @Option(help: "Decides on the traffic and the order of faults.") var seed = UInt64.random(in: 0..<1_000_000)
+  @Option(help: "Keeps the workers' logs in this folder; otherwise only those of a run that failed, in /tmp.") var logs: String?
   @Flag(help: "Prints the result as JSON.") var json = false
 
   private static let recordsPerSecond = 100
@@ -43,6 +44,10 @@ import Synchronization
     let (recoveries, problems) = struck.withLock { $0 }
     let report = Report(seed: seed, recoveries, problems, verdict)
     print(json ? try report.json() : report.table())
+    if let folder = logs ?? (report.problems.isEmpty ? nil : "/tmp/throughline-chaos-\(seed)") {
+      try plant.saveLogs(in: URL(fileURLWithPath: folder))
+      tell("logs: \(folder)")
+    }
     if !report.problems.isEmpty { throw ExitCode.failure }
   }
 

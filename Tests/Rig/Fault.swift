@@ -59,21 +59,19 @@ public struct Fault: Sendable {
   /// The zombie: its partitions are taken over while it stands still, and it has to notice.
   public static let stoppedIngest = Fault("ingest stopped past its session", .process, isShared: true) { plant, choice in
     let zombie = plant.ingest[choice % plant.ingest.count]
-    let others = plant.ingest.filter { $0 !== zombie }
-    func assignments() -> Int {
-      others.flatMap(\.logs).reduce(0) { $0 + $1.components(separatedBy: "partitions assigned").count }
-    }
-    let before = assignments()
+    // An instance is named by its host and its process.
+    let held = """
+      SELECT count(*) FROM throughline.ingest_offset WHERE owner LIKE '%-\(zombie.current?.process.processIdentifier ?? 0)-%'
+      """
+    try await plant.wait("a worker has partitions") { try await plant.cluster.number(held) > 0 }
     let seen = noticed(zombie)
     zombie.signal(SIGSTOP)
-    do {
-      try await plant.wait("the others have the partitions of a stopped worker") { assignments() > before }
-    } catch {
-      zombie.signal(SIGCONT)
-      throw error
+    let resume: Heal = { zombie.signal(SIGCONT) }
+    _ = try await whenSeen(resume) {
+      try await plant.wait("the others have the partitions of a stopped worker") { try await plant.cluster.number(held) == 0 }
     }
     return {
-      zombie.signal(SIGCONT)
+      try await resume()
       try await plant.wait("the stopped worker notices that its partitions are gone") { noticed(zombie) > seen }
     }
   }
@@ -305,10 +303,13 @@ public struct Fault: Sendable {
     // 0 Produce, 1 Fetch, 12 Heartbeat, 8 OffsetCommit, 11 JoinGroup, 14 SyncGroup; 6 not the leader, 7 timed out, 15 no coordinator,
     // 16 not the coordinator, 19 too few replicas, 25 unknown member, 27 rebalancing.
     let codes: [(apiKey: Int16, codes: [Int32])] = [
-      (0, [6, 7, 19]), (1, [6, 6, 6]), (12, [27]), (8, [16]), (11, [15]), (14, [27]),
+      (0, [6, 7, 19]), (1, [6, 6, 6]), (12, [27, 27, 27, 27]), (8, [16]), (11, [15]), (14, [27]),
     ]
     for (apiKey, codes) in codes {
-      for number in 1...Int32(Plant.brokers) { try await broker.pushErrors(apiKey, codes, at: number) }
+      // Who is no group's coordinator still has those of the last time.
+      for number in 1...Int32(Plant.brokers) where try await broker.pendingErrorCount(apiKey, at: number) == 0 {
+        try await broker.pushErrors(apiKey, codes, at: number)
+      }
     }
     try await plant.waitForLog(rebalances, beyond: before)
     // Each broker leads partitions that are written and read.

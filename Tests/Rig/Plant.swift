@@ -78,14 +78,18 @@ public final class Plant: Sendable {
 
   public func count(of words: [String]) -> Int { words.reduce(0) { $0 + count($1) } }
 
+  /// Writes what the workers' processes have logged, a file each.
+  public func saveLogs(in folder: URL) throws {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    for unit in units {
+      for (number, log) in unit.logs.enumerated() {
+        try Data(log.utf8).write(to: folder.appending(path: "\(unit.name) \(number + 1).log".replacing(" ", with: "-")))
+      }
+    }
+  }
+
   /// SQL of the superuser, past the proxy.
   public func sql(_ text: String) async throws { _ = try await cluster.rows(text) }
-
-  /// Stops the workers in order and everything else after them; throws when one of them does not stop as it must.
-  public func stop() async throws {
-    for unit in units { try await unit.stop() }
-    await close()
-  }
 
   /// Ends everything, however.
   public func close() async {
