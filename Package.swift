@@ -81,7 +81,7 @@ let package = Package(
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Store", "Canonical", "Engine", "TestSupport"]),
     .testTarget(name: "ParsingTests", dependencies: ["Parsing"]),
     .testTarget(name: "ChannelsTests", dependencies: ["Channels", "Canonical", "Parsing"], resources: [.copy("Samples")]),
-    .testTarget(name: "EngineTests", dependencies: ["Engine", "Canonical"]),
+    .testTarget(name: "EngineTests", dependencies: ["Engine", "Canonical", "Workers", "Store", "Postgres", "Kafka", "CRdKafka"]),
     .testTarget(
       name: "IngestTests",
       dependencies: [

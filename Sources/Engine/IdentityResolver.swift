@@ -66,7 +66,7 @@ public struct IdentityResolver: Sendable {
   public private(set) var identified: [InTenant<ID>: Timestamp] = [:]
 
   /// Numbers that are somebody else's by now (rule 8), with whose they were.
-  public private(set) var retired: [InTenant<Identifier>: (owner: ID, at: Timestamp)] = [:]
+  public private(set) var retired: [InTenant<Identifier>: (owner: ID, at: Timestamp, holder: Identifier)] = [:]
 
   /// An identity that was looked up leads nowhere any more: what follows has to look again.
   var endsPlan: Bool { !retired.isEmpty || !identified.isEmpty }
@@ -171,7 +171,16 @@ public struct IdentityResolver: Sendable {
         [StatedIdentifier(Self.claim(named, of: event), .a0)], to: nil, tenant: event.tenant, at: time)
       return Resolved(customer: customer, isClaimed: true, assurance: .a0, claims: claims)
     }
+    let assurance = usable.map(\.assurance).max() ?? .a0
+    let holder = usable.compactMap { retired[InTenant(event.tenant, $0.identifier)]?.holder }.first
     let former = retire(&usable, event.tenant, at: time)
+    if usable.isEmpty {
+      // An earlier element of the record has said whose number this is now.
+      guard let holder, let customer = customer(of: holder, event.tenant) else {
+        return Resolved(customer: newCustomer(event.tenant, .a0, time), isClaimed: true, assurance: .a0, claims: claims)
+      }
+      return Resolved(customer: customer, isClaimed: false, assurance: assurance, claims: claims)
+    }
     // Rule 6: over a limit, the weakest identifier of the record is left out and the rest resolved again.
     var customer = hit(usable, tenant: event.tenant)
     while usable.count > 1, breaksLimit(usable, customer, event.tenant) {
@@ -291,7 +300,7 @@ public struct IdentityResolver: Sendable {
         continue
       }
       let key = InTenant(tenant, stated.identifier)
-      if newIdentities[key] == nil { retired[key] = (owner, time) }
+      if newIdentities[key] == nil { retired[key] = (owner, time, id) }
       usable.removeAll { $0.identifier == stated.identifier }
       if !former.contains(owner) { former.append(owner) }
     }

@@ -6,6 +6,8 @@ import Logging
 public actor KafkaProducer {
   /// How long one wait for delivery reports may hold the thread.
   private static let pollMilliseconds: Int32 = 10
+  /// How long a send whose task is cancelled still waits for the broker.
+  private static let cancelledWait = Duration.seconds(5)
 
   private let thread: BlockingThread
   private let context: ClientContext
@@ -58,7 +60,8 @@ public actor KafkaProducer {
 
   /// Sends all records in this order and waits until each is delivered or has failed; the results are their offsets, in this order.
   ///
-  /// Ends within `delivery.timeout.ms` from when the last record found room in the queue. Throws when the producer is closed or
+  /// Ends within `delivery.timeout.ms` from when the last record found room in the queue; once its task is cancelled within 5 s, then
+  /// all that waits in this producer is given up. Throws when the producer is closed or
   /// fatally broken and nothing was sent. Of records that failed, those with disposition `retry` may have been stored all the same;
   /// of those delivered, the offset is negative where only an earlier attempt's answer had it.
   public func send(_ records: [ProducerRecord]) async throws(KafkaFault) -> [Result<Int64, KafkaFault>] {
@@ -70,7 +73,12 @@ public actor KafkaProducer {
         context.settle(batch: batch, index: index, .failure(fault))
       }
     }
+    var deadline: ContinuousClock.Instant?
     while let handle = self.handle, context.outstandingCount(batch: batch) > 0 {
+      if Task.isCancelled {
+        deadline = deadline ?? .now + Self.cancelledWait
+        if .now > deadline ?? .now { rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT) }
+      }
       rd_kafka_poll(handle, Self.pollMilliseconds)
       // Other calls of this actor get their turn, `close` among them.
       await Task.yield()
@@ -82,7 +90,7 @@ public actor KafkaProducer {
   private func enqueue(_ record: ProducerRecord, _ opaque: UnsafeMutableRawPointer?) async -> KafkaFault? {
     while let handle {
       guard let fault = produce(record, opaque, handle) else { return nil }
-      guard fault.code == RD_KAFKA_RESP_ERR__QUEUE_FULL.rawValue else { return fault }
+      guard fault.code == RD_KAFKA_RESP_ERR__QUEUE_FULL.rawValue, !Task.isCancelled else { return fault }
       rd_kafka_poll(handle, Self.pollMilliseconds)
       await Task.yield()
     }

@@ -8,6 +8,8 @@ public struct OffsetClaim: Sendable, Hashable {
   public var epoch: Int64
   /// The first record that is not stored yet; nil where nothing was stored so far.
   public var nextOffset: Int64?
+  /// How many owners in a row had ended without handing it back, at the offset that was stored when it was claimed.
+  public var crashCount: Int32 = 0
 
   public var key: TopicAndPartition { TopicAndPartition(topic, partition) }
 }
@@ -41,7 +43,7 @@ public struct OffsetClaims: Sendable {
         return (0..<result.count).map {
           OffsetClaim(
             topic: result.text($0, 0), partition: result.int4($0, 1), epoch: result.int8($0, 2),
-            nextOffset: result.optionalInt8($0, 3))
+            nextOffset: result.optionalInt8($0, 3), crashCount: result.int4($0, 4))
         }
       }
     }
@@ -57,14 +59,11 @@ public struct OffsetClaims: Sendable {
   /// is lost.
   public func lock(_ claims: [OffsetClaim], on db: isolated PostgresConnection) throws(PostgresFault) -> [OffsetClaim] {
     let result = try db.query(Queries.named("claims_lock"), keys(claims))
-    var epochs: [TopicAndPartition: Int64] = [:]
-    for claim in claims { epochs[claim.key] = claim.epoch }
-    return (0..<result.count).map { row in
-      let topic = result.text(row, 0)
-      let partition = result.int4(row, 1)
-      return OffsetClaim(
-        topic: topic, partition: partition, epoch: epochs[TopicAndPartition(topic, partition)] ?? 0,
-        nextOffset: result.optionalInt8(row, 2))
+    let held = Dictionary(claims.map { ($0.key, $0) }) { $1 }
+    return (0..<result.count).compactMap { row in
+      var claim = held[TopicAndPartition(result.text(row, 0), result.int4(row, 1))]
+      claim?.nextOffset = result.optionalInt8(row, 2)
+      return claim
     }
   }
 
@@ -73,9 +72,27 @@ public struct OffsetClaims: Sendable {
     _ = try db.query(Queries.named("claims_adopt"), [.text(group), .text(owner)])
   }
 
+  /// Says that the record at `offset` is read alone from now on, until the offset advances or the claim is handed back.
+  ///
+  /// How many such readings of it nobody came back from; nil when the claim is lost.
+  public func probe(_ claim: OffsetClaim, offset: Int64, on db: isolated PostgresConnection) throws(PostgresFault) -> Int32? {
+    let result = try db.query(Queries.named("claims_probe"), keys([claim]) + [.int8(offset)])
+    return result.count == 0 ? nil : result.int4(0, 0)
+  }
+
+  /// Nothing ends workers at these claims' offsets.
+  public func acquit(_ claims: [OffsetClaim], on db: isolated PostgresConnection) throws(PostgresFault) {
+    _ = try db.query(Queries.named("claims_acquit"), keys(claims))
+  }
+
   /// Hands the claims back.
   public func release(_ claims: [OffsetClaim], on db: isolated PostgresConnection) throws(PostgresFault) {
     _ = try db.query(Queries.named("claims_release"), keys(claims))
+  }
+
+  /// Hands back all that this owner has, also claims whose answer nobody waits for any more.
+  public func releaseAll(on db: isolated PostgresConnection) throws(PostgresFault) {
+    _ = try db.query(Queries.named("claims_release_all"), [.text(group), .text(owner)])
   }
 
   /// Stores where to go on. Only under `lock`, in the same transaction.

@@ -5,12 +5,12 @@ import Postgres
 import Store
 import Synchronization
 
-/// Commits batches, whatever it takes: retries, halves and bisects as the faults demand (operations.md, recipe steps 4 to 6).
+/// Commits batches as `BatchMachine` says (operations.md, recipe steps 4 to 7).
 ///
 /// One per worker, on one connection; calls come one after the other.
 final class BatchWriter: Sendable {
-  /// After so many failures for reasons that pass, a batch is halved; a record alone becomes a dead letter.
-  private static let maximumAttempts = 8
+  /// After so many readings alone that nobody came back from, a record is a dead letter: fewer may be kills that it has no part in.
+  static let maximumProbes: Int32 = 3
 
   private let db: PostgresConnection
   private let pipeline: IngestPipeline
@@ -51,6 +51,12 @@ final class BatchWriter: Sendable {
     try? await db.perform { db throws(PostgresFault) in try claims.release(held, on: db) }
   }
 
+  /// Hands everything back, at the end: who ends in order has not crashed at these offsets.
+  func releaseAll() async {
+    let claims = pipeline.claims
+    try? await db.perform { db throws(PostgresFault) in try claims.releaseAll(on: db) }
+  }
+
   /// Moves a claim to where the broker's records begin, with a dead letter for those that are gone. Nil when the claim is lost.
   func reposition(_ claim: OffsetClaim, low: Int64, high: Int64) async throws(PostgresFault) -> OffsetClaim? {
     let stored = claim.nextOffset ?? 0
@@ -78,7 +84,9 @@ final class BatchWriter: Sendable {
       try await self.db.perform { db throws(PostgresFault) -> OffsetClaim? in
         try db.transaction(settings: ["lock_timeout = '10s'", "idle_in_transaction_session_timeout = '10s'"]) {
           () throws(PostgresFault) -> OffsetClaim? in
-          guard try !claims.lock([claim], on: db).isEmpty else { return nil }
+          guard let stored = try claims.lock([claim], on: db).first else { return nil }
+          // Moved already, and the reply to that commit was lost.
+          guard stored.nextOffset == claim.nextOffset else { return stored }
           let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
           let identity = IdentityPlan(records: [letter], seenKeys: [], facts: .init(), policy: self.pipeline.policy, ids: ids)
           let plan = ThreadPlanner.plan(identity, facts: .init(), policy: self.pipeline.policy, ids: ids)
@@ -92,71 +100,66 @@ final class BatchWriter: Sendable {
     } ?? nil
   }
 
+  /// Reads one record alone that may have ended the process before: says so in its partition's row first, and gives it up after
+  /// `maximumProbes` readings that nobody came back from.
+  func probe(
+    _ record: Record, under claim: OffsetClaim, normalise: (Record) -> NormalisedRecord
+  ) async throws(PostgresFault) -> (IngestMachine.Written, outcomes: [(channel: String, outcome: Outcome)]) {
+    let claims = pipeline.claims
+    let answer = try await persevere("probe") { () async throws(PostgresFault) in
+      try await self.db.perform { db throws(PostgresFault) in try claims.probe(claim, offset: record.offset, on: db) }
+    }
+    guard let answer else { return (.abandoned, []) }
+    guard let unfinished = answer else { return (.committed(advanced: [], fenced: [claim]), []) }
+    logger.warning(
+      "a record is read alone: workers ended at its partition's offset",
+      metadata: [
+        "event.action": "probing", "messaging.destination.name": "\(record.topic)",
+        "messaging.destination.partition.id": "\(record.partition)", "messaging.kafka.offset": "\(record.offset)",
+        "attempt": "\(unfinished + 1)",
+      ])
+    guard unfinished < Self.maximumProbes else {
+      let rejection = Rejection(.quarantined, "ended \(unfinished) workers while it was read alone")
+      return try await write(
+        [NormalisedRecord(record: record, tenant: "default", elements: [.rejected(rejection)])], under: [claim])
+    }
+    return try await write([normalise(record)], under: [claim])
+  }
+
+  /// The suspicion against these partitions' offsets was unfounded.
+  func acquit(_ held: [OffsetClaim]) async {
+    let claims = pipeline.claims
+    try? await db.perform { db throws(PostgresFault) in try claims.acquit(held, on: db) }
+  }
+
   /// Commits all records, or is abandoned. Throws only for faults that are our own bugs.
   func write(_ records: [NormalisedRecord], under held: [OffsetClaim]) async throws(PostgresFault) -> (
     IngestMachine.Written, outcomes: [(channel: String, outcome: Outcome)]
   ) {
     isAbandoned.withLock { $0 = false }
-    var slices = [records]
-    var advanced: [TopicAndPartition: OffsetClaim] = [:]
-    var fenced: [TopicAndPartition: OffsetClaim] = [:]
-    var outcomes: [(channel: String, outcome: Outcome)] = []
-    /// Failures in a row, and those of them that are not the server's.
-    var attempt = 0
-    var races = 0
-    while let slice = slices.first {
-      let touched = Set(slice.map(\.record.topicAndPartition))
-      let claims = held.filter { touched.contains($0.key) && fenced[$0.key] == nil }
-      do throws(PostgresFault) {
-        let commit = try await self.commit(slice, under: claims)
-        slices.replaceSubrange(0..<1, with: commit.rest.isEmpty ? [] : [commit.rest])
-        (attempt, races) = (0, 0)
-        signals.isReady(.database, true)
-        for claim in commit.advanced { advanced[claim.key] = claim }
-        for claim in commit.fenced { fenced[claim.key] = claim }
-        outcomes += commit.outcomes
-      } catch {
-        attempt += 1
-        logger.warning(
-          "batch not committed: \(error)",
-          metadata: [
-            "event.action": "batch_retry", "error.type": "\(error.sqlState)", "records": "\(slice.count)",
-            "attempt": "\(attempt)",
-          ])
-        failed(error)
-        if isAbandoned.withLock({ $0 }) { return (.abandoned, outcomes) }
-        switch error.disposition {
-        case .stop: throw error
-        // Waiting for a lock says nothing about the record that waits: it is halved, and never rejected.
-        case .reconnect, .backOff: try await pause(attempt)
-        case .halve where error.sqlState == "55P03" && slice.count == 1: try await pause(attempt)
-        case .replan, .halve, .bisect:
-          races += 1
-          let isHopeless =
-            error.disposition == .bisect || races >= Self.maximumAttempts || error.disposition == .halve && slice.count > 1
-          if !isHopeless {
-            try await pause(attempt)
-          } else if slice.count > 1 {
-            slices.replaceSubrange(0..<1, with: [Array(slice[..<(slice.count / 2)]), Array(slice[(slice.count / 2)...])])
-            (attempt, races) = (0, 0)
-          } else {
-            let reason: Rejection.Reason = error.disposition == .bisect ? .databaseRejected : .internal
-            let rejection = Rejection(reason, "SQLSTATE \(error.sqlState)")
-            do throws(PostgresFault) {
-              slices[0] = [try await reject(slice[0], rejection, under: claims)]
-            } catch  where error.disposition != .stop {
-              return (.abandoned, outcomes)
-            }
-            (attempt, races) = (0, 0)
-          }
+    var machine = BatchMachine(records, under: held)
+    var step = machine.next()
+    while true {
+      switch step {
+      case .commit(let records, let claims, let isProbe):
+        do throws(PostgresFault) {
+          step = machine.committed(try await commit(records, under: claims, isProbe: isProbe))
+          signals.isReady(.database, true)
+        } catch {
+          if error != .probed { failed("batch not committed", "batch_retry", error, records: records.count) }
+          step = machine.failed(error, isAbandoned: isAbandoned.withLock { $0 })
         }
+      case .pause(let attempt):
+        try await pause(attempt)
+        step = machine.next()
+      case .done(let written): return (written, machine.outcomes)
+      case .stop(let fault): throw fault
       }
     }
-    return (.committed(advanced: Array(advanced.values), fenced: Array(fenced.values)), outcomes)
   }
 
   private func commit(
-    _ records: [NormalisedRecord], under held: [OffsetClaim], isProbe: Bool = false
+    _ records: [NormalisedRecord], under held: [OffsetClaim], isProbe: Bool
   ) async throws(PostgresFault) -> IngestPipeline.Commit {
     let (milliseconds, seed) = fresh()
     let pipeline = pipeline
@@ -168,49 +171,6 @@ final class BatchWriter: Sendable {
       }
       return try pipeline.commit(records, under: held, milliseconds: milliseconds, seed: seed, isProbe: isProbe, on: db)
     }
-  }
-
-  /// Turns the elements that fail alone into dead letters: one bad element never costs its siblings.
-  private func reject(
-    _ record: NormalisedRecord, _ rejection: Rejection, under held: [OffsetClaim]
-  ) async throws(PostgresFault) -> NormalisedRecord {
-    var rejected = record
-    guard record.elements.count > 1 else {
-      rejected.elements = [.rejected(rejection)]
-      return rejected
-    }
-    var found = false
-    var races = 0
-    var ranges = [record.elements.indices]
-    while let range = ranges.popLast() {
-      var probe = record
-      probe.elements = Array(record.elements[range])
-      do throws(PostgresFault) {
-        _ = try await commit([probe], under: held, isProbe: true)
-      } catch  where error == .probed {
-        continue
-      } catch {
-        if error.disposition == .replan { races += 1 }
-        guard error.disposition == .bisect || races > Self.maximumAttempts else {
-          // A lost race or the server's trouble says nothing about the element.
-          if error.disposition == .stop || isAbandoned.withLock({ $0 }) { throw error }
-          try await pause(1)
-          ranges.append(range)
-          continue
-        }
-        races = 0
-        if range.count == 1 {
-          rejected.elements[range.lowerBound] = .rejected(Rejection(rejection.reason, "SQLSTATE \(error.sqlState)"))
-          found = true
-        } else {
-          let middle = range.lowerBound + range.count / 2
-          ranges += [middle..<range.upperBound, range.lowerBound..<middle]
-        }
-      }
-    }
-    // Each element passes alone and all of them together do not: the record is the unit that fails.
-    if !found { rejected.elements = record.elements.map { _ in .rejected(rejection) } }
-    return rejected
   }
 
   /// Tries again for as long as the fault is one that passes; nil when abandoned.
@@ -225,17 +185,17 @@ final class BatchWriter: Sendable {
       } catch {
         guard error.disposition != .stop && error.disposition != .bisect else { throw error }
         attempt += 1
-        logger.warning(
-          "\(what) waits for the database: \(error)",
-          metadata: ["event.action": "\(what)_retry", "error.type": "\(error.sqlState)", "attempt": "\(attempt)"])
-        failed(error)
+        failed("\(what) waits for the database", "\(what)_retry", error)
         if isAbandoned.withLock({ $0 }) { return nil }
         try await pause(attempt)
       }
     }
   }
 
-  private func failed(_ fault: PostgresFault) {
+  private func failed(_ what: String, _ action: String, _ fault: PostgresFault, records: Int? = nil) {
+    var metadata: Logger.Metadata = ["event.action": "\(action)", "error.type": "\(fault.sqlState)"]
+    if let records { metadata["records"] = "\(records)" }
+    logger.warning("\(what): \(fault)", metadata: metadata)
     WorkerMetrics.retried(fault.sqlState)
     signals.progressed()
     if fault.disposition == .reconnect || fault.disposition == .backOff { signals.isReady(.database, false) }

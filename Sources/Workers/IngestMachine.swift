@@ -5,10 +5,13 @@ import Store
 ///
 /// At most one batch is being written while the next one is polled and normalised; a partition's records are only written under its
 /// claim; a rebalance waits for the batch in flight, and a batch that can not be committed waits with its partitions paused.
+/// Where workers have ended at a partition's offset, records are read one by one for a while, so that the one to blame is found.
 public struct IngestMachine: Sendable {
   public enum Event: Sendable {
     /// The answer to `.poll`; empty when nothing came in time.
     case polled([NormalisedRecord])
+    /// The answer to `.poll(.single)`, not normalised yet; nil when nothing came in time.
+    case fetched(Record?)
     case assigned([TopicAndPartition])
     case revoked
     case claimed([OffsetClaim])
@@ -17,8 +20,8 @@ public struct IngestMachine: Sendable {
     /// Kafka has the record at this offset and can not hand it over: it is corrupt, or does not decompress.
     case unreadable(TopicAndPartition, offset: Int64)
     /// The answer to `.reposition` and `.stepOver`; nil when the claim was lost.
-    case repositioned(OffsetClaim?)
-    /// The answer to `.write`.
+    case repositioned(TopicAndPartition, OffsetClaim?)
+    /// The answer to `.write` and `.probe`.
     case written(Written)
     /// Time has passed; about four a second.
     case tick
@@ -33,14 +36,17 @@ public struct IngestMachine: Sendable {
   }
 
   public enum Action: Sendable {
-    /// Poll for the next batch; `isPaused` polls only keep the membership.
-    case poll(isPaused: Bool)
+    case poll(Poll)
     case claim([TopicAndPartition])
     /// Start reading at the stored offsets.
     case assign([OffsetClaim])
     /// Go back to the stored offset of a partition that is still assigned.
     case seek([OffsetClaim])
     case write([NormalisedRecord], under: [OffsetClaim])
+    /// Say in the partition's row that this record is read alone, then normalise and write it.
+    case probe(Record, under: OffsetClaim)
+    /// Forget the crashes at these claims' offsets.
+    case acquit([OffsetClaim])
     /// Store `low` as the partition's offset and a dead letter that says which records were lost.
     case reposition(OffsetClaim, low: Int64, high: Int64)
     /// Store the offset behind this one, and a dead letter for the record that can not be read.
@@ -56,6 +62,15 @@ public struct IngestMachine: Sendable {
     case stop
   }
 
+  public enum Poll: Sendable {
+    /// The next batch, normalised.
+    case batch
+    /// The next record, as it is.
+    case single
+    /// Nothing: it only keeps the membership.
+    case paused
+  }
+
   private var claims: [TopicAndPartition: OffsetClaim] = [:]
   /// Assigned, and claimed by somebody else since: claimed again when the backoff is over.
   private var fenced: [TopicAndPartition: (ticks: Int, attempt: Int)] = [:]
@@ -64,8 +79,16 @@ public struct IngestMachine: Sendable {
   /// Claims of partitions that are being read already. They count, and the partitions are sought, when no poll is under way: what
   /// it brings may lie beyond records that were dropped.
   private var regained: [TopicAndPartition: OffsetClaim] = [:]
+  /// Claims whose reading begins when no poll is under way: what it brings would be read together.
+  private var unread: [TopicAndPartition: OffsetClaim] = [:]
+  /// Partitions at whose offset workers have ended, and where the suspicion ends.
+  private var suspects: [TopicAndPartition: Int64] = [:]
+  /// How many polls for a single record have brought nothing, one after the other.
+  private var emptyPolls = 0
   /// Partitions whose stored offset the broker does not have: moved when what was read of them is committed.
   private var outOfRange: [TopicAndPartition: (low: Int64, high: Int64)] = [:]
+  /// Partitions that are being moved, until they are sought: what is said of where they stood is old news.
+  private var moving: Set<TopicAndPartition> = []
   private var prepared: [NormalisedRecord] = []
   private var isPolling = false
   private var isWriting = false
@@ -83,8 +106,18 @@ public struct IngestMachine: Sendable {
   static let stuckTicks = 4
   /// How many ticks a stopping worker waits for its last batch.
   static let drainTicks = 40
+  /// After so many ends at one offset, records are read one by one.
+  static let suspiciousCrashes: Int32 = 3
+  /// With nothing to read in so many polls, each of at least 100 ms, there is nothing to suspect.
+  static let suspiciousPolls = 30
 
-  public init() {}
+  /// What can have been read when a worker ended: the batch in flight and the prepared one.
+  private let suspiciousRecords: Int64
+
+  /// - Parameter batchRecords: the most that a poll brings.
+  public init(batchRecords: Int = 1_000) { suspiciousRecords = Int64(batchRecords) * 2 }
+
+  private var held: [OffsetClaim] { Array(claims.merging(regained) { $1 }.merging(unread) { $1 }.values) }
 
   /// The first action of a run.
   public mutating func start() -> [Action] { pollIfWanted() }
@@ -96,6 +129,17 @@ public struct IngestMachine: Sendable {
       isPolling = false
       // Records of partitions that are not claimed (any more) will be read again by whoever claims them.
       prepared += records.filter { claims[$0.record.topicAndPartition] != nil }
+    case .fetched(let record):
+      isPolling = false
+      emptyPolls = record == nil ? emptyPolls + 1 : 0
+      if let record, let claim = claims[record.topicAndPartition], !isRevoking, !isStopping {
+        actions.append(.probe(record, under: claim))
+        isWriting = true
+        writingTicks = 0
+      } else if emptyPolls >= Self.suspiciousPolls {
+        actions.append(.acquit(claims.values.filter { suspects[$0.key] != nil }))
+        suspects = [:]
+      }
     case .assigned(let partitions):
       isPolling = false
       claiming = Set(partitions)
@@ -107,12 +151,18 @@ public struct IngestMachine: Sendable {
     case .claimed(let granted): actions += claimed(granted)
     case .outOfRange(let partition, let low, let high):
       isPolling = false
-      outOfRange[partition] = (low, high)
+      if !moving.contains(partition) { outOfRange[partition] = (low, high) }
     case .unreadable(let partition, let offset):
       isPolling = false
       // Reported again and again; only when nothing before it is under way any more.
-      if let claim = claims[partition], !isWriting, prepared.isEmpty { actions.append(.stepOver(claim, offset: offset)) }
-    case .repositioned(let claim):
+      if let claim = claims[partition], !isWriting, prepared.isEmpty, moving.insert(partition).inserted {
+        actions.append(.stepOver(claim, offset: offset))
+      }
+    case .repositioned(let partition, let claim):
+      if claim == nil {
+        moving.remove(partition)
+        if let lost = claims[partition] { actions += committed([], [lost]) }
+      }
       if let claim, claims[claim.key]?.epoch == claim.epoch {
         regained[claim.key] = claim
       }
@@ -148,9 +198,12 @@ public struct IngestMachine: Sendable {
       actions.append(.seek(Array(regained.values)))
       prepared.removeAll { regained[$0.record.topicAndPartition] != nil }
       claims.merge(regained) { $1 }
+      suspect(Array(regained.values))
       for partition in regained.keys { fenced[partition] = nil }
+      moving.subtract(regained.keys)
       regained = [:]
     }
+    if !isPolling && !isRevoking && !unread.isEmpty { actions += readUnread() }
     prepared.removeAll { claims[$0.record.topicAndPartition] == nil }
     if !isWriting && !isRevoking && !prepared.isEmpty {
       let touched = Set(prepared.map(\.record.topicAndPartition))
@@ -161,7 +214,9 @@ public struct IngestMachine: Sendable {
     }
     if !isWriting && !isRevoking && prepared.isEmpty {
       for (partition, range) in outOfRange {
-        if let claim = claims[partition] { actions.append(.reposition(claim, low: range.low, high: range.high)) }
+        guard let claim = claims[partition] else { continue }
+        moving.insert(partition)
+        actions.append(.reposition(claim, low: range.low, high: range.high))
       }
       outOfRange = [:]
     }
@@ -173,10 +228,13 @@ public struct IngestMachine: Sendable {
   }
 
   private mutating func letGo() -> [Action] {
-    let held = Array(claims.merging(regained) { $1 }.values)
+    let held = held
     claims = [:]
     regained = [:]
+    unread = [:]
+    suspects = [:]
     outOfRange = [:]
+    moving = []
     fenced = [:]
     attempts = [:]
     claiming = []
@@ -187,22 +245,39 @@ public struct IngestMachine: Sendable {
 
   private mutating func pollIfWanted() -> [Action] {
     guard !isPolling, !isStopping, !isRevoking, prepared.isEmpty || isPaused else { return [] }
+    // A record that is read alone is the only one.
+    guard suspects.isEmpty || isPaused || !isWriting else { return [] }
     isPolling = true
-    return [.poll(isPaused: isPaused)]
+    return [.poll(isPaused ? .paused : suspects.isEmpty ? .batch : .single)]
   }
 
   private mutating func claimed(_ granted: [OffsetClaim]) -> [Action] {
     // An answer that comes after a revocation is about nothing, unless the partition has come back meanwhile.
     let current = granted.filter { claiming.contains($0.key) || (claims[$0.key]?.epoch ?? .max) < $0.epoch }
     let (again, first) = (current.filter { isReading($0.key) }, current.filter { !isReading($0.key) })
-    for claim in first { claims[claim.key] = claim }
     for claim in again { regained[claim.key] = claim }
     for claim in current {
       claiming.remove(claim.key)
       fenced[claim.key] = nil
     }
-    // Assigning is about all partitions, the ones that are being read as well.
-    return first.isEmpty ? [] : [.assign(Array(claims.merging(regained) { $1 }.values))]
+    guard !first.isEmpty else { return [] }
+    for claim in first { unread[claim.key] = claim }
+    return isPolling && unread.values.contains(where: isSuspect) ? [] : readUnread()
+  }
+
+  /// Assigning is about all partitions, the ones that are being read as well.
+  private mutating func readUnread() -> [Action] {
+    claims.merge(unread) { $1 }
+    suspect(Array(unread.values))
+    unread = [:]
+    return [.assign(held)]
+  }
+
+  private func isSuspect(_ claim: OffsetClaim) -> Bool { claim.crashCount >= Self.suspiciousCrashes }
+
+  private mutating func suspect(_ claims: [OffsetClaim]) {
+    for claim in claims where isSuspect(claim) { suspects[claim.key] = (claim.nextOffset ?? 0) + suspiciousRecords }
+    emptyPolls = 0
   }
 
   private func isReading(_ partition: TopicAndPartition) -> Bool {
@@ -213,9 +288,11 @@ public struct IngestMachine: Sendable {
     for claim in advanced where claims[claim.key]?.epoch == claim.epoch {
       claims[claim.key] = claim
       attempts[claim.key] = nil
+      if let end = suspects[claim.key], claim.nextOffset ?? 0 >= end { suspects[claim.key] = nil }
     }
     for claim in lost where claims[claim.key]?.epoch == claim.epoch {
       claims[claim.key] = nil
+      suspects[claim.key] = nil
       let attempt = attempts[claim.key, default: 0] + 1
       attempts[claim.key] = attempt
       // One second, two, four … at most 32: whoever took it may be about to give it back.

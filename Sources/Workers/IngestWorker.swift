@@ -30,6 +30,8 @@ public final class IngestWorker: Sendable {
     /// Called when the group has given this worker its partitions and it begins to read; once per assignment.
     public var onAssigned: @Sendable () -> Void = {}
     public var signals = WorkerSignals()
+    /// Called with each record before it is normalised; for tests of records that end the process.
+    public var onRecord: @Sendable (Record) -> Void = { _ in }
 
     public init(consumerGroup: String, topicPrefix: String, instance: String) {
       self.consumerGroup = consumerGroup
@@ -74,7 +76,7 @@ public final class IngestWorker: Sendable {
     policy.tokens = settings.tokenKey.map(TokenSigner.init)
     let pipeline = IngestPipeline(claims: claims, policy: policy, topicPrefix: settings.topicPrefix)
     let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, signals: settings.signals, clock: { WallClock.now() })
-    let (polls, pollMailbox) = AsyncStream<Bool>.makeStream()
+    let (polls, pollMailbox) = AsyncStream<IngestMachine.Poll>.makeStream()
     let (commands, commandMailbox) = AsyncStream<Command>.makeStream()
 
     try await consumer.subscribe(topics: Formats.topics.map { settings.topicPrefix + $0 })
@@ -107,9 +109,11 @@ public final class IngestWorker: Sendable {
         group.cancelAll()
       }
     } catch {
+      await writer.releaseAll()
       await consumer.close()
       throw error
     }
+    await writer.releaseAll()
     await consumer.close()
     logger.info("ingest stopped", metadata: ["event.action": "stopped"])
   }
@@ -119,22 +123,23 @@ public final class IngestWorker: Sendable {
     case reposition(OffsetClaim, low: Int64, high: Int64)
     case stepOver(OffsetClaim, offset: Int64)
     case write([NormalisedRecord], under: [OffsetClaim])
+    case probe(Record, under: OffsetClaim)
   }
 
   // MARK: - The loops
 
   /// Feeds the machine and carries out what it says.
   private func drive(
-    _ consumer: KafkaConsumer, _ writer: BatchWriter, _ polls: AsyncStream<Bool>.Continuation,
+    _ consumer: KafkaConsumer, _ writer: BatchWriter, _ polls: AsyncStream<IngestMachine.Poll>.Continuation,
     _ commands: AsyncStream<Command>.Continuation
   ) async throws {
-    var machine = IngestMachine()
+    var machine = IngestMachine(batchRecords: settings.batchRecords)
     var actions = machine.start()
     var incoming = events.makeAsyncIterator()
     while true {
       for action in actions {
         switch action {
-        case .poll(let isPaused): polls.yield(isPaused)
+        case .poll(let poll): polls.yield(poll)
         case .claim(let partitions): commands.yield(.claim(partitions))
         case .assign(let claims):
           try await consumer.assign(try await starts(claims, consumer))
@@ -147,6 +152,8 @@ public final class IngestWorker: Sendable {
         case .write(let records, let claims): commands.yield(.write(records, under: claims))
         case .reposition(let claim, let low, let high): commands.yield(.reposition(claim, low: low, high: high))
         case .stepOver(let claim, let offset): commands.yield(.stepOver(claim, offset: offset))
+        case .probe(let record, let claim): commands.yield(.probe(record, under: claim))
+        case .acquit(let claims): await writer.acquit(claims)
         case .abandon: writer.abandon()
         case .release(let claims): await writer.release(claims)
         case .unassign:
@@ -187,13 +194,15 @@ public final class IngestWorker: Sendable {
   }
 
   /// Polls when asked, and normalises what comes: the next batch takes shape while the one before is committed.
-  private func poll(_ requests: AsyncStream<Bool>, _ consumer: KafkaConsumer) async throws {
-    let normaliser = Normaliser(topicPrefix: settings.topicPrefix, limits: settings.limits, tokenKey: settings.tokenKey)
-    for await _ in requests {
+  private func poll(_ requests: AsyncStream<IngestMachine.Poll>, _ consumer: KafkaConsumer) async throws {
+    let normalise = normaliser()
+    for await request in requests {
       let event = try await consumer.poll(
-        maximumRecords: settings.batchRecords, maximumBytes: settings.batchBytes, linger: settings.batchLinger)
+        maximumRecords: request == .single ? 1 : settings.batchRecords, maximumBytes: settings.batchBytes,
+        linger: settings.batchLinger)
       switch event {
-      case .records(let records): mailbox.yield(.polled(records.map { normaliser.normalise(Record($0)) }))
+      case .records(let records) where request == .single: mailbox.yield(.fetched(records.first.map(Record.init)))
+      case .records(let records): mailbox.yield(.polled(records.map { normalise(Record($0)) }))
       case .assigned(let partitions): mailbox.yield(.assigned(partitions.map { TopicAndPartition($0.topic, $0.partition) }))
       case .revoked(_, let isLost):
         logger.info("partitions revoked", metadata: ["event.action": isLost ? "assignment_lost" : "revoked"])
@@ -258,27 +267,48 @@ public final class IngestWorker: Sendable {
 
   /// Carries out what concerns the database, one command after the other, on one connection.
   private func obey(_ commands: AsyncStream<Command>, _ writer: BatchWriter) async throws {
+    let normalise = normaliser()
     for await command in commands {
       switch command {
       case .claim(let partitions): mailbox.yield(.claimed(try await writer.claim(partitions)))
       case .reposition(let claim, let low, let high):
-        mailbox.yield(.repositioned(try await writer.reposition(claim, low: low, high: high)))
+        mailbox.yield(.repositioned(claim.key, try await writer.reposition(claim, low: low, high: high)))
       case .stepOver(let claim, let offset):
-        mailbox.yield(.repositioned(try await writer.stepOver(claim, offset: offset)))
+        mailbox.yield(.repositioned(claim.key, try await writer.stepOver(claim, offset: offset)))
       case .write(let records, let claims):
-        let started = ContinuousClock.now
-        let (written, outcomes) = try await writer.write(records, under: claims)
-        let duration = ContinuousClock.now - started
-        log(outcomes, records.count, duration)
-        if case .committed(_, let fenced) = written {
-          fenced.forEach(logFence)
-          WorkerMetrics.committed(
-            outcomes, fenced: fenced.count, duration: duration, oldest: records.compactMap(\.record.timestamp).min(),
-            now: WallClock.now())
+        try await report(records.map(\.record)) { try await writer.write(records, under: claims) }
+      case .probe(let record, let claim):
+        try await report([record]) {
+          try await writer.probe(record, under: claim, normalise: normalise)
         }
-        mailbox.yield(.written(written))
       }
     }
+  }
+
+  /// One for each loop: it owns its parsers.
+  private func normaliser() -> (Record) -> NormalisedRecord {
+    let normaliser = Normaliser(topicPrefix: settings.topicPrefix, limits: settings.limits, tokenKey: settings.tokenKey)
+    return { [settings] record in
+      settings.onRecord(record)
+      return normaliser.normalise(record)
+    }
+  }
+
+  /// Tells of what was written, and how long it took: the machine, the metrics and the log.
+  private func report(
+    _ records: [Record],
+    _ write: () async throws -> (IngestMachine.Written, outcomes: [(channel: String, outcome: Outcome)])
+  ) async throws {
+    let started = ContinuousClock.now
+    let (written, outcomes) = try await write()
+    let duration = ContinuousClock.now - started
+    log(outcomes, records.count, duration)
+    if case .committed(_, let fenced) = written {
+      fenced.forEach(logFence)
+      WorkerMetrics.committed(
+        outcomes, fenced: fenced.count, duration: duration, oldest: records.compactMap(\.timestamp).min(), now: WallClock.now())
+    }
+    mailbox.yield(.written(written))
   }
 
   // MARK: - Logs

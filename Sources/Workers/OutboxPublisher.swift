@@ -83,29 +83,45 @@ public struct OutboxPublisher: Sendable {
           topic: record.topic, key: record.key, value: record.value,
           headers: record.headers.map { KafkaHeader($0.name, $0.value) })
       })
+    let (acknowledged, faults) = Self.settle(records, results)
+    for (record, fault) in faults where fault.disposition == .deadLetter {
+      // The broker will never take it; the row it tells of is in the database.
+      logger.error(
+        "event can not be published",
+        metadata: [
+          "event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)",
+        ])
+    }
+    try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(acknowledged, on: db) }
+    let waiting = faults.filter { $0.fault.disposition != .deadLetter }
+    if let (_, fault) = waiting.first {
+      logger.warning(
+        "events not acknowledged",
+        metadata: ["event.action": "outbox_retry", "error.type": "\(fault.name)", "count": "\(waiting.count)"])
+      try await Task.sleep(for: .milliseconds(200))
+    }
+    return acknowledged.count
+  }
+
+  /// What is done with, and what failed. What follows a failure of the same subject and topic stays for the next round, so that its
+  /// order holds.
+  static func settle(
+    _ records: [OutboxRecord], _ results: [Result<Int64, KafkaFault>]
+  ) -> (done: [OutboxRecord], faults: [(record: OutboxRecord, fault: KafkaFault)]) {
     var done: [OutboxRecord] = []
+    var faults: [(record: OutboxRecord, fault: KafkaFault)] = []
     var blocked: Set<String> = []
     for (record, result) in zip(records, results) where !blocked.contains(record.orderedBy) {
-      switch result {
-      case .success: done.append(record)
-      case .failure(let fault) where fault.disposition == .deadLetter:
-        // The broker will never take it; the row it tells of is in the database.
-        logger.error(
-          "event can not be published",
-          metadata: [
-            "event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)",
-          ])
-        done.append(record)
-      case .failure(let fault):
-        // What follows of this subject on this topic stays for the next round, so that its order holds.
-        blocked.insert(record.orderedBy)
-        logger.warning("event not acknowledged", metadata: ["event.action": "outbox_retry", "error.type": "\(fault.name)"])
+      if case .failure(let fault) = result {
+        faults.append((record, fault))
+        if fault.disposition != .deadLetter {
+          blocked.insert(record.orderedBy)
+          continue
+        }
       }
+      done.append(record)
     }
-    let acknowledged = done
-    try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(acknowledged, on: db) }
-    if !blocked.isEmpty { try await Task.sleep(for: .milliseconds(200)) }
-    return acknowledged.count
+    return (done, faults)
   }
 }
 

@@ -9,9 +9,6 @@ import Synchronization
 /// Commits what agents report and do, whatever it takes: retries, halves and bisects as the faults demand, and buries what nobody can
 /// take.
 final class RouteIntakeWriter: Sendable {
-  /// After so many failures for reasons that pass, a batch is halved; a record alone becomes a dead letter.
-  private static let maximumAttempts = 8
-
   private let db: PostgresConnection
   private let topicPrefix: String
   private let policy: @Sendable () -> RoutingPolicy
@@ -40,45 +37,29 @@ final class RouteIntakeWriter: Sendable {
     // Of actions that cannot be read, ingest writes the letters.
     var letters = records.filter { $0.isRejected && $0.record.topic == topicPrefix + "agent.presence" }
     var slices = [records]
-    var attempt = 0
-    /// Those of the failures in a row that are not the server's.
-    var races = 0
+    var attempts = BatchAttempts()
     while let slice = slices.first {
       do throws(PostgresFault) {
         let commit = try await db.perform { db throws(PostgresFault) in
           try intake.commit(slice, seed: UInt64.random(in: 0 ... .max), on: db)
         }
         slices.removeFirst()
-        (attempt, races) = (0, 0)
+        attempts = .init()
         for key in commit.conversations { marks.mark(key.tenant, conversation: key.value) }
         for key in commit.agents { marks.mark(key.tenant, agent: key.value) }
         marks.ring()
         log(commit)
       } catch {
-        attempt += 1
         failed("reports not committed", error, slice.count)
         if isAbandoned.withLock({ $0 }) { return false }
-        switch error.disposition {
+        switch attempts.failed(error, count: slice.count) {
         case .stop: throw error
-        // Waiting for a lock says nothing about the record that waits: it is halved, and never rejected.
-        case .reconnect, .backOff: try await pause(attempt)
-        case .halve where error.sqlState == "55P03" && slice.count == 1: try await pause(attempt)
-        case .replan, .halve, .bisect:
-          races += 1
-          let isHopeless =
-            error.disposition == .bisect || races >= Self.maximumAttempts || error.disposition == .halve && slice.count > 1
-          guard isHopeless else {
-            try await pause(attempt)
-            continue
-          }
-          if slice.count > 1 {
-            slices.replaceSubrange(0..<1, with: [Array(slice[..<(slice.count / 2)]), Array(slice[(slice.count / 2)...])])
-          } else {
-            let reason: Rejection.Reason = error.disposition == .bisect ? .databaseRejected : .internal
-            letters.append(slice[0].rejected(Rejection(reason, "SQLSTATE \(error.sqlState)")))
-            slices.removeFirst()
-          }
-          (attempt, races) = (0, 0)
+        case .again(let attempt): try await pause(attempt)
+        case .halve:
+          slices.replaceSubrange(0..<1, with: [Array(slice[..<(slice.count / 2)]), Array(slice[(slice.count / 2)...])])
+        case .reject(let reason):
+          letters.append(slice[0].rejected(Rejection(reason, "SQLSTATE \(error.sqlState)")))
+          slices.removeFirst()
         }
       }
     }
@@ -114,7 +95,7 @@ final class RouteIntakeWriter: Sendable {
         if isAbandoned.withLock({ $0 }) { return false }
         switch error.disposition {
         case .reconnect, .backOff: try await pause(attempt)
-        case .replan where attempt < Self.maximumAttempts, .halve where attempt < Self.maximumAttempts: try await pause(attempt)
+        case .replan where attempt < BatchAttempts.limit, .halve where attempt < BatchAttempts.limit: try await pause(attempt)
         case .replan, .halve, .bisect, .stop:
           guard isBare else {
             // Where it was says enough; its bytes may be what is not taken.

@@ -41,6 +41,9 @@ enum WorkerParts {
   static func publish(
     _ kafka: KafkaConfiguration, databaseURL: String, owner: String, leaseSeconds: Double, topicPrefix: String, logger: Logger
   ) async throws {
+    var kafka = kafka
+    // An event that timed out while a later one of its subject got through would be out of order: none times out.
+    kafka.properties["delivery.timeout.ms"] = "0"
     let producer = try KafkaProducer(configuration: kafka)
     await producer.prepare(topics: ["conversation.events", "routing.events"].map { topicPrefix + $0 })
     let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: sessionSettings)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Canonical
 import Channels
 import CoreMetrics
 import Engine
@@ -116,11 +117,25 @@ extension IngestWorker {
     settings.tokenKey = configuration.tokenSecret.map { TokenKey(secret: Array($0.utf8)) }
     settings.onAssigned = onAssigned
     settings.signals = surroundings.signals
+    #if DEBUG
+      if ProcessInfo.processInfo.environment["THROUGHLINE_TEST_FAULTS"] != nil { settings.onRecord = strike }
+    #endif
     self.init(
       settings: settings, kafka: KafkaConfiguration(configuration, surroundings), databaseURL: configuration.databaseURL,
       logger: surroundings.logger)
   }
 }
+
+#if DEBUG
+  /// For tests, in debug builds that are told to: the record's header `throughline_test_fault` ends or hangs the process.
+  @Sendable private func strike(_ record: Record) {
+    switch record.headers.first(where: { $0.name == "throughline_test_fault" })?.value {
+    case Array("crash".utf8): abort()
+    case Array("hang".utf8): while true { pause() }
+    default: break
+    }
+  }
+#endif
 
 extension RouteWorker {
   /// A router as the configuration describes it.

@@ -299,6 +299,18 @@ import Testing
     #expect(store.retired.isEmpty)
   }
 
+  @Test func `A number that changed hands earlier in its record is the new holder's, also where it stands alone`() throws {
+    var store = try ModelStore(message("a", from: [whatsapp("ES.1"), phone("+441", .a2)], at: hour(1)))
+    try store.commit([
+      record([
+        .event(message("b", from: [whatsapp("ES.2"), phone("+441", .a2)], at: hour(2))),
+        .event(message("c", from: [phone("+441", .a2)], at: hour(3))),
+      ])
+    ])
+    #expect(store.customer("c") == store.customer("b") && store.customer("b") != store.customer("a"))
+    #expect(store.conversation("c")?.id == store.conversation("b")?.id)
+  }
+
   @Test func `A number that comes with another business-scoped id has changed hands: nobody gets the other's thread`() throws {
     func whatsApp(_ id: String, _ number: String) -> [StatedIdentifier] {
       [whatsapp("ES." + id), whatsapp(number), phone("+" + number, .a2)]

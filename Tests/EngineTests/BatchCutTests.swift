@@ -34,7 +34,9 @@ import Testing
     for batchRecords in [1, 2, 7, 50, .max] where batchRecords == .max || batchRecords < story.longestChapter {
       do {
         let store = try story.told(batchRecords: batchRecords)
-        if let broken = broken(store, story) { return Flaw(kind: broken, detail: "in batches of \(batchRecords)") }
+        if let broken = store.flaw(after: story.chapters.flatMap { $0 }) {
+          return Flaw(kind: broken, detail: "in batches of \(batchRecords)")
+        }
         let snapshot = Snapshot(store)
         if let expected, expected != snapshot {
           return Flaw(kind: "differs", detail: "in batches of \(batchRecords):\n" + expected.difference(from: snapshot))
@@ -63,65 +65,6 @@ import Testing
       }
     }
     return story
-  }
-
-  /// What must hold in every store.
-  private static func broken(_ store: ModelStore, _ story: Story) -> String? {
-    let records = story.chapters.flatMap { $0 }
-    if store.outcomes.map(\.count) != records.map(\.elements.count) { return "an element has not one outcome" }
-    let events = records.flatMap(\.events)
-    let outcomes = store.outcomes.flatMap { $0 }
-    if Set(events.map { InTenant($0.tenant, $0.key) }) != store.keys { return "a delivery is not remembered" }
-    if outcomes.count(where: { $0 == .stored || $0 == .parked }) != store.keys.count {
-      return "a delivery was stored twice, or never"
-    }
-    if outcomes.count(where: { $0 == .duplicate }) != events.count - store.keys.count { return "a duplicate is not told apart" }
-
-    for customer in store.customers.values {
-      guard let root = customer.mergedInto else { continue }
-      if store.customers[InTenant(customer.tenant, root)]?.mergedInto != nil {
-        return "a merged customer does not point at the root"
-      }
-      if store.identities.contains(where: { $0.value.customer == customer.id }) { return "a merged customer has an identity" }
-      if store.conversations.values.contains(where: { $0.customer == customer.id }) {
-        return "a merged customer has a conversation"
-      }
-    }
-    for conversation in store.conversations.values {
-      guard let root = conversation.mergedInto else { continue }
-      if store.conversations[InTenant(conversation.tenant, root)]?.mergedInto != nil {
-        return "a merged conversation does not point at the root"
-      }
-      if store.messages.contains(where: { $0.conversation == conversation.id }) { return "a merged conversation has a message" }
-    }
-    if Dictionary(grouping: store.conversations.values.filter(\.status.isLive), by: \.laneKey).contains(where: { $1.count > 1 }) {
-      return "two conversations are live in one lane"
-    }
-    for message in store.messages
-    where store.conversations[InTenant(message.tenant, message.conversation)]?.customer != message.customer {
-      return "a message is in another customer's conversation"
-    }
-    for conversation in store.conversations.values {
-      let seqs = store.events.filter { $0.subject == conversation.id.description }.map(\.seq)
-      if seqs != Array(1...max(1, conversation.eventSeq)) { return "a conversation's events are not numbered one by one" }
-      if conversation.openedAt > conversation.lastMessageAt { return "a conversation ends before it begins" }
-      if conversation.status.isLive == (conversation.resolvedAt != nil) {
-        return "a live conversation has an end, or an ended one none"
-      }
-    }
-    for (customer, kinds) in Dictionary(grouping: store.identities, by: { InTenant($0.key.tenant, $0.value.customer) }) {
-      let claimed = kinds.count(where: { $0.key.value.kind.isClaimed })
-      if claimed > 0 && kinds.count > 1 { return "a claim leads to a customer who is known otherwise" }
-      if claimed > 0 && store.customers[customer]?.profile.isVerified == true { return "a claim leads to a verified customer" }
-      for (kind, count) in Dictionary(grouping: kinds, by: \.key.value.kind).mapValues(\.count)
-      where count > store.policy.identityLimit(kind) {
-        return "a customer is over their limit of \(kind.rawValue)"
-      }
-    }
-    // Ids are unique, so whatever belongs to two tenants has an id in both.
-    let owners = store.customers.keys.map { ($0.value, $0.tenant) } + store.conversations.keys.map { ($0.value, $0.tenant) }
-    if Dictionary(grouping: owners, by: \.0).contains(where: { $1.count > 1 }) { return "two tenants share something" }
-    return nil
   }
 }
 

@@ -48,8 +48,14 @@ struct ModelStore {
   var outcomes: [[Outcome]] = []
   private var batches: UInt64 = 0
 
-  /// Commits one batch, in the steps of `IngestPipeline.commit`; what does not fit into one plan in further ones.
+  /// Commits one batch, and what does not fit into one plan in further ones.
   mutating func commit(_ records: [NormalisedRecord]) throws {
+    var rest = records
+    repeat { rest = try plan(rest) } while !rest.isEmpty
+  }
+
+  /// Commits what fits into one plan, in the steps of `IngestPipeline.commit`; returns the rest.
+  mutating func plan(_ records: [NormalisedRecord]) throws -> [NormalisedRecord] {
     batches += 1
     // Ids grow from batch to batch, as they do with the clock.
     let ids = IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: batches)
@@ -92,7 +98,7 @@ struct ModelStore {
         identity, facts: threadFacts, policy: policy,
         ids: IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: seed)),
       identity)
-    if !identity.rest.isEmpty { try commit(identity.rest) }
+    return identity.rest
   }
 
   // MARK: - Reads
@@ -364,6 +370,64 @@ struct ModelStore {
     guard conversations.values.count(where: { $0.status.isLive && $0.isIn(lane) }) <= 1 else {
       throw Refused(description: "two live conversations in one lane")
     }
+  }
+
+  // MARK: - What must hold
+
+  /// What must hold in every store, and does not, after these records were committed.
+  func flaw(after records: [NormalisedRecord]) -> String? {
+    if outcomes.map(\.count) != records.map(\.elements.count) { return "an element has not one outcome" }
+    let deliveries = records.flatMap(\.events)
+    let all = outcomes.flatMap { $0 }
+    if Set(deliveries.map { InTenant($0.tenant, $0.key) }) != keys { return "a delivery is not remembered" }
+    if all.count(where: { $0 == .stored || $0 == .parked }) != keys.count { return "a delivery was stored twice, or never" }
+    if all.count(where: { $0 == .duplicate }) != deliveries.count - keys.count { return "a duplicate is not told apart" }
+
+    for customer in customers.values {
+      guard let root = customer.mergedInto else { continue }
+      if customers[InTenant(customer.tenant, root)]?.mergedInto != nil {
+        return "a merged customer does not point at the root"
+      }
+      if identities.contains(where: { $0.value.customer == customer.id }) { return "a merged customer has an identity" }
+      if conversations.values.contains(where: { $0.customer == customer.id }) {
+        return "a merged customer has a conversation"
+      }
+    }
+    for conversation in conversations.values {
+      guard let root = conversation.mergedInto else { continue }
+      if conversations[InTenant(conversation.tenant, root)]?.mergedInto != nil {
+        return "a merged conversation does not point at the root"
+      }
+      if messages.contains(where: { $0.conversation == conversation.id }) { return "a merged conversation has a message" }
+    }
+    if Dictionary(grouping: conversations.values.filter(\.status.isLive), by: \.laneKey).contains(where: { $1.count > 1 }) {
+      return "two conversations are live in one lane"
+    }
+    for message in messages
+    where conversations[InTenant(message.tenant, message.conversation)]?.customer != message.customer {
+      return "a message is in another customer's conversation"
+    }
+    for conversation in conversations.values {
+      let seqs = events.filter { $0.subject == conversation.id.description }.map(\.seq)
+      if seqs != Array(1...max(1, conversation.eventSeq)) { return "a conversation's events are not numbered one by one" }
+      if conversation.openedAt > conversation.lastMessageAt { return "a conversation ends before it begins" }
+      if conversation.status.isLive == (conversation.resolvedAt != nil) {
+        return "a live conversation has an end, or an ended one none"
+      }
+    }
+    for (customer, kinds) in Dictionary(grouping: identities, by: { InTenant($0.key.tenant, $0.value.customer) }) {
+      let claimed = kinds.count(where: { $0.key.value.kind.isClaimed })
+      if claimed > 0 && kinds.count > 1 { return "a claim leads to a customer who is known otherwise" }
+      if claimed > 0 && customers[customer]?.profile.isVerified == true { return "a claim leads to a verified customer" }
+      for (kind, count) in Dictionary(grouping: kinds, by: \.key.value.kind).mapValues(\.count)
+      where count > policy.identityLimit(kind) {
+        return "a customer is over their limit of \(kind.rawValue)"
+      }
+    }
+    // Ids are unique, so whatever belongs to two tenants has an id in both.
+    let owners = customers.keys.map { ($0.value, $0.tenant) } + conversations.keys.map { ($0.value, $0.tenant) }
+    if Dictionary(grouping: owners, by: \.0).contains(where: { $1.count > 1 }) { return "two tenants share something" }
+    return nil
   }
 
   // MARK: - What others do to the database

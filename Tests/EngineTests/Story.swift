@@ -29,16 +29,22 @@ struct Story {
 
   /// What is left in the store when the records are committed `batchRecords` at a time.
   func told(batchRecords: Int) throws -> ModelStore {
-    var store = ModelStore()
-    store.policy.otherIdentityLimit = 2
-    store.policy.idleWindow = .seconds(10 * 86_400)
-    for account in ["desk@shop.example", "+49900"] { store.accounts.insert(InTenant("shop", account)) }
+    var store = Self.beginning
     for (number, chapter) in chapters.enumerated() {
       for start in stride(from: 0, to: chapter.count, by: batchRecords) {
         try store.commit(Array(chapter[start..<min(start + batchRecords, chapter.count)]))
       }
       interlude(number, &store)
     }
+    return store
+  }
+
+  /// The store before anything has happened.
+  static var beginning: ModelStore {
+    var store = ModelStore()
+    store.policy.otherIdentityLimit = 2
+    store.policy.idleWindow = .seconds(10 * 86_400)
+    for account in ["desk@shop.example", "+49900"] { store.accounts.insert(InTenant("shop", account)) }
     return store
   }
 
@@ -52,7 +58,7 @@ struct Story {
   }
 
   /// What agents do meanwhile; decided by what the conversations hold, because ids differ from run to run.
-  private func interlude(_ chapter: Int, _ store: inout ModelStore) {
+  func interlude(_ chapter: Int, _ store: inout ModelStore) {
     var names: [ID: String] = [:]
     for message in store.messages.reversed() { names[message.conversation] = message.message.externalID }
     for conversation in store.conversations.values.sorted(by: { (names[$0.id] ?? "") < (names[$1.id] ?? "") }) {

@@ -1,5 +1,4 @@
 import Canonical
-import Glibc
 import Testing
 
 @testable import Store
@@ -234,7 +233,7 @@ import Testing
     var run = Run(holding: [a.claim(1, at: 5)])
     #expect(run.on(.outOfRange(a, low: 90, high: 120)) == ["reposition a#1 90 120", "poll"])
     #expect(run.on(.outOfRange(b, low: 1, high: 2)) == ["poll"], "not ours")
-    _ = run.on(.repositioned(a.claim(1, at: 90)))
+    _ = run.on(.repositioned(a, a.claim(1, at: 90)))
     _ = run.on(.polled([]))
     #expect(run.reading == [a: 90])
     #expect(run.on(.polled([a.record(90)])) == ["write a:90 under a#1", "poll"])
@@ -256,17 +255,109 @@ import Testing
     #expect(run.on(.unreadable(a, offset: 6)) == ["poll"])
     _ = run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: [])))
     #expect(run.on(.unreadable(a, offset: 6)) == ["step over a#1 6", "poll"])
-    _ = run.on(.repositioned(a.claim(1, at: 7)))
+    _ = run.on(.repositioned(a, a.claim(1, at: 7)))
     #expect(run.on(.polled([])) == ["seek a@7", "poll"])
   }
 
-  @Test("A claim that was lost or replaced before it was repositioned is not sought")
+  @Test("What is said of a partition while it is being moved is old news")
+  func movedOnce() {
+    var run = Run(holding: [a.claim(1, at: 5)])
+    #expect(run.on(.outOfRange(a, low: 90, high: 120)) == ["reposition a#1 90 120", "poll"])
+    #expect(run.on(.outOfRange(a, low: 90, high: 120)) == ["poll"])
+    #expect(run.on(.repositioned(a, a.claim(1, at: 90))) == [])
+    #expect(run.on(.unreadable(a, offset: 5)) == ["seek a@90", "poll"])
+    #expect(run.on(.unreadable(a, offset: 90)) == ["step over a#1 90", "poll"])
+    #expect(run.on(.unreadable(a, offset: 90)) == ["poll"])
+  }
+
+  @Test("A claim that was lost or replaced before it was repositioned is not sought, but claimed again")
   func outOfRangeLost() {
     var run = Run(holding: [a.claim(1, at: 5)])
     _ = run.on(.outOfRange(a, low: 90, high: 120))
-    #expect(run.on(.repositioned(nil)) == [])
+    #expect(run.on(.repositioned(a, nil)) == [])
+    #expect(run.ticksUntilClaim() == 5)
     _ = run.on(.revoked)
-    #expect(run.on(.repositioned(a.claim(1, at: 90))) == [])
+    #expect(run.on(.repositioned(a, a.claim(1, at: 90))) == [])
+  }
+
+  // MARK: - Records that end workers
+
+  private let suspect = OffsetClaim(topic: "a", partition: 0, epoch: 9, nextOffset: 5, crashCount: 3)
+
+  @Test("Where three workers have ended at one offset, the next reads one record at a time, each alone")
+  func readsAlone() {
+    var run = Run()
+    _ = run.start()
+    _ = run.on(.assigned([a, b]))
+    #expect(run.on(.claimed([suspect, b.claim(3, at: 8)])) == [], "a poll is under way: its records would be read together")
+    #expect(run.on(.polled([])) == ["assign a@5 b@8", "poll single"])
+    #expect(run.on(.fetched(b.record(8).record)) == ["probe b:8 under b#3"], "no poll beside it")
+    #expect(run.on(.written(.committed(advanced: [b.claim(3, at: 9)], fenced: []))) == ["report b@9", "poll single"])
+    #expect(run.on(.fetched(a.record(5).record)) == ["probe a:5 under a#9"])
+    #expect(run.on(.tick) == [])
+    #expect(run.on(.written(.committed(advanced: [a.claim(9, at: 6)], fenced: []))) == ["report a@6", "poll single"])
+  }
+
+  @Test("Two workers may end at one offset by chance")
+  func twoCrashes() {
+    var claim = suspect
+    claim.crashCount = 2
+    var run = Run()
+    _ = run.start()
+    _ = run.on(.assigned([a]))
+    #expect(run.on(.claimed([claim])) == ["assign a@5"])
+    #expect(run.on(.polled([])) == ["poll"])
+  }
+
+  @Test("The suspicion ends behind what can have been under way when a worker ended, or when there is nothing to read")
+  func suspicionEnds() {
+    func reading(_ claim: OffsetClaim) -> Run {
+      var run = Run(batchRecords: 10)
+      _ = run.start()
+      _ = run.on(.assigned([a]))
+      _ = run.on(.claimed([claim]))
+      _ = run.on(.polled([]))
+      return run
+    }
+    var read = reading(suspect)
+    for offset in Int64(5)..<24 {
+      _ = read.on(.fetched(a.record(offset).record))
+      #expect(read.on(.written(.committed(advanced: [a.claim(9, at: offset + 1)], fenced: []))).last == "poll single")
+    }
+    _ = read.on(.fetched(a.record(24).record))
+    #expect(read.on(.written(.committed(advanced: [a.claim(9, at: 25)], fenced: []))).last == "poll")
+
+    var idle = reading(suspect)
+    for _ in 0..<29 { #expect(idle.on(.fetched(nil)) == ["poll single"]) }
+    #expect(idle.on(.fetched(nil)) == ["acquit a#9", "poll"])
+  }
+
+  @Test("A suspicion goes with its partition")
+  func suspicionLeaves() {
+    var run = Run()
+    _ = run.start()
+    _ = run.on(.assigned([a, b]))
+    _ = run.on(.claimed([suspect, b.claim(3, at: 8)]))
+    _ = run.on(.polled([]))
+    _ = run.on(.fetched(a.record(5).record))
+    let fenced = run.on(.written(.committed(advanced: [], fenced: [suspect])))
+    #expect(fenced == ["poll"])
+    #expect(run.on(.revoked) == ["release b#3", "unassign", "poll"])
+  }
+
+  @Test("A record alone that takes long pauses the partitions; a revocation waits for it, and a stop")
+  func readsAloneForLong() {
+    var run = Run()
+    _ = run.start()
+    _ = run.on(.assigned([a]))
+    _ = run.on(.claimed([suspect]))
+    _ = run.on(.polled([]))
+    _ = run.on(.fetched(a.record(5).record))
+    for _ in 0..<3 { #expect(run.on(.tick) == []) }
+    #expect(run.on(.tick) == ["pause", "poll paused"])
+    #expect(run.on(.revoked) == ["abandon"])
+    #expect(run.on(.written(.abandoned)) == ["release a#9", "unassign", "poll"])
+    #expect(run.on(.fetched(a.record(5).record)) == ["poll"], "not ours any more")
   }
 
   // MARK: - Stopping
@@ -323,183 +414,6 @@ import Testing
   }
 }
 
-/// The machine among a broker, a database and other workers that do as they please: whatever comes when, no record is skipped and
-/// none is written twice, and once the others rest everything is written.
-///
-/// A failure names its seed; `THROUGHLINE_TEST_SEED=<seed>` runs that one alone.
-@Suite struct IngestMachineSimulationTests {
-  @Test("Every record is written once and in its partition's order, whatever happens meanwhile")
-  func noRecordIsSkipped() {
-    let only = getenv("THROUGHLINE_TEST_SEED").flatMap { UInt64(String(cString: $0)) }
-    for seed in only.map({ $0...$0 }) ?? 0...300 {
-      var world = World(seed: seed)
-      guard let flaw = world.flaw() else { continue }
-      var again = World(seed: seed, isLogging: true)
-      _ = again.flaw()
-      Issue.record("THROUGHLINE_TEST_SEED=\(seed): \(flaw)\n\(again.log.suffix(60).joined(separator: "\n"))")
-      return
-    }
-  }
-}
-
-/// What `IngestWorker` does with the machine's actions, on a clock of dice.
-private struct World {
-  private static let partitions = [a, b, c]
-  private static let recordsPerPartition: Int64 = 60
-
-  private enum Command {
-    case claim([TopicAndPartition])
-    case write([NormalisedRecord], [OffsetClaim])
-  }
-
-  private var machine = IngestMachine()
-  private var random: SplitMix64
-  /// The claim table: what the others and the machine have stored.
-  private var table: [TopicAndPartition: (epoch: Int64, next: Int64)] = [:]
-  private var positions: [TopicAndPartition: Int64] = [:]
-  private var assigned: Set<TopicAndPartition>?
-  private var mustAssign: [TopicAndPartition]?
-  private var mailbox: [IngestMachine.Event] = []
-  private var commands: [Command] = []
-  private var polls = 0
-  private var isPaused = false
-  private var isAbandoned = false
-  private var isStopped = false
-  private var skipped: String?
-  private let isLogging: Bool
-  private(set) var log: [String] = []
-
-  init(seed: UInt64, isLogging: Bool = false) {
-    random = SplitMix64(seed: seed)
-    self.isLogging = isLogging
-    for partition in Self.partitions { table[partition] = (0, 0) }
-  }
-
-  mutating func flaw() -> String? {
-    carryOut(machine.start())
-    for step in 0..<3_000 {
-      // The others rest in the end, and so does the database.
-      let isQuiet = step >= 600
-      switch dice(8) {
-      case 0: mailbox.append(.tick)
-      case 1...2: if polls > 0 { poll(isQuiet) }
-      case 3...4: if !commands.isEmpty { execute(isQuiet) }
-      case 5 where !isQuiet && dice(4) == 0: others()
-      default:
-        guard !mailbox.isEmpty else { continue }
-        let event = mailbox.removeFirst()
-        note("  \(event)")
-        carryOut(machine.handle(event))
-      }
-      if let skipped { return skipped }
-      if isQuiet, table.values.allSatisfy({ $0.next == Self.recordsPerPartition }) { break }
-    }
-    guard table.values.allSatisfy({ $0.next == Self.recordsPerPartition }) else { return "records are left: \(table)" }
-    mailbox.append(.stopRequested)
-    for _ in 0..<200 where !isStopped {
-      if !mailbox.isEmpty { carryOut(machine.handle(mailbox.removeFirst())) } else if !commands.isEmpty { execute(true) }
-    }
-    return isStopped ? skipped : "does not stop"
-  }
-
-  private mutating func note(_ line: @autoclosure () -> String) { if isLogging { log.append(line()) } }
-  private mutating func dice(_ sides: Int) -> Int { Int.random(in: 0..<sides, using: &random) }
-
-  private mutating func carryOut(_ actions: [IngestMachine.Action]) {
-    for action in actions {
-      note("\(action)")
-      switch action {
-      case .poll: polls += 1
-      case .claim(let partitions): order(.claim(partitions))
-      case .assign(let claims): positions = Dictionary(uniqueKeysWithValues: claims.map { ($0.key, $0.nextOffset ?? 0) })
-      case .seek(let claims):
-        for claim in claims where positions[claim.key] != nil { positions[claim.key] = claim.nextOffset ?? 0 }
-      case .write(let records, let claims): order(.write(records, claims))
-      case .abandon: isAbandoned = true
-      case .unassign: positions = [:]
-      case .pause: isPaused = true
-      case .resume: isPaused = false
-      case .stop: isStopped = true
-      case .reposition, .stepOver, .release, .report: break
-      }
-    }
-    if positions.isEmpty { isPaused = false }
-  }
-
-  /// Answers one poll: a rebalance in two steps, or records, which come to the machine when its mailbox has come to them.
-  private mutating func poll(_ isQuiet: Bool) {
-    polls -= 1
-    if let partitions = mustAssign {
-      mustAssign = nil
-      assigned = Set(partitions)
-      mailbox.append(.assigned(partitions))
-    } else if assigned == nil || !isQuiet && dice(25) == 0 || isQuiet && assigned?.count != Self.partitions.count {
-      let partitions = Self.partitions.filter { _ in isQuiet || dice(3) > 0 }
-      mustAssign = partitions
-      mailbox.append(assigned == nil ? .polled([]) : .revoked)
-      assigned = []
-    } else {
-      var records: [NormalisedRecord] = []
-      for (partition, position) in positions.sorted(by: { $0.key.topic < $1.key.topic }) where !isPaused {
-        let end = min(position + Int64(dice(4)), Self.recordsPerPartition)
-        records += (position..<max(position, end)).map { partition.record($0) }
-        positions[partition] = max(position, end)
-      }
-      mailbox.append(.polled(records))
-    }
-  }
-
-  private mutating func order(_ command: Command) {
-    if commands.isEmpty { isAbandoned = false }
-    commands.append(command)
-  }
-
-  /// Carries out the database's next command, unless it is away.
-  private mutating func execute(_ isQuiet: Bool) {
-    if !isQuiet && dice(3) == 0 {
-      guard isAbandoned else { return }
-      isAbandoned = false
-      if case .claim = commands.removeFirst() { mailbox.append(.claimed([])) } else { mailbox.append(.written(.abandoned)) }
-      return
-    }
-    // To be abandoned is said of what is under way, never of the command after it.
-    isAbandoned = false
-    switch commands.removeFirst() {
-    case .claim(let partitions):
-      mailbox.append(
-        .claimed(
-          partitions.map { partition in
-            let stored = (epoch: (table[partition]?.epoch ?? 0) + 1, next: table[partition]?.next ?? 0)
-            table[partition] = stored
-            return partition.claim(stored.epoch, at: stored.next)
-          }))
-    case .write(let records, let claims):
-      var (advanced, fenced): ([OffsetClaim], [OffsetClaim]) = ([], [])
-      for claim in claims {
-        guard table[claim.key]?.epoch == claim.epoch, var next = table[claim.key]?.next else {
-          fenced.append(claim)
-          continue
-        }
-        for record in records.map(\.record) where record.topicAndPartition == claim.key && record.offset >= next {
-          if record.offset != next { skipped = "\(claim.topic) goes on at \(record.offset) instead of \(next)" }
-          next = record.offset + 1
-        }
-        table[claim.key]?.next = next
-        advanced.append(claim.key.claim(claim.epoch, at: next))
-      }
-      mailbox.append(.written(.committed(advanced: advanced, fenced: fenced)))
-    }
-  }
-
-  /// Another worker takes a partition and perhaps commits some of it.
-  private mutating func others() {
-    let partition = Self.partitions[dice(Self.partitions.count)]
-    guard let stored = table[partition] else { return }
-    table[partition] = (stored.epoch + 1, min(stored.next + Int64(dice(3)), Self.recordsPerPartition))
-    note("others take \(partition.topic)")
-  }
-}
-
 private let a = TopicAndPartition("a", 0)
 private let b = TopicAndPartition("b", 0)
 private let c = TopicAndPartition("c", 0)
@@ -517,7 +431,7 @@ extension TopicAndPartition {
 
 /// A machine and what it was told to do, in words; partitions are called by their topics.
 private struct Run {
-  private var machine = IngestMachine()
+  private var machine: IngestMachine
   private(set) var log: [String] = []
   /// Where the consumer stands after the last `assign` and `seek`; -1 is the start.
   private(set) var reading: [TopicAndPartition: Int64] = [:]
@@ -525,10 +439,11 @@ private struct Run {
   private(set) var isPolling = false
   private var writes: [TopicAndPartition: [Int64]] = [:]
 
-  init() {}
+  init(batchRecords: Int = 1_000) { machine = IngestMachine(batchRecords: batchRecords) }
 
   /// A worker that reads these partitions already, with a poll under way.
   init(holding claims: [OffsetClaim]) {
+    self.init()
     _ = start()
     _ = on(.assigned(claims.map(\.key)))
     _ = on(.claimed(claims))
@@ -542,7 +457,7 @@ private struct Run {
 
   mutating func on(_ event: IngestMachine.Event) -> [String] {
     switch event {
-    case .polled, .assigned, .revoked, .outOfRange, .unreadable: isPolling = false
+    case .polled, .fetched, .assigned, .revoked, .outOfRange, .unreadable: isPolling = false
     default: break
     }
     return note(machine.handle(event))
@@ -562,6 +477,7 @@ private struct Run {
       case .seek(let claims):
         for claim in claims where reading[claim.key] != nil { reading[claim.key] = claim.nextOffset ?? 0 }
       case .unassign: reading = [:]
+      case .probe(let record, _): writes[record.topicAndPartition, default: []].append(record.offset)
       case .write(let records, _):
         for record in records { writes[record.record.topicAndPartition, default: []].append(record.record.offset) }
       default: break
@@ -579,12 +495,15 @@ private struct Run {
     func held(_ claims: [OffsetClaim]) -> [String] { claims.map { "\($0.topic)#\($0.epoch)" }.sorted() }
     let words: [String] =
       switch action {
-      case .poll(let isPaused): isPaused ? ["poll", "paused"] : ["poll"]
+      case .poll(.batch): ["poll"]
+      case .poll(let poll): ["poll", "\(poll)"]
       case .claim(let partitions): ["claim"] + partitions.map(\.topic).sorted()
       case .assign(let claims): ["assign"] + at(claims)
       case .seek(let claims): ["seek"] + at(claims)
       case .write(let records, let claims):
         ["write"] + records.map { "\($0.record.topic):\($0.record.offset)" } + ["under"] + held(claims)
+      case .probe(let record, let claim): ["probe", "\(record.topic):\(record.offset)", "under"] + held([claim])
+      case .acquit(let claims): ["acquit"] + held(claims)
       case .reposition(let claim, let low, let high): ["reposition"] + held([claim]) + ["\(low)", "\(high)"]
       case .stepOver(let claim, let offset): ["step over"] + held([claim]) + ["\(offset)"]
       case .abandon: ["abandon"]

@@ -98,7 +98,7 @@ import Testing
     async let claiming = new.claim()
     try await watch.wait(untilLocked: "new")
     try await old.db.execute("COMMIT")
-    #expect(try await claiming == [OffsetClaim(topic: Self.topic, partition: 0, epoch: 2, nextOffset: 42)])
+    #expect(try await claiming == [OffsetClaim(topic: Self.topic, partition: 0, epoch: 2, nextOffset: 42, crashCount: 1)])
     #expect(try await old.commit(43, under: held) == [])
   }
 
@@ -109,7 +109,8 @@ import Testing
     #expect(try await stopped.commit(7, under: held) == held)
     try await stopped.stopMidway(42, under: held)
     // What was not committed is not there.
-    #expect(try await new.claimImpatiently() == [OffsetClaim(topic: Self.topic, partition: 0, epoch: 2, nextOffset: 7)])
+    #expect(
+      try await new.claimImpatiently() == [OffsetClaim(topic: Self.topic, partition: 0, epoch: 2, nextOffset: 7, crashCount: 1)])
     #expect(await stopped.db.failure(of: "COMMIT")?.disposition == .reconnect)
   }
 
@@ -182,5 +183,52 @@ import Testing
     try await a.db.perform { db throws(PostgresFault) in try a.claims.adopt(on: db) }
     #expect(try await a.db.backend() == backend)
     #expect(try await a.db.sql(named) == [["t"], ["f"]])
+  }
+
+  @Test func `owners who end at one offset are counted until it advances, or somebody says that they have ended by chance`()
+    async throws
+  {
+    let url = try await TestDatabase.bounded()
+    let workers = (0..<6).map { Worker(url, "worker-\($0)") }
+    func crashes(_ worker: Int) async throws -> [Int32] { try await workers[worker].claim().map(\.crashCount) }
+    #expect(try await crashes(0) == [0])
+    #expect(try await crashes(1) == [1])
+    // Who claims its own again has not ended.
+    #expect(try await crashes(1) == [1])
+    // Nor who hands back; what was counted before stays.
+    let held = try await workers[1].claim()
+    try await workers[1].db.perform { db throws(PostgresFault) in try workers[1].claims.release(held, on: db) }
+    #expect(try await crashes(2) == [1])
+    #expect(try await crashes(3) == [2])
+    let progressing = try await workers[4].claim()
+    #expect(progressing.map(\.crashCount) == [3])
+    _ = try await workers[4].commit(9, under: progressing)
+    #expect(try await crashes(5) == [1])
+    let acquitted = try await workers[0].claim()
+    #expect(acquitted.map(\.crashCount) == [2])
+    try await workers[0].db.perform { db throws(PostgresFault) in try workers[0].claims.acquit(acquitted, on: db) }
+    #expect(try await crashes(1) == [1])
+  }
+
+  @Test func `readings of a record that nobody came back from are counted; those that were given up in order are not`()
+    async throws
+  {
+    let url = try await TestDatabase.bounded()
+    let (a, b) = (Worker(url, "a"), Worker(url, "b"))
+    func probe(_ worker: Worker, _ offset: Int64, under claim: OffsetClaim) async throws -> Int32? {
+      try await worker.db.perform { db throws(PostgresFault) in try worker.claims.probe(claim, offset: offset, on: db) }
+    }
+    let first = try #require(try await a.claim().first)
+    #expect(try await probe(a, 7, under: first) == 0)
+    let second = try #require(try await b.claim().first)
+    #expect(try await probe(a, 7, under: first) == nil, "fenced")
+    #expect(try await probe(b, 7, under: second) == 1)
+    try await b.db.perform { db throws(PostgresFault) in try b.claims.release([second], on: db) }
+    let third = try #require(try await a.claim().first)
+    // Handed back before it has read anything alone: that does not speak for the record.
+    try await a.db.perform { db throws(PostgresFault) in try a.claims.release([third], on: db) }
+    let fourth = try #require(try await a.claim().first)
+    #expect(try await probe(a, 7, under: fourth) == 1)
+    #expect(try await probe(a, 8, under: fourth) == 0, "another record")
   }
 }
