@@ -26,7 +26,7 @@ import Synchronization
       plant, seed: seed, records: Int(minutes * 60) * Self.recordsPerSecond, recordsPerSecond: Self.recordsPerSecond)
     let struck = Mutex((recoveries: [Trial.Recovery](), problems: [String]()))
     let verdict = try await trial.run { trial in
-      var order = FaultOrder(Fault.all(in: trial.plant), seed: seed)
+      var order = FaultOrder(Fault.all(in: trial.plant, lasting: .seconds(minutes * 60)), seed: seed)
       let end = ContinuousClock.now + .seconds(minutes * 60)
       while .now < end {
         let faults = order.next()

@@ -38,6 +38,8 @@ public final class Cluster: Sendable {
   /// Starts `throughline ingest` (or another kind); its log goes to a file of its own.
   public func startWorker(_ kind: String = "ingest", _ extra: [String: String] = [:]) throws -> WorkerProcess {
     var environment = ProcessInfo.processInfo.environment
+    // Where the toolchain is, its runtime writes a report of each crash, for seconds and in lines of its own.
+    environment["SWIFT_BACKTRACE"] = "enable=no"
     environment["THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrapServers
     environment["THROUGHLINE_DATABASE_URL"] = databaseURL
     // Dead members leave the group soon, so that rounds are short; below 3 s nobody ever joins the embedded broker.

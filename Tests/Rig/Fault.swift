@@ -30,10 +30,11 @@ public struct Fault: Sendable {
     self.strike = strike
   }
 
-  /// All of them; those of which the plant is not capable are left out.
-  public static func all(in plant: Plant) -> [Fault] {
+  /// All that the plant is capable of, and that are over soon enough in a run of this length.
+  public static func all(in plant: Plant, lasting length: Duration) -> [Fault] {
     processes + databases + brokers + (plant.disk == nil ? [] : [fullDisk])
-      + (WorkerProcess.knowsFaultHeader ? [crashingRecord] : [])
+      + (WorkerProcess.knowsFaultHeader && length >= .seconds(300) ? [crashingRecord] : [])
+      + (WorkerProcess.knowsFaultHeader && length >= .seconds(3_600) ? [hangingRecord] : [])
   }
 
   private static let nothing: Heal = {}
@@ -115,7 +116,7 @@ public struct Fault: Sendable {
         KafkaHeader(WorkerProcess.faultHeader, Array(kind.utf8)), KafkaHeader(Audit.poisonHeader, Array("quarantined".utf8)),
       ])
     _ = try await plant.cluster.producer.send([record])[0].get()
-    try await plant.cluster.wait(letters, for: before.1 + 1, seconds: 400)
+    try await plant.cluster.wait(letters, for: before.1 + 1, seconds: 900)
     guard ends() >= before.0 + 3 else { throw RigFault("a record was put aside after \(ends() - before.0) ends of its readers") }
     return nothing
   }
