@@ -69,8 +69,9 @@ extension CloudEvent {
   static func decode(_ record: Record, parser: JSONParser, limits: Limits) throws(Rejection) -> (CloudEvent, Payload) {
     guard let value = record.value else { throw Rejection(.malformedPayload, "tombstone") }
     guard value.count <= limits.bodyBytes else { throw Rejection(.tooLarge, "body_bytes") }
-    guard record.headers.count <= limits.headers,
-      record.headers.reduce(0, { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }) <= limits.headerBytes
+    // What a retry adds must not be what a record fails for.
+    let sent = record.headers.lazy.filter { !Retry.isHeader($0.name) }
+    guard sent.count <= limits.headers, sent.reduce(0, { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }) <= limits.headerBytes
     else { throw Rejection(.tooLarge, "headers") }
 
     var kept: [String: String] = [:]

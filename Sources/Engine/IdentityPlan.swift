@@ -12,7 +12,8 @@ public struct IdentityPlan: Sendable {
     case event(Event, orderedAt: Timestamp, Resolved?)
     /// What became of a message of ours; `echoes` are the keys that its echo will have and has not had yet.
     case result(Event, SendResult, orderedAt: Timestamp, echoes: [MessageKey])
-    case duplicate
+    /// Its key is stored already, or an earlier element of the batch has it.
+    case duplicate(InTenant<MessageKey>)
     case ignored(reason: String)
     case rejected(Rejection)
   }
@@ -46,7 +47,7 @@ public struct IdentityPlan: Sendable {
             if seen.insert(InTenant(event.tenant, event.key)).inserted {
               Self.resolved(event, policy, &resolver, seen: &seen)
             } else {
-              .duplicate
+              .duplicate(InTenant(event.tenant, event.key))
             }
           }
         elements.append(Element(record: recordIndex, element: elementIndex, content: content))

@@ -69,21 +69,29 @@ public struct ThreadPlanner: Sendable {
   private mutating func run(_ identity: IdentityPlan) {
     let resolver = identity.resolver
     writes.outcomes = identity.records.map { _ in [] }
+    // What is rejected leaves no key: a retry is not a duplicate, nor is a repetition in this batch.
+    var rejected: [InTenant<MessageKey>: Rejection] = [:]
+    func settle(_ event: Event, _ outcome: Outcome) {
+      let key = InTenant(event.tenant, event.key)
+      if case .deadLetter = outcome { rejected[key] = writes.deadLetters.last?.rejection } else { writes.keys.append(key) }
+    }
     for element in identity.elements {
       let record = identity.records[element.record]
       let outcome: Outcome
       switch element.content {
-      case .duplicate: outcome = .duplicate
+      case .duplicate(let key):
+        outcome = rejected[key].map { reject($0, key.tenant, element, isAlone: record.elements.count == 1) } ?? .duplicate
       case .ignored(let reason): outcome = .ignored(reason: reason)
       case .rejected(let rejection): outcome = reject(rejection, record.tenant, element, isAlone: record.elements.count == 1)
       case .event(let event, let orderedAt, let resolved):
-        writes.keys.append(InTenant(event.tenant, event.key))
         for merge in resolved?.merges ?? [] { apply(merge, event) }
         if let resolved, resolved.isNewlyKnown { adopt(InTenant(event.tenant, resolved.customer), orderedAt, event) }
         outcome = store(event, orderedAt, resolved, element, resolver)
+        settle(event, outcome)
       case .result(let event, let result, let orderedAt, let echoes):
-        writes.keys += ([event.key] + echoes).map { InTenant(event.tenant, $0) }
+        writes.keys += echoes.map { InTenant(event.tenant, $0) }
         outcome = apply(result, event, orderedAt, element)
+        settle(event, outcome)
       }
       writes.outcomes[element.record].append(outcome)
     }

@@ -26,7 +26,10 @@ final class ClientContext: Sendable {
       case 6: .info
       default: .debug
       }
-    logger.log(level: mapped, "\(text)", metadata: ["facility": "\(facility)"])
+    // What is told again and again, of each broker and thread, is one line to whoever limits them.
+    logger.log(
+      level: mapped, "librdkafka: \(facility)",
+      metadata: ["event.action": "librdkafka", "error.type": "\(facility)", "detail": "\(text)"])
   }
 
   func beginBatch(count: Int) -> UInt32 {

@@ -244,6 +244,17 @@ public actor KafkaConsumer {
     return Watermarks(low: low, high: high)
   }
 
+  /// Whether a broker answers within this time; others of this consumer's callers wait meanwhile.
+  public func isReachable(within limit: Duration) -> Bool {
+    guard let handle else { return false }
+    var metadata: UnsafePointer<rd_kafka_metadata_t>?
+    guard rd_kafka_metadata(handle, 0, nil, &metadata, limit.wholeMilliseconds) == RD_KAFKA_RESP_ERR_NO_ERROR else {
+      return false
+    }
+    rd_kafka_metadata_destroy(metadata)
+    return true
+  }
+
   /// Records not yet returned by `poll`, per assigned partition, from what the broker last said; left out while that is unknown.
   public func lag() throws(KafkaFault) -> [TopicPartition: Int64] {
     let handle = try open()

@@ -37,6 +37,11 @@ public struct KafkaFault: Error, Sendable, Equatable, CustomStringConvertible {
     self.offset = offset
   }
 
+  /// The cluster has no such topic.
+  public var isUnknownTopic: Bool {
+    [RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART.rawValue, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC.rawValue].contains(code)
+  }
+
   /// The same call may succeed later.
   public var isRetriable: Bool { disposition == .retry }
 

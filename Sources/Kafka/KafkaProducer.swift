@@ -86,11 +86,27 @@ public actor KafkaProducer {
     return context.endBatch(batch)
   }
 
+  /// How many partitions the topic has; asks the broker, at most 5 s.
+  public func partitionCount(of topic: String) throws(KafkaFault) -> Int32 {
+    guard let handle else { throw .closed }
+    guard let known = rd_kafka_topic_new(handle, topic, nil) else { throw KafkaFault(rd_kafka_last_error()) }
+    defer { rd_kafka_topic_destroy(known) }
+    var metadata: UnsafePointer<rd_kafka_metadata_t>?
+    if let fault = KafkaFault(rd_kafka_metadata(handle, 0, known, &metadata, 5_000), handle) { throw fault }
+    defer { rd_kafka_metadata_destroy(metadata) }
+    guard let metadata, metadata.pointee.topic_cnt > 0 else { throw KafkaFault(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) }
+    let found = metadata.pointee.topics[0]
+    if let fault = KafkaFault(found.err, handle) { throw fault }
+    return found.partition_cnt
+  }
+
   /// Waits for room while the queue is full. That ends: records in the queue are delivered or time out.
   private func enqueue(_ record: ProducerRecord, _ opaque: UnsafeMutableRawPointer?) async -> KafkaFault? {
     while let handle {
       guard let fault = produce(record, opaque, handle) else { return nil }
       guard fault.code == RD_KAFKA_RESP_ERR__QUEUE_FULL.rawValue, !Task.isCancelled else { return fault }
+      // One that an empty queue does not take (queue.buffering.max.kbytes) would wait for ever.
+      if rd_kafka_outq_len(handle) == 0 { return KafkaFault(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) }
       rd_kafka_poll(handle, Self.pollMilliseconds)
       await Task.yield()
     }

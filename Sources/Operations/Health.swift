@@ -14,7 +14,12 @@ public final class Health: Sendable {
   private let now: @Sendable () -> ContinuousClock.Instant
   private let state: Mutex<State>
 
-  /// - Parameter components: What must be ready: `database`, `schema`, `group`.
+  /// A worker's patience with itself: half of what systemd's watchdog has, at most 30 s.
+  public static func patience(_ environment: [String: String]) -> Duration {
+    min(.seconds(30), ServiceManager(environment: environment).watchdog.map { $0 / 2 } ?? .seconds(30))
+  }
+
+  /// - Parameter components: What must be ready: `database`, `schema`, `kafka`, `group`.
   public init(
     components: [String], patience: Duration = .seconds(30),
     now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }

@@ -402,9 +402,9 @@ public enum IngestWrites {
     var withValue: Set<Int> = []
     try copy(
       writes.deadLetters,
-      "dead_letter (id, tenant_id, topic, partition, record_offset, element, reason, detail, key, value, value_bytes, headers)",
-      12,
-      on: db
+      """
+      dead_letter (id, tenant_id, topic, partition, record_offset, element, reason, detail, key, value, value_bytes, headers, attempt)
+      """, 13, on: db
     ) { row, letter in
       let record = records[letter.record].record
       // A record's bytes are kept once, with the first of its letters.
@@ -421,6 +421,7 @@ public enum IngestWrites {
       row.bytea(value)
       row.int8(Int64(record.value?.count ?? 0))
       row.jsonb(RecordHeaders.json(record.headers).utf8)
+      row.int4(Retry.attempt(of: record.headers))
     }
   }
 

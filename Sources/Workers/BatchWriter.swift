@@ -111,8 +111,8 @@ final class BatchWriter: Sendable {
     }
     guard let answer else { return (.abandoned, []) }
     guard let unfinished = answer else { return (.committed(advanced: [], fenced: [claim]), []) }
-    logger.warning(
-      "a record is read alone: workers ended at its partition's offset",
+    logger.log(
+      level: unfinished > 0 ? .warning : .debug, "a record is read alone",
       metadata: [
         "event.action": "probing", "messaging.destination.name": "\(record.topic)",
         "messaging.destination.partition.id": "\(record.partition)", "messaging.kafka.offset": "\(record.offset)",

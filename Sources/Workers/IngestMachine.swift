@@ -262,7 +262,7 @@ public struct IngestMachine: Sendable {
     }
     guard !first.isEmpty else { return [] }
     for claim in first { unread[claim.key] = claim }
-    return isPolling && unread.values.contains(where: isSuspect) ? [] : readUnread()
+    return isPolling && unread.values.contains(where: Self.isSuspect) ? [] : readUnread()
   }
 
   /// Assigning is about all partitions, the ones that are being read as well.
@@ -273,10 +273,10 @@ public struct IngestMachine: Sendable {
     return [.assign(held)]
   }
 
-  private func isSuspect(_ claim: OffsetClaim) -> Bool { claim.crashCount >= Self.suspiciousCrashes }
+  static func isSuspect(_ claim: OffsetClaim) -> Bool { claim.crashCount >= suspiciousCrashes }
 
   private mutating func suspect(_ claims: [OffsetClaim]) {
-    for claim in claims where isSuspect(claim) { suspects[claim.key] = (claim.nextOffset ?? 0) + suspiciousRecords }
+    for claim in claims where Self.isSuspect(claim) { suspects[claim.key] = (claim.nextOffset ?? 0) + suspiciousRecords }
     emptyPolls = 0
   }
 

@@ -183,10 +183,9 @@ public final class IngestWorker: Sendable {
     }
   }
 
-  /// How far behind it is, for operators.
+  /// Whether Kafka answers and how far behind this is, for operators.
   private func observe(_ consumer: KafkaConsumer) async throws {
-    while true {
-      try await Task.sleep(for: .seconds(2))
+    try await WorkerParts.watch(consumer, signals: settings.signals, logger: logger) {
       let lag = (try? await consumer.lag())?.values.reduce(0, +) ?? 0
       WorkerMetrics.lag(lag)
       settings.signals.status("\(await consumer.assignment.count) partitions, lag \(lag)")
@@ -270,7 +269,10 @@ public final class IngestWorker: Sendable {
     let normalise = normaliser()
     for await command in commands {
       switch command {
-      case .claim(let partitions): mailbox.yield(.claimed(try await writer.claim(partitions)))
+      case .claim(let partitions):
+        let claims = try await writer.claim(partitions)
+        claims.filter(IngestMachine.isSuspect).forEach(logSuspicion)
+        mailbox.yield(.claimed(claims))
       case .reposition(let claim, let low, let high):
         mailbox.yield(.repositioned(claim.key, try await writer.reposition(claim, low: low, high: high)))
       case .stepOver(let claim, let offset):
@@ -312,6 +314,16 @@ public final class IngestWorker: Sendable {
   }
 
   // MARK: - Logs
+
+  private func logSuspicion(_ claim: OffsetClaim) {
+    logger.warning(
+      "workers have ended at this offset: records are read one by one",
+      metadata: [
+        "event.action": "probing", "messaging.destination.name": "\(claim.topic)",
+        "messaging.destination.partition.id": "\(claim.partition)",
+        "messaging.kafka.offset": "\(claim.nextOffset.map(String.init) ?? "start")", "count": "\(claim.crashCount)",
+      ])
+  }
 
   private func logFence(_ claim: OffsetClaim) {
     logger.warning(

@@ -101,6 +101,7 @@ public final class RouteWorker: Sendable {
         group.addTask { try await self.takeIn(intake, writer) }
         group.addTask { try await self.listen(ear) }
         group.addTask { try await desk.run() }
+        group.addTask { try await WorkerParts.watch(intake, signals: self.settings.signals, logger: self.logger) }
         group.addTask { [self] in
           try await WorkerParts.publish(
             kafka, databaseURL: databaseURL, owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds,

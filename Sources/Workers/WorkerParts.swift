@@ -35,6 +35,27 @@ enum WorkerParts {
     return false
   }
 
+  /// Says whether Kafka answers, every two seconds until its task is cancelled.
+  ///
+  /// - Parameter alsoEach: called each time, after that.
+  static func watch(
+    _ consumer: KafkaConsumer, signals: WorkerSignals, logger: Logger, alsoEach: () async -> Void = {}
+  ) async throws {
+    var wasReachable = true
+    while true {
+      let isReachable = await consumer.isReachable(within: .seconds(1))
+      signals.isReady(.kafka, isReachable)
+      if isReachable != wasReachable {
+        logger.warning(
+          isReachable ? "Kafka answers again" : "Kafka does not answer: waiting",
+          metadata: ["event.action": isReachable ? "kafka_back" : "kafka_away"])
+      }
+      wasReachable = isReachable
+      await alsoEach()
+      try await Task.sleep(for: .seconds(2))
+    }
+  }
+
   /// Publishes the outbox until its task is cancelled, or until a fault that no retry cures.
   ///
   /// - Parameter owner: unique among all publishers.

@@ -1,6 +1,6 @@
 /// What a worker says of itself to whoever runs it, beside its logs.
 public struct WorkerSignals: Sendable {
-  public enum Component: String, Sendable, CaseIterable { case database, schema, group }
+  public enum Component: String, Sendable, CaseIterable { case database, schema, kafka, group }
 
   /// Something came of a step: a batch, an empty poll, a retry.
   public var progressed: @Sendable () -> Void = {}

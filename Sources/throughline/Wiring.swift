@@ -30,7 +30,9 @@ struct Surroundings: Sendable {
     // Who reads our lines may go away; that is no reason to end.
     signal(SIGPIPE, SIG_IGN)
     instance = "\(ProcessInfo.processInfo.hostName)-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
-    health = Health(components: WorkerSignals.Component.allCases.map(\.rawValue))
+    health = Health(
+      components: WorkerSignals.Component.allCases.map(\.rawValue), patience: Health.patience(ProcessInfo.processInfo.environment)
+    )
     let (instance, limiter) = (instance, limiter)
     let isTerminal = isatty(descriptor) == 1
     let sink: LogSink =

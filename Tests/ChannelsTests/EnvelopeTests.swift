@@ -128,4 +128,36 @@ import Testing
     record.headers.append(Record.Header("ce_id", [0xff]))
     #expect(Normaliser().normalise(record).outcomes == ["invalid_utf8"])
   }
+
+  @Test("A record that is published again is read as it was, in either content mode and at its limits")
+  func retried() throws {
+    let sample = try Sample.named("chat.event", "created")
+    for record in [sample.record(), sample.structured] {
+      var limits = Limits()
+      limits.headers = record.headers.count
+      limits.headerBytes = record.headers.reduce(0) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
+      let normaliser = Normaliser(limits: limits)
+      var retried = record
+      for attempt in 2...3 {
+        retried.headers = Retry.headers(retried.headers, attempt: Int32(attempt), of: ID(Bytes16(high: 1, low: 2)))
+        #expect(Retry.attempt(of: retried.headers) == attempt)
+        #expect(retried.headers.count == record.headers.count + 2)
+        #expect(normaliser.normalise(retried).golden == normaliser.normalise(record).golden)
+        #expect(normaliser.normalise(retried).outcomes == ["event"])
+      }
+      retried.headers.append(Record.Header("http_x", nil))
+      #expect(normaliser.normalise(retried).outcomes == ["too_large"])
+    }
+  }
+
+  @Test(
+    "An attempt is what the header says, when it says a number",
+    arguments: [
+      ("1", 1), ("2", 2), ("1000000", 1_000_000), ("007", 7), ("0", 1), ("1000001", 1), ("99999999", 1), ("-2", 1), ("2 ", 1),
+      ("", 1), ("٢", 1), ("2e1", 1), (nil, 1),
+    ] as [(String?, Int32)])
+  func attempt(_ text: String?, is attempt: Int32) {
+    #expect(Retry.attempt(of: [Record.Header("throughline_attempt", text.map { Array($0.utf8) })]) == attempt)
+    #expect(Retry.attempt(of: [Record.Header("ce_id", Array("9".utf8))]) == 1)
+  }
 }

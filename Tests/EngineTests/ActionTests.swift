@@ -156,6 +156,32 @@ import Testing
     #expect(store.deadLetters.map(\.rejection.detail) == ["conversation_id", "message_id"])
   }
 
+  @Test func `What was rejected for a target that is not there is done when it comes again and the target is`() throws {
+    var (store, conversation) = try waiting()
+    let note = action(.note, on: nil, at: hour(2))
+    // Twice in one batch is what it is in two.
+    try store.commit([record([.event(note)]), record([.event(note)])])
+    try store.receive(note)
+    #expect(store.outcomes.suffix(3) == Array(repeating: [.deadLetter(.unknownTarget)], count: 3)[...])
+    #expect(store.deadLetters.count == 3)
+    var target = try #require(store.conversations[InTenant("shop", conversation)])
+    target.id = ID(Bytes16(high: 1, low: 1))
+    target.lane = "form/other"
+    store.conversations[InTenant("shop", target.id)] = target
+    try store.receive(note)
+    try store.receive(note)
+    #expect(store.outcomes.suffix(2) == [[.stored], [.duplicate]])
+
+    try store.receive(action(.reply, on: conversation, at: hour(3)))
+    let reply = store.messages.removeLast()
+    let sent = result(reply.id, "sent", named: "wamid", at: hour(4))
+    try store.receive(sent)
+    store.messages.append(reply)
+    try store.receive(sent)
+    try store.receive(sent)
+    #expect(store.outcomes.suffix(3) == [[.deadLetter(.unknownTarget)], [.stored], [.duplicate]])
+  }
+
   @Test func `An invitation carries a signed link, and whoever comes with it is the same customer in the same thread`() throws {
     var policy = Policy()
     var (store, conversation) = try waiting()

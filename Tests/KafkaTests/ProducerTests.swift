@@ -56,6 +56,20 @@ import Testing
     await broker.close()
   }
 
+  @Test func `a record that the queue can never hold fails at once, and how many partitions there are is known`() async throws {
+    let broker = try EmbeddedBroker(logger: quiet)
+    try await broker.createTopic("events", partitions: 7)
+    let producer = try KafkaProducer(
+      configuration: configuration(broker, ["message.max.bytes": "4000000", "queue.buffering.max.kbytes": "1024"]))
+    var records = numbered(0..<3, topic: "events")
+    records[1].value = Array(repeating: 0, count: 2_000_000)
+    let results = try await producer.send(records)
+    #expect(results.map { $0.fault?.name } == [nil, "MSG_SIZE_TOO_LARGE", nil])
+    #expect(try await producer.partitionCount(of: "events") == 7)
+    await producer.close()
+    await broker.close()
+  }
+
   @Test func `errors that pass do not reach the sender`() async throws {
     let broker = try EmbeddedBroker(logger: quiet)
     try await broker.createTopic("events", partitions: 1)

@@ -11,6 +11,13 @@ import Testing
     Health(components: components, patience: .seconds(30)) { [clock] in clock.now }
   }
 
+  @Test func `a worker is patient for half of the watchdog's time, and half a minute at most`() {
+    let socket = ["NOTIFY_SOCKET": "/run/x"]
+    #expect(Health.patience(socket) == .seconds(30))
+    #expect(Health.patience(socket.merging(["WATCHDOG_USEC": "4000000"]) { $1 }) == .seconds(2))
+    #expect(Health.patience(socket.merging(["WATCHDOG_USEC": "600000000"]) { $1 }) == .seconds(30))
+  }
+
   @Test func `alive is whose loop turned lately`() {
     let health = makeHealth()
     #expect(health.isLive)
