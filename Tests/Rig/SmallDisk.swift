@@ -5,9 +5,12 @@ public final class SmallDisk: Sendable {
   private static let roomyKilobytes = 2 << 20
   public let path: String
 
+  private static let prefix = "throughline-disk-"
+
   /// Nil where this process may not mount.
   public init?() {
-    path = "/tmp/throughline-disk-\(UUID().uuidString.prefix(13))"
+    Self.sweep()
+    path = "/tmp/\(Self.prefix)\(getpid())-\(UUID().uuidString.prefix(8))"
     guard geteuid() == 0, let user = getpwnam("postgres"), mkdir(path, 0o700) == 0 else { return nil }
     guard mount("tmpfs", path, "tmpfs", 0, "size=\(Self.roomyKilobytes)k,mode=0700,uid=\(user.pointee.pw_uid)") == 0 else {
       rmdir(path)
@@ -42,8 +45,18 @@ public final class SmallDisk: Sendable {
   }
 
   /// For the time after the server has ended.
-  public func close() {
+  public func close() { Self.remove(path) }
+
+  private static func remove(_ path: String) {
     umount2(path, Int32(MNT_DETACH))
     rmdir(path)
+  }
+
+  /// What owners left behind that were killed.
+  private static func sweep() {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/tmp")) ?? [] where name.hasPrefix(prefix) {
+      let owner = pid_t(name.dropFirst(prefix.count).prefix { $0 != "-" })
+      if let owner, kill(owner, 0) != 0 { remove("/tmp/" + name) }
+    }
   }
 }

@@ -168,24 +168,23 @@ public final class Unit: Sendable {
 
 /// systemd's end of `NOTIFY_SOCKET`.
 private final class NotifySocket: Sendable {
-  let path = "/tmp/throughline-notify-\(UUID().uuidString.prefix(13))"
+  /// Abstract: nothing of it is left, however this process ends.
+  let path = "@throughline-notify-\(UUID().uuidString)"
   private let descriptor: Int32
 
   init() throws {
     descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: [0] + path.utf8.dropFirst()) }
+    let length = socklen_t(MemoryLayout<sa_family_t>.size + path.utf8.count)
     let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
     }
     guard result == 0 else { throw RigFault("no socket for the watchdog: errno \(errno)") }
   }
 
-  deinit {
-    close(descriptor)
-    unlink(path)
-  }
+  deinit { close(descriptor) }
 
   /// The lines that have come.
   func drain() -> [String] {
