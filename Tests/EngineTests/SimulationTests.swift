@@ -39,4 +39,28 @@ import Testing
         "holder terminated", "lost reply", "probe", "quarantine", "kill after commit", "broker away", "kill before delete",
       ])
   }
+
+  @Test(
+    "Nobody is over capacity, nothing has two owners, and at rest nobody waits for whom is free, whatever breaks",
+    arguments: seeds)
+  func routers(_ seeds: Range<UInt64>) {
+    var struck: Set<String> = []
+    var takenCount = 0
+    for seed in seeds {
+      let simulation = RouterSimulation(seed: seed)
+      if let flaw = simulation.run() {
+        Issue.record("THROUGHLINE_TEST_SEED=\(seed): \(flaw)")
+        return
+      }
+      struck.formUnion(simulation.struck)
+      takenCount += simulation.takenCount
+    }
+    guard seeds.count > 100 else { return }
+    #expect(takenCount > seeds.count * 10)
+    #expect(
+      struck.isSuperset(of: [
+        "crash", "freeze", "not committed", "lost reply", "lost to somebody else", "stale_epoch", "not_owner", "over_capacity",
+        "not_live", "not_online",
+      ]))
+  }
 }
