@@ -75,6 +75,15 @@ let package = Package(
       name: "FuzzTargets", dependencies: ["Channels", "Canonical", "Parsing"], path: "Tests/FuzzTargets", exclude: ["Regressions"]
     ),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Channels", "Canonical"]),
+    .target(
+      name: "Rig",
+      dependencies: [
+        "Canonical", "Channels", "Engine", "Kafka", "Postgres", "Store", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ], path: "Tests/Rig"),
+    .executableTarget(
+      name: "chaos",
+      dependencies: ["Rig", "Canonical", .product(name: "ArgumentParser", package: "swift-argument-parser")], path: "Tests/Chaos"),
     .testTarget(name: "KafkaTests", dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Store", "Canonical", "Engine", "TestSupport"]),
     .testTarget(name: "ParsingTests", dependencies: ["Parsing"]),
@@ -84,6 +93,7 @@ let package = Package(
       name: "IngestTests",
       dependencies: [
         "throughline", "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "Operations", "TestSupport",
+        "Rig",
       ]),
     .testTarget(
       name: "OperationsTests",

@@ -78,6 +78,19 @@ public actor EmbeddedBroker {
     }
   }
 
+  /// As `pushErrors`, for requests to this broker alone: `pendingErrorCount` tells how many have not been given out yet.
+  public func pushErrors(_ apiKey: Int16, _ codes: [Int32], at broker: Int32) throws(KafkaFault) {
+    for code in codes {
+      try command { throughline_mock_push_error($0.raw, broker, apiKey, rd_kafka_resp_err_t(rawValue: code)) }
+    }
+  }
+
+  public func pendingErrorCount(_ apiKey: Int16, at broker: Int32) throws(KafkaFault) -> Int {
+    var count = 0
+    try command { rd_kafka_mock_broker_error_stack_cnt($0.raw, broker, apiKey, &count) }
+    return count
+  }
+
   /// Ends the brokers and their records; later calls do nothing.
   public func close() { cluster = nil }
 

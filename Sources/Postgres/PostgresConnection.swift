@@ -215,8 +215,9 @@ public actor PostgresConnection {
       // 67 is PG_DIAG_SQLSTATE ('C'), a macro that is not imported.
       let state = PQresultErrorField(raw, 67).map { String(cString: $0) }
       let message = PQresultErrorField(raw, 77 /* PG_DIAG_MESSAGE_PRIMARY, 'M' */).map { String(cString: $0) }
+      // Without one it is libpq's own word: the connection broke, though its status need not say so yet when a write was what failed.
       throw PostgresFault(
-        sqlState: state ?? (PQstatus(pg) == CONNECTION_BAD ? "08006" : "XX000"),
+        sqlState: state ?? "08006",
         message: message ?? String(cString: PQresultErrorMessage(raw)))
     }
   }

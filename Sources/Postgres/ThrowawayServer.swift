@@ -23,10 +23,14 @@ public final class ThrowawayServer: Sendable {
     stop() { trap '' INT TERM; [ $server = 0 ] || kill -INT $server 2>/dev/null; wait $server 2>/dev/null; cd /; rm -rf "$1"; exit 0; }
     trap 'stop "$1"' INT TERM
     "$2/initdb" -D "$1/data" -U throughline -A trust -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions >"$1/log" 2>&1 || exit 1
-    setpriv --pdeathsig INT "$2/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c max_connections=200 $3 >>"$1/log" 2>&1 &
-    server=$!
-    wait $server
-    stop "$1"
+    while :; do
+      setpriv --pdeathsig INT "$2/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c max_connections=200 $3 >>"$1/log" 2>&1 &
+      server=$!
+      wait $server
+      server=0
+      [ -e "$1/held" ] || stop "$1"
+      while [ -e "$1/held" ]; do sleep 0.05; done
+    done
     """
 
   /// Starts a server and waits until it answers.
@@ -65,6 +69,25 @@ public final class ThrowawayServer: Sendable {
     await keeper.wait(for: process)
   }
 
+  /// Ends the server at once, as a crash does: connections break, nothing is written any more. The data stay for `restart`.
+  public func crash() async throws {
+    let held = open("\(directory)/held", O_CREAT | O_WRONLY | O_CLOEXEC, 0o644)
+    guard held >= 0, let server = pid() else { throw Fault(description: "there is no server to crash: \(Self.error())") }
+    close(held)
+    kill(server, SIGQUIT)
+    for _ in 0..<600 {
+      if kill(server, 0) != 0 { return }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    throw Fault(description: "PostgreSQL does not end; its log is \(directory)/log")
+  }
+
+  /// Starts it again on the same data after `crash`, and waits until it has recovered and answers.
+  public func restart() async throws {
+    unlink("\(directory)/held")
+    try await waitUntilReady()
+  }
+
   /// The server's main process, for tests that signal it; nil when there is none.
   public func pid() -> pid_t? {
     guard let file = fopen("\(directory)/data/postmaster.pid", "r") else { return nil }
@@ -75,7 +98,7 @@ public final class ThrowawayServer: Sendable {
   }
 
   private func waitUntilReady() async throws {
-    let db = PostgresConnection(url: url, applicationName: "throughline-wait")
+    let db = PostgresConnection(url: url + "?target_session_attrs=any", applicationName: "throughline-wait")
     for _ in 0..<600 {
       if (try? await db.connect()) != nil {
         await db.close()

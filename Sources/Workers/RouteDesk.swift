@@ -34,7 +34,7 @@ final class RouteDesk: Sendable {
   }
 
   static let transactionSettings = [
-    "statement_timeout = '30s'", "lock_timeout = '10s'", "idle_in_transaction_session_timeout = '30s'",
+    "statement_timeout = '30s'", "lock_timeout = '5s'", "idle_in_transaction_session_timeout = '5s'",
   ]
   private static let readCount = 1_000
   /// Lost races in a row, and batches in a row of which nothing could be written.

@@ -2,6 +2,7 @@ import Canonical
 import Foundation
 import Kafka
 import Postgres
+import Rig
 import Store
 import TestSupport
 import Testing

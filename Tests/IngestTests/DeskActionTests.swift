@@ -1,6 +1,7 @@
 import Canonical
 import Foundation
 import Kafka
+import Rig
 import TestSupport
 import Testing
 

@@ -3,6 +3,7 @@ import Foundation
 import Kafka
 import Logging
 import Postgres
+import Rig
 import TestSupport
 import Testing
 
@@ -23,7 +24,8 @@ import Testing
       ["content-type=application/cloudevents+json"])
     let db = PostgresConnection(url: try #require(settings["THROUGHLINE_DATABASE_URL"]), applicationName: "dev-test")
     var rows: [[String?]] = []
-    for _ in 0..<200 where rows.count < 2 {
+    // Ends with what is waited for, or with the process.
+    for _ in 0..<2_400 where rows.count < 2 && dev.process.process.isRunning {
       rows = try await db.perform { db throws(PostgresFault) in
         try db.textRows(
           """
@@ -75,7 +77,8 @@ import Testing
 
     /// Waits until it says that it is ready, and reads `.throughline/dev.env`.
     func settings() async throws -> [String: String] {
-      try await process.waitForLog("throughline dev is ready")
+      // Ends with the words or with the process; the bound is for one that does nothing at all.
+      try await process.waitForLog("throughline dev is ready", seconds: 180)
       let text = try String(contentsOf: folder.appendingPathComponent(".throughline/dev.env"), encoding: .utf8)
       server = text.firstRange(of: "%2Ftmp%2F").flatMap { range in
         text[range.upperBound...].firstIndex(of: "/").map { "/tmp/" + text[range.upperBound..<$0] }

@@ -2,6 +2,7 @@ import Canonical
 import Engine
 import Foundation
 import Postgres
+import Rig
 import Store
 import TestSupport
 import Testing
@@ -74,7 +75,7 @@ import Testing
         routers[0] = try cluster.startWorker("route")
       }
       try await cluster.wait("SELECT count(*) FROM throughline.conversation", for: (round + 1) * 12)
-      #expect(try await violations(cluster) == [], "round \(round)")
+      #expect(try await cluster.routingViolations() == [], "round \(round)")
     }
     try await cluster.publish(Self.agents.map { presence($0, "online", "last \($0)") })
     try await cluster.drain()
@@ -94,7 +95,7 @@ import Testing
       try await Task.sleep(for: .milliseconds(100))
     } while .now < deadline
     #expect(idle.isEmpty && unplaced == 0, "\(idle.count) wait for somebody who is free, \(unplaced) are in no queue")
-    #expect(try await violations(cluster) == [])
+    #expect(try await cluster.routingViolations() == [])
     #expect(try await cluster.number("SELECT count(*) FROM throughline.assignment WHERE state = 'active'") > 0)
     #expect(try await cluster.number("SELECT count(*) FROM throughline.assignment WHERE ended_at IS NOT NULL") > 20)
 
@@ -105,33 +106,5 @@ import Testing
     #expect(try await cluster.number("SELECT count(*) FROM throughline.router_lease WHERE owner IS NOT NULL") == 0)
     await db.close()
     await cluster.close()
-  }
-
-  /// The sentences that do not hold.
-  private func violations(_ cluster: Cluster) async throws -> [String] {
-    let checks = [
-      "an agent is over capacity": "SELECT count(*) FROM throughline.agent WHERE load > capacity + overcommit",
-      "a load is not what the agent holds": """
-      SELECT count(*) FROM throughline.agent a WHERE a.load <> (SELECT coalesce(sum(s.units), 0) FROM throughline.assignment s
-      WHERE s.tenant_id = a.tenant_id AND s.agent_id = a.id AND s.ended_at IS NULL)
-      """,
-      "more chats than the agent takes": """
-      SELECT count(*) FROM throughline.agent_channel c WHERE c.load > c.capacity + c.overcommit OR c.load <> (
-      SELECT count(*) FROM throughline.assignment s WHERE s.tenant_id = c.tenant_id AND s.agent_id = c.agent_id
-      AND s.channel = c.channel AND s.ended_at IS NULL)
-      """,
-      "two open assignments of one conversation": """
-      SELECT count(*) FROM (SELECT FROM throughline.assignment WHERE ended_at IS NULL GROUP BY tenant_id, conversation_id
-      HAVING count(*) > 1) x
-      """,
-      "an owner without an assignment, or another one": """
-      SELECT count(*) FROM throughline.conversation c LEFT JOIN throughline.assignment s ON s.tenant_id = c.tenant_id
-      AND s.conversation_id = c.id AND s.ended_at IS NULL
-      WHERE (c.owner_kind = 'agent') <> (s.id IS NOT NULL) OR c.owner_kind = 'agent' AND c.owner_id <> s.agent_id
-      """,
-    ]
-    var found: [String] = []
-    for (sentence, sql) in checks where try await cluster.number(sql) != 0 { found.append(sentence) }
-    return found
   }
 }

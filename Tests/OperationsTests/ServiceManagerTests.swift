@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Synchronization
 import Testing
 
 @testable import Operations
@@ -142,8 +143,16 @@ private final class NotifySocket: Sendable {
       }
       #expect(ready.contains("STATUS="))
       #expect(try await blocking { try socket.next() } == ["WATCHDOG=1"])
-      shell.stopping()
-      _ = try await blocking { while try socket.next() != ["STOPPING=1"] {} }
+      // The system keeps ten datagrams and drops the eleventh: read all the while, and told again until it has come.
+      let hasCome = Mutex(false)
+      group.addTask {
+        try await blocking { while try socket.next() != ["STOPPING=1"] {} }
+        hasCome.withLock { $0 = true }
+      }
+      while !hasCome.withLock({ $0 }) {
+        shell.stopping()
+        try await Task.sleep(for: .milliseconds(20))
+      }
       group.cancelAll()
       try await group.waitForAll()
     }

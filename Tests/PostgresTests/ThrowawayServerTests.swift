@@ -28,6 +28,23 @@ import Testing
     await server.stop()
   }
 
+  @Test func `a server that crashed goes on with its data`() async throws {
+    let server = try await ThrowawayServer()
+    let db = PostgresConnection(url: server.url, applicationName: "test")
+    try await db.sql("CREATE TABLE kept AS SELECT 42 AS answer")
+    let pid = try #require(server.pid())
+    try await server.crash()
+    #expect(kill(pid, 0) != 0)
+    #expect(await db.fault(of: "SELECT 1")?.disposition == .reconnect)
+    try await server.restart()
+    #expect(try await db.value("SELECT answer FROM kept") == "42")
+    #expect(server.pid() != pid)
+    // Also while it is down it is gone with its directory.
+    try await server.crash()
+    await server.stop()
+    #expect(access(server.directory, F_OK) != 0)
+  }
+
   @Test func `two servers do not know of each other`() async throws {
     let (a, b) = (try await ThrowawayServer(), try await ThrowawayServer(options: "-c fsync=off -c work_mem=7MB"))
     await a.stop()

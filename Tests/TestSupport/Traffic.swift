@@ -22,6 +22,10 @@ public struct Traffic: Sendable {
   public private(set) var items: [Item] = []
   /// The provider's message id to the person it is from: equal people share one customer and one conversation.
   public private(set) var truth: [String: String] = [:]
+  /// The messages of each item, by the provider's ids.
+  public private(set) var messages: [Int: [String]] = [:]
+  /// Where the last items begin, in which the business says who is one: whoever publishes fewer of those before needs these as well.
+  public private(set) var tail = 0
 
   enum Kind: CaseIterable {
     case anonymousVisitor, signedInVisitor, whatsapp, whatsappAndCRM, email, unverifiedEmail, impostor, everywhere, sms,
@@ -57,6 +61,7 @@ public struct Traffic: Sendable {
         add(index)
       }
     }
+    tail = items.count
     // Sooner or later the business says who is one.
     for index in people.indices where people[index].kind == .everywhere && people[index].sent > 0 { identify(index) }
   }
@@ -98,6 +103,7 @@ public struct Traffic: Sendable {
     people[index].sent += 1
     let id = "\(prefix)-\(index)-\(people[index].sent)"
     truth[id] = person
+    messages[items.count, default: []].append(id)
     people[index].lastMessageID = id
     return id
   }

@@ -1,0 +1,198 @@
+import Foundation
+import Synchronization
+
+/// A worker as systemd keeps it: started again a second after it fails, and killed when its watchdog is not fed.
+public final class Unit: Sendable {
+  /// How a process ended.
+  public enum Exit: Sendable, Equatable {
+    case code(Int32)
+    case signal(Int32)
+  }
+
+  private struct State {
+    /// The newest last; those that have ended keep their logs.
+    var processes: [WorkerProcess] = []
+    var exits: [Exit] = []
+    /// Ends that somebody here asked for.
+    var expected: [Exit] = []
+    /// Ends that may come any number of times.
+    var excused: [Exit] = []
+    var isWanted = true
+    var startAt: ContinuousClock.Instant?
+    var fedAt = ContinuousClock.now
+    var barks = 0
+  }
+
+  private static let restartDelay = Duration.seconds(1)
+
+  public let name: String
+  private let start: @Sendable ([String: String]) throws -> WorkerProcess
+  private let watchdog: Duration
+  private let socket: NotifySocket
+  private let state = Mutex(State())
+  private let keeper = Mutex<Task<Void, Never>?>(nil)
+
+  /// Starts the worker.
+  ///
+  /// - Parameters:
+  ///   - watchdog: how long it may go without a word; the units in deploy/ say 60 s.
+  ///   - start: starts a process with these variables added to its environment.
+  public init(
+    _ name: String, watchdog: Duration = .seconds(60), start: @escaping @Sendable ([String: String]) throws -> WorkerProcess
+  ) throws {
+    self.name = name
+    self.watchdog = watchdog
+    self.start = start
+    socket = try NotifySocket()
+    try launch()
+    keeper.withLock { keeper in
+      keeper = Task { [weak self] in
+        while let unit = self, !Task.isCancelled {
+          unit.look()
+          try? await Task.sleep(for: .milliseconds(20))
+        }
+      }
+    }
+  }
+
+  deinit { keeper.withLock { $0?.cancel() } }
+
+  private func launch() throws {
+    let process = try start([
+      "NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "\(watchdog.components.seconds * 1_000_000)",
+    ])
+    state.withLock { state in
+      state.processes.append(process)
+      state.fedAt = .now
+      state.startAt = nil
+    }
+  }
+
+  /// What systemd does, many times a second.
+  private func look() {
+    if socket.drain().contains(where: { $0 == "WATCHDOG=1" || $0 == "READY=1" }) { state.withLock { $0.fedAt = .now } }
+    let isDue = state.withLock { state -> Bool in
+      guard let process = state.processes.last else { return false }
+      if state.exits.count < state.processes.count {
+        if process.process.isRunning {
+          guard ContinuousClock.now > state.fedAt + watchdog else { return false }
+          state.fedAt = .now
+          state.barks += 1
+          state.expected.append(.signal(SIGABRT))
+          process.signal(SIGABRT)
+          return false
+        }
+        let status = process.process.terminationStatus
+        state.exits.append(process.process.terminationReason == .exit ? .code(status) : .signal(status))
+        state.startAt = .now + Self.restartDelay
+      }
+      return state.isWanted && ContinuousClock.now >= state.startAt ?? .now
+    }
+    // One that can not be started is tried again at the next look.
+    if isDue { try? launch() }
+  }
+
+  /// The process that runs now, or ran last.
+  public var current: WorkerProcess? { state.withLock { $0.processes.last } }
+
+  /// How often it has been started.
+  public var starts: Int { state.withLock { $0.processes.count } }
+
+  /// How often the watchdog has killed it.
+  public var barks: Int { state.withLock { $0.barks } }
+
+  /// What all its processes have written.
+  public var logs: [String] { state.withLock { $0.processes }.map(\.log) }
+
+  /// Ends that nobody asked for.
+  public var surprises: [Exit] {
+    state.withLock { state in
+      var expected = state.expected
+      return state.exits.filter { !state.excused.contains($0) }.filter { exit in
+        guard let position = expected.firstIndex(of: exit) else { return true }
+        expected.remove(at: position)
+        return false
+      }
+    }
+  }
+
+  /// Ends that are coming, however many, by something other than this unit.
+  public func excuse(_ exit: Exit) { state.withLock { $0.excused.append(exit) } }
+
+  /// How its processes have ended.
+  public var exits: [Exit] { state.withLock { $0.exits } }
+
+  /// Sends a signal; one that ends the process is followed by a start, as after any failure.
+  public func signal(_ number: Int32) {
+    if number == SIGKILL { state.withLock { $0.expected.append(.signal(SIGKILL)) } }
+    current?.signal(number)
+  }
+
+  /// Waits until the process that runs is another one than the `count`-th, and says that it is ready.
+  public func waitForStart(after count: Int, seconds: Double = 60) async throws {
+    for _ in 0..<Int(seconds * 20) {
+      if starts > count, current?.log.contains("partitions assigned") == true { return }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    throw RigFault("\(name) was not started again: \(current?.log.suffix(500) ?? "")")
+  }
+
+  /// Asks it to stop and waits; it stays stopped until `startAgain`. Throws when it has not exited with 0 within the limit.
+  public func stop(within limit: Duration = .seconds(25)) async throws {
+    let process = state.withLock { state in
+      state.isWanted = false
+      state.expected.append(.code(0))
+      return state.processes.last
+    }
+    process?.signal(SIGTERM)
+    let deadline = ContinuousClock.now + limit
+    while let process, process.process.isRunning {
+      guard .now < deadline else { throw RigFault("\(name) has not stopped after \(limit)") }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    guard process?.process.terminationReason == .exit, process?.process.terminationStatus == 0 else {
+      throw RigFault("\(name) ended with \(process?.process.terminationStatus ?? -1) when told to stop")
+    }
+  }
+
+  public func startAgain() { state.withLock { $0.isWanted = true } }
+
+  /// Ends it for good, however.
+  public func close() {
+    keeper.withLock { $0?.cancel() }
+    state.withLock { $0.isWanted = false }
+    // A stopped process is killed as well as any other.
+    if let process = current, process.process.isRunning { process.crash() }
+  }
+}
+
+/// systemd's end of `NOTIFY_SOCKET`.
+private final class NotifySocket: Sendable {
+  /// Abstract: nothing of it is left, however this process ends.
+  let path = "@throughline-notify-\(UUID().uuidString)"
+  private let descriptor: Int32
+
+  init() throws {
+    descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: [0] + path.utf8.dropFirst()) }
+    let length = socklen_t(MemoryLayout<sa_family_t>.size + path.utf8.count)
+    let result = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
+    }
+    guard result == 0 else { throw RigFault("no socket for the watchdog: errno \(errno)") }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The lines that have come.
+  func drain() -> [String] {
+    var lines: [String] = []
+    var bytes = [UInt8](repeating: 0, count: 4_096)
+    while case let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT)), count > 0 {
+      lines += String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+    return lines
+  }
+}
