@@ -10,12 +10,14 @@ import Testing
 /// `THROUGHLINE_TEST_SEEDS=<count>` runs so many.
 @Suite struct SimulationTests {
   /// In portions that run side by side.
-  static let seeds: [Range<UInt64>] = {
+  static let seeds = portions(2_000)
+
+  private static func portions(_ standardCount: UInt64) -> [Range<UInt64>] {
     func number(_ name: String) -> UInt64? { getenv(name).flatMap { UInt64(String(cString: $0)) } }
     if let seed = number("THROUGHLINE_TEST_SEED") { return [seed..<(seed &+ 1)] }
-    let count = number("THROUGHLINE_TEST_SEEDS") ?? 2_000
+    let count = number("THROUGHLINE_TEST_SEEDS") ?? standardCount
     return stride(from: 0, to: count, by: 250).map { $0..<min($0 + 250, count) }
-  }()
+  }
 
   @Test("Every element has one outcome, threads are those of some order, events have no gaps, whatever breaks", arguments: seeds)
   func everything(_ seeds: Range<UInt64>) {

@@ -255,11 +255,16 @@ public struct Fault: Sendable {
   static let brokers = [brokersDown, oneBrokerDown, movedLeaders, injectedErrors, slowBroker]
 
   public static let brokersDown = Fault("all brokers down and up", .broker) { plant, choice in
-    let before = plant.count(#""event.action":"kafka_fault""#)
+    let (away, back) = (#""event.action":"kafka_away""#, #""event.action":"kafka_back""#)
+    let before = (away: plant.count(away), back: plant.count(back))
     try await plant.cluster.broker.takeDown(-1)
-    let heal: Heal = { try await plant.cluster.broker.bringUp(-1) }
+    let heal: Heal = {
+      try await plant.cluster.broker.bringUp(-1)
+      try await plant.waitForLog([back], beyond: before.back)
+    }
     return try await whenSeen(heal) {
-      try await plant.waitForLog([#""event.action":"kafka_fault""#], beyond: before)
+      // What readiness follows.
+      try await plant.waitForLog([away], beyond: before.away)
       // Sometimes longer than a session lasts.
       try await Task.sleep(for: .seconds(1 + choice % 6))
     }
