@@ -14,7 +14,8 @@ public struct IngestMachine: Sendable {
     case fetched(Record?)
     case assigned([TopicAndPartition])
     case revoked
-    case claimed([OffsetClaim])
+    /// The answer to `.claim`; with the ends of the logs of partitions at whose offset workers have ended, where they are known.
+    case claimed([OffsetClaim], ends: [TopicAndPartition: Int64] = [:])
     /// The broker does not have the records that the partition's stored offset asks for; what it has is `low` to before `high`.
     case outOfRange(TopicAndPartition, low: Int64, high: Int64)
     /// Kafka has the record at this offset and can not hand it over: it is corrupt, or does not decompress.
@@ -83,6 +84,8 @@ public struct IngestMachine: Sendable {
   private var unread: [TopicAndPartition: OffsetClaim] = [:]
   /// Partitions at whose offset workers have ended, and where the suspicion ends.
   private var suspects: [TopicAndPartition: Int64] = [:]
+  /// What the workers that ended can have read lies before these.
+  private var logEnds: [TopicAndPartition: Int64] = [:]
   /// How many polls for a single record have brought nothing, one after the other.
   private var emptyPolls = 0
   /// Partitions whose stored offset the broker does not have: moved when what was read of them is committed.
@@ -148,7 +151,9 @@ public struct IngestMachine: Sendable {
       isPolling = false
       isRevoking = true
       if isWriting || !claiming.isEmpty { actions.append(.abandon) }
-    case .claimed(let granted): actions += claimed(granted)
+    case .claimed(let granted, let ends):
+      logEnds.merge(ends) { $1 }
+      actions += claimed(granted)
     case .outOfRange(let partition, let low, let high):
       isPolling = false
       if !moving.contains(partition) { outOfRange[partition] = (low, high) }
@@ -233,6 +238,7 @@ public struct IngestMachine: Sendable {
     regained = [:]
     unread = [:]
     suspects = [:]
+    logEnds = [:]
     outOfRange = [:]
     moving = []
     fenced = [:]
@@ -276,7 +282,11 @@ public struct IngestMachine: Sendable {
   static func isSuspect(_ claim: OffsetClaim) -> Bool { claim.crashCount >= suspiciousCrashes }
 
   private mutating func suspect(_ claims: [OffsetClaim]) {
-    for claim in claims where Self.isSuspect(claim) { suspects[claim.key] = (claim.nextOffset ?? 0) + suspiciousRecords }
+    for claim in claims where Self.isSuspect(claim) {
+      var end = logEnds.removeValue(forKey: claim.key) ?? .max
+      if let next = claim.nextOffset { end = min(end, next + suspiciousRecords) }
+      if claim.nextOffset ?? .min < end { suspects[claim.key] = end }
+    }
     emptyPolls = 0
   }
 

@@ -84,7 +84,7 @@ public final class IngestWorker: Sendable {
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await self.poll(polls, consumer) }
-        group.addTask { try await self.obey(commands, writer) }
+        group.addTask { try await self.obey(commands, writer, consumer) }
         group.addTask { [self] in
           try await WorkerParts.publish(
             kafka, databaseURL: databaseURL, owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds,
@@ -265,14 +265,18 @@ public final class IngestWorker: Sendable {
   }
 
   /// Carries out what concerns the database, one command after the other, on one connection.
-  private func obey(_ commands: AsyncStream<Command>, _ writer: BatchWriter) async throws {
+  private func obey(_ commands: AsyncStream<Command>, _ writer: BatchWriter, _ consumer: KafkaConsumer) async throws {
     let normalise = normaliser()
     for await command in commands {
       switch command {
       case .claim(let partitions):
         let claims = try await writer.claim(partitions)
-        claims.filter(IngestMachine.isSuspect).forEach(logSuspicion)
-        mailbox.yield(.claimed(claims))
+        var ends: [TopicAndPartition: Int64] = [:]
+        for claim in claims.filter(IngestMachine.isSuspect) {
+          logSuspicion(claim)
+          ends[claim.key] = try? await consumer.watermarks(claim.kafka).high
+        }
+        mailbox.yield(.claimed(claims, ends: ends))
       case .reposition(let claim, let low, let high):
         mailbox.yield(.repositioned(claim.key, try await writer.reposition(claim, low: low, high: high)))
       case .stepOver(let claim, let offset):

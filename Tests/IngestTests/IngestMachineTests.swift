@@ -311,11 +311,11 @@ import Testing
 
   @Test("The suspicion ends behind what can have been under way when a worker ended, or when there is nothing to read")
   func suspicionEnds() {
-    func reading(_ claim: OffsetClaim) -> Run {
+    func reading(_ claim: OffsetClaim, ends: [TopicAndPartition: Int64] = [:]) -> Run {
       var run = Run(batchRecords: 10)
       _ = run.start()
       _ = run.on(.assigned([a]))
-      _ = run.on(.claimed([claim]))
+      _ = run.on(.claimed([claim], ends: ends))
       _ = run.on(.polled([]))
       return run
     }
@@ -326,6 +326,12 @@ import Testing
     }
     _ = read.on(.fetched(a.record(24).record))
     #expect(read.on(.written(.committed(advanced: [a.claim(9, at: 25)], fenced: []))).last == "poll")
+
+    // What came after they had ended has ended nobody.
+    var short = reading(suspect, ends: [a: 6])
+    _ = short.on(.fetched(a.record(5).record))
+    #expect(short.on(.written(.committed(advanced: [a.claim(9, at: 6)], fenced: []))).last == "poll")
+    #expect(reading(suspect, ends: [a: 5]).log.last == "poll", "nothing was there to be read")
 
     var idle = reading(suspect)
     for _ in 0..<29 { #expect(idle.on(.fetched(nil)) == ["poll single"]) }
