@@ -45,12 +45,18 @@ public struct Outbox: Sendable {
   }
 
   /// Up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.
+  ///
+  /// - Parameters:
+  ///   - without: ids of rows to be passed over, and `topics` with all their rows.
   public func read(
-    shards: [Int16], limit: Int, on db: isolated PostgresConnection
+    shards: [Int16], limit: Int, without ids: [Int64] = [], topics: [String] = [], on db: isolated PostgresConnection
   ) throws(PostgresFault) -> [OutboxRecord] {
     let rows = try db.query(
       Queries.named("outbox_read"),
-      [.int2s(shards), .int4(Int32(clamping: limit)), .int4(Self.lettersPerShard), .int8(Self.maximumPublishedBytes)])
+      [
+        .int2s(shards), .int4(Int32(clamping: limit)), .int4(Self.lettersPerShard), .int8(Self.maximumPublishedBytes),
+        .int8s(ids), .texts(topics),
+      ])
     return (0..<rows.count).map { row in
       if rows.isNull(row, 15) {
         return OutboxRecord(

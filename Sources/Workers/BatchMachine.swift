@@ -77,7 +77,12 @@ struct BatchMachine: Sendable {
       slices.replaceSubrange(0..<1, with: [Array(slice[..<middle]), Array(slice[middle...])])
     case .reject(let reason):
       let rejection = Rejection(reason, "SQLSTATE \(fault.sqlState)")
-      if slice[0].elements.count > 1 {
+      if slice[0].isLetter {
+        // Not even the letter is taken: where the record was says enough. One that fails so as well is our own bug.
+        guard reason == .databaseRejected else { return .pause(attempt: BatchAttempts.limit) }
+        guard !slice[0].isBare else { return .stop(fault) }
+        (slices[0][0].record.key, slices[0][0].record.headers, slices[0][0].record.value) = (nil, [], nil)
+      } else if slice[0].elements.count > 1 {
         search = ElementSearch(slice[0], rejection)
       } else {
         slices[0][0].elements = [.rejected(rejection)]
@@ -85,6 +90,12 @@ struct BatchMachine: Sendable {
     }
     return next()
   }
+}
+
+extension NormalisedRecord {
+  /// All that is to be stored of it is dead letters.
+  fileprivate var isLetter: Bool { !elements.isEmpty && elements.allSatisfy { if case .rejected = $0 { true } else { false } } }
+  fileprivate var isBare: Bool { record.key == nil && record.headers.isEmpty && record.value == nil }
 }
 
 /// Finds the elements of a record that fail alone: one bad element never costs its siblings.

@@ -60,6 +60,8 @@ final class BatchWriter: Sendable {
   /// Moves a claim to where the broker's records begin, with a dead letter for those that are gone. Nil when the claim is lost.
   func reposition(_ claim: OffsetClaim, low: Int64, high: Int64) async throws(PostgresFault) -> OffsetClaim? {
     let stored = claim.nextOffset ?? 0
+    // Somebody else has moved it since.
+    if low...high ~= stored { return claim }
     let detail =
       stored < low
       ? "offsets \(stored) to \(low - 1) were deleted before they were read"
@@ -68,8 +70,11 @@ final class BatchWriter: Sendable {
   }
 
   /// Moves a claim behind a record that Kafka can not hand over, with a dead letter for it. Nil when the claim is lost.
+  ///
+  /// - Parameter offset: of a batch that does not unpack it is the first record's, however often: each time, one more is left behind.
   func stepOver(_ claim: OffsetClaim, offset: Int64) async throws(PostgresFault) -> OffsetClaim? {
-    try await move(claim, to: offset + 1, Rejection(.unreadable, "corrupt, or does not decompress"), at: offset)
+    let offset = max(offset, claim.nextOffset ?? offset)
+    return try await move(claim, to: offset + 1, Rejection(.unreadable, "corrupt, or does not decompress"), at: offset)
   }
 
   private func move(
@@ -82,7 +87,7 @@ final class BatchWriter: Sendable {
     let (milliseconds, seed) = fresh()
     return try await persevere("reposition") { () async throws(PostgresFault) -> OffsetClaim? in
       try await self.db.perform { db throws(PostgresFault) -> OffsetClaim? in
-        try db.transaction(settings: ["lock_timeout = '10s'", "idle_in_transaction_session_timeout = '10s'"]) {
+        try db.transaction(settings: self.pipeline.transactionSettings) {
           () throws(PostgresFault) -> OffsetClaim? in
           guard let stored = try claims.lock([claim], on: db).first else { return nil }
           // Moved already, and the reply to that commit was lost.
@@ -181,7 +186,9 @@ final class BatchWriter: Sendable {
     var attempt = 0
     while true {
       do throws(PostgresFault) {
-        return try await body()
+        let result = try await body()
+        signals.isReady(.database, true)
+        return result
       } catch {
         guard error.disposition != .stop && error.disposition != .bisect else { throw error }
         attempt += 1

@@ -86,10 +86,13 @@ public struct IngestMachine: Sendable {
   private var suspects: [TopicAndPartition: Int64] = [:]
   /// What the workers that ended can have read lies before these.
   private var logEnds: [TopicAndPartition: Int64] = [:]
-  /// How many polls for a single record have brought nothing, one after the other.
+  /// How many polls for a single record have brought nothing, one after the other, and how many records were read alone.
   private var emptyPolls = 0
+  private var probedCount: Int64 = 0
   /// Partitions whose stored offset the broker does not have: moved when what was read of them is committed.
   private var outOfRange: [TopicAndPartition: (low: Int64, high: Int64)] = [:]
+  /// The record that Kafka can not hand over: stepped over then, too, and what comes after it is read again.
+  private var unreadable: [TopicAndPartition: Int64] = [:]
   /// Partitions that are being moved, until they are sought: what is said of where they stood is old news.
   private var moving: Set<TopicAndPartition> = []
   private var prepared: [NormalisedRecord] = []
@@ -131,18 +134,19 @@ public struct IngestMachine: Sendable {
     case .polled(let records):
       isPolling = false
       // Records of partitions that are not claimed (any more) will be read again by whoever claims them.
-      prepared += records.filter { claims[$0.record.topicAndPartition] != nil }
+      prepared += records.filter { isReadable($0.record.topicAndPartition) }
     case .fetched(let record):
       isPolling = false
-      emptyPolls = record == nil ? emptyPolls + 1 : 0
-      if let record, let claim = claims[record.topicAndPartition], !isRevoking, !isStopping {
+      if record != nil { emptyPolls = 0 } else if !isPaused { emptyPolls += 1 }
+      if let record, let claim = claims[record.topicAndPartition], isReadable(claim.key), regained[claim.key] == nil,
+        !isRevoking, !isStopping
+      {
         actions.append(.probe(record, under: claim))
         isWriting = true
         writingTicks = 0
-      } else if emptyPolls >= Self.suspiciousPolls {
-        actions.append(.acquit(claims.values.filter { suspects[$0.key] != nil }))
-        suspects = [:]
+        probedCount += 1
       }
+      if emptyPolls >= Self.suspiciousPolls { actions += acquit() }
     case .assigned(let partitions):
       isPolling = false
       claiming = Set(partitions)
@@ -159,10 +163,7 @@ public struct IngestMachine: Sendable {
       if !moving.contains(partition) { outOfRange[partition] = (low, high) }
     case .unreadable(let partition, let offset):
       isPolling = false
-      // Reported again and again; only when nothing before it is under way any more.
-      if let claim = claims[partition], !isWriting, prepared.isEmpty, moving.insert(partition).inserted {
-        actions.append(.stepOver(claim, offset: offset))
-      }
+      if !moving.contains(partition) { unreadable[partition] = offset }
     case .repositioned(let partition, let claim):
       if claim == nil {
         moving.remove(partition)
@@ -179,6 +180,7 @@ public struct IngestMachine: Sendable {
       // What was polled after it must not be committed before it.
       case .abandoned: prepared = []
       }
+      if probedCount >= suspiciousRecords * Int64(max(1, suspects.count)) { actions += acquit() }
     case .tick: actions += tick()
     case .stopRequested:
       isStopping = true
@@ -206,6 +208,10 @@ public struct IngestMachine: Sendable {
       suspect(Array(regained.values))
       for partition in regained.keys { fenced[partition] = nil }
       moving.subtract(regained.keys)
+      for partition in regained.keys {
+        outOfRange[partition] = nil
+        unreadable[partition] = nil
+      }
       regained = [:]
     }
     if !isPolling && !isRevoking && !unread.isEmpty { actions += readUnread() }
@@ -223,7 +229,13 @@ public struct IngestMachine: Sendable {
         moving.insert(partition)
         actions.append(.reposition(claim, low: range.low, high: range.high))
       }
+      for (partition, offset) in unreadable {
+        guard let claim = claims[partition] else { continue }
+        moving.insert(partition)
+        actions.append(.stepOver(claim, offset: offset))
+      }
       outOfRange = [:]
+      unreadable = [:]
     }
     if isPaused && !isWriting {
       isPaused = false
@@ -240,6 +252,7 @@ public struct IngestMachine: Sendable {
     suspects = [:]
     logEnds = [:]
     outOfRange = [:]
+    unreadable = [:]
     moving = []
     fenced = [:]
     attempts = [:]
@@ -254,7 +267,7 @@ public struct IngestMachine: Sendable {
     // A record that is read alone is the only one.
     guard suspects.isEmpty || isPaused || !isWriting else { return [] }
     isPolling = true
-    return [.poll(isPaused ? .paused : suspects.isEmpty ? .batch : .single)]
+    return [.poll(!suspects.isEmpty ? .single : isPaused ? .paused : .batch)]
   }
 
   private mutating func claimed(_ granted: [OffsetClaim]) -> [Action] {
@@ -287,11 +300,23 @@ public struct IngestMachine: Sendable {
       if let next = claim.nextOffset { end = min(end, next + suspiciousRecords) }
       if claim.nextOffset ?? .min < end { suspects[claim.key] = end }
     }
-    emptyPolls = 0
+    (emptyPolls, probedCount) = (0, 0)
+  }
+
+  /// What is read of it now is to be written.
+  private func isReadable(_ partition: TopicAndPartition) -> Bool {
+    claims[partition] != nil && unreadable[partition] == nil && !moving.contains(partition)
   }
 
   private func isReading(_ partition: TopicAndPartition) -> Bool {
     claims[partition] != nil || fenced[partition] != nil || regained[partition] != nil
+  }
+
+  /// Ends the suspicion of all partitions that are under it still.
+  private mutating func acquit() -> [Action] {
+    defer { suspects = [:] }
+    (emptyPolls, probedCount) = (0, 0)
+    return suspects.isEmpty ? [] : [.acquit(claims.values.filter { suspects[$0.key] != nil })]
   }
 
   private mutating func committed(_ advanced: [OffsetClaim], _ lost: [OffsetClaim]) -> [Action] {

@@ -29,6 +29,13 @@ public struct IngestPipeline: Sendable {
     self.lockTimeoutMilliseconds = lockTimeoutMilliseconds
   }
 
+  var transactionSettings: [String] {
+    [
+      "statement_timeout = \(statementTimeoutMilliseconds)", "lock_timeout = \(lockTimeoutMilliseconds)",
+      "idle_in_transaction_session_timeout = \(lockTimeoutMilliseconds)",
+    ]
+  }
+
   /// What a committed batch left behind.
   public struct Commit: Sendable {
     /// Where each partition goes on, stored with the rows.
@@ -51,10 +58,7 @@ public struct IngestPipeline: Sendable {
     on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
     for record in records where record.isRejected { try IngestWrites.insertPieces(of: record.record, on: db) }
-    return try db.transaction(settings: [
-      "statement_timeout = \(statementTimeoutMilliseconds)", "lock_timeout = \(lockTimeoutMilliseconds)",
-      "idle_in_transaction_session_timeout = \(lockTimeoutMilliseconds)",
-    ]) { () throws(PostgresFault) -> Commit in
+    return try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
       var commit = Commit()
 
       // The fence: whoever finds no row under its epoch has lost the partition.

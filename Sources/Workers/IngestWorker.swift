@@ -108,6 +108,8 @@ public final class IngestWorker: Sendable {
         try await group.next()
         group.cancelAll()
       }
+    } catch let fault as KafkaFault where fault.isRetriable && isStopping.withLock({ $0 }) {
+      // Told to stop while it waited for Kafka.
     } catch {
       await writer.releaseAll()
       await consumer.close()
@@ -258,6 +260,7 @@ public final class IngestWorker: Sendable {
         return try await body()
       } catch {
         guard error.isRetriable, !Task.isCancelled, !isStopping.withLock({ $0 }) else { throw error }
+        settings.signals.progressed()
         logger.warning("\(error)", metadata: ["event.action": "kafka_retry", "error.type": "\(error.name)"])
         try? await Task.sleep(for: .milliseconds(200))
       }

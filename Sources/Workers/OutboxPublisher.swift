@@ -3,14 +3,19 @@ import Kafka
 import Logging
 import Postgres
 import Store
+import Synchronization
 
 /// Publishes the outbox: at least once, in order of `seq` per subject and topic, by whoever holds a shard's lease.
-public struct OutboxPublisher: Sendable {
+///
+/// It reads on while the broker answers (`OutboxFlight`): what can not be delivered holds up its own topic, in the end, and no other.
+public final class OutboxPublisher: Sendable {
+  private static let limitPerShard = 250
+
   private let outbox: Outbox
   private let db: PostgresConnection
   private let producer: KafkaProducer
   private let logger: Logger
-  private let limitPerShard = 250
+  private let flight = Mutex(OutboxFlight())
 
   public init(outbox: Outbox, db: PostgresConnection, producer: KafkaProducer, logger: Logger) {
     self.outbox = outbox
@@ -22,7 +27,11 @@ public struct OutboxPublisher: Sendable {
   /// Runs until its task is cancelled, or until a fault that no retry cures; then gives the shards back.
   public func run() async throws {
     do {
-      try await publishUntilCancelled()
+      try await withThrowingDiscardingTaskGroup { group in
+        try await publish(&group)
+        // What is under way ends within the time that a cancelled send has.
+        group.cancelAll()
+      }
     } catch {
       await release()
       throw error
@@ -34,13 +43,13 @@ public struct OutboxPublisher: Sendable {
     try? await db.perform { [outbox] db throws(PostgresFault) in try outbox.release(on: db) }
   }
 
-  private func publishUntilCancelled() async throws {
+  private func publish(_ group: inout ThrowingDiscardingTaskGroup<any Error>) async throws {
     var shards: [Int16] = []
     var renewAt = ContinuousClock.now
     var sweepAt = ContinuousClock.now
     var attempt = 0
     while !Task.isCancelled {
-      do {
+      do throws(PostgresFault) {
         if ContinuousClock.now >= renewAt {
           // Renewed at a third of the lease, so that one slow round does not lose it.
           renewAt = .now + .seconds(outbox.leaseSeconds / 3)
@@ -52,80 +61,73 @@ public struct OutboxPublisher: Sendable {
           sweepAt = .now + .seconds(3_600)
           try await db.perform { [outbox] db throws(PostgresFault) in try outbox.sweep(on: db) }
         }
-        let published = try await publish(shards)
+        let (records, isWaiting) = try await read(shards)
         attempt = 0
-        if published == 0 { try await Task.sleep(for: .milliseconds(50)) }
-      } catch is CancellationError {
-        break
-      } catch let fault as KafkaFault where fault.disposition == .stop {
-        throw fault
+        if records.isEmpty {
+          // Something else of a subject under way follows as soon as that has landed.
+          try? await Task.sleep(for: .milliseconds(isWaiting ? 5 : 50))
+        } else {
+          group.addTask { try await self.deliver(records) }
+        }
       } catch {
         attempt += 1
-        let kind = (error as? PostgresFault)?.sqlState ?? (error as? KafkaFault)?.name ?? "\(type(of: error))"
-        logger.warning(
-          "outbox waits", metadata: ["event.action": "outbox_retry", "error.type": "\(kind)", "attempt": "\(attempt)"])
+        warn("outbox waits", error.sqlState, ["attempt": "\(attempt)"])
         try? await Task.sleep(for: Backoff.fullJitter(attempt, first: 20, limit: 2_000))
       }
     }
   }
 
-  /// One round; how many records left.
-  func publish(_ shards: [Int16]) async throws -> Int {
-    guard !shards.isEmpty else { return 0 }
-    let limit = limitPerShard
-    let records = try await db.perform { [outbox] db throws(PostgresFault) in
-      try outbox.read(shards: shards, limit: limit, on: db)
+  /// What is to be sent now, and whether there was more.
+  private func read(_ shards: [Int16]) async throws(PostgresFault) -> (records: [OutboxRecord], isWaiting: Bool) {
+    let (ids, topics, isFull) = flight.withLock { (Array($0.ids), $0.fullTopics, $0.isFull) }
+    guard !shards.isEmpty, !isFull else { return ([], false) }
+    let read = try await db.perform { [outbox] db throws(PostgresFault) in
+      try outbox.read(shards: shards, limit: Self.limitPerShard, without: ids, topics: topics, on: db)
     }
-    guard !records.isEmpty else { return 0 }
-    let results = try await producer.send(
-      records.map { record in
-        ProducerRecord(
-          topic: record.topic, key: record.key, value: record.value,
-          headers: record.headers.map { KafkaHeader($0.name, $0.value) })
-      })
-    let (acknowledged, faults) = Self.settle(records, results)
-    for (record, fault) in faults where fault.disposition == .deadLetter {
-      // The broker will never take it; the row it tells of is in the database.
-      logger.error(
-        "event can not be published",
-        metadata: [
-          "event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)",
-        ])
-    }
-    try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(acknowledged, on: db) }
-    let waiting = faults.filter { $0.fault.disposition != .deadLetter }
-    if let (_, fault) = waiting.first {
-      logger.warning(
-        "events not acknowledged",
-        metadata: ["event.action": "outbox_retry", "error.type": "\(fault.name)", "count": "\(waiting.count)"])
-      try await Task.sleep(for: .milliseconds(200))
-    }
-    return acknowledged.count
+    let admitted = flight.withLock { $0.admit(read) }
+    return (admitted, admitted.count < read.count)
   }
 
-  /// What is done with, and what failed. What follows a failure of the same subject and topic stays for the next round, so that its
-  /// order holds.
-  static func settle(
-    _ records: [OutboxRecord], _ results: [Result<Int64, KafkaFault>]
-  ) -> (done: [OutboxRecord], faults: [(record: OutboxRecord, fault: KafkaFault)]) {
-    var done: [OutboxRecord] = []
-    var faults: [(record: OutboxRecord, fault: KafkaFault)] = []
-    var blocked: Set<String> = []
-    for (record, result) in zip(records, results) where !blocked.contains(record.orderedBy) {
-      if case .failure(let fault) = result {
-        faults.append((record, fault))
-        if fault.disposition != .deadLetter {
-          blocked.insert(record.orderedBy)
-          continue
-        }
+  /// Sends the records and deletes what the broker has acknowledged; the rest is read again.
+  private func deliver(_ records: [OutboxRecord]) async throws {
+    defer { flight.withLock { $0.land(records) } }
+    do {
+      var results = try await producer.send(records.map(\.record))
+      for index in OutboxFlight.suspects(records, results) {
+        results[index] = try await producer.send([records[index].record])[0]
       }
-      done.append(record)
+      let (done, faults) = OutboxFlight.settle(records, results)
+      for (record, fault) in faults where fault.disposition == .deadLetter {
+        // The broker will never take it; the row it tells of is in the database.
+        logger.error(
+          "event can not be published",
+          metadata: [
+            "event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)",
+          ])
+      }
+      try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(done, on: db) }
+      let waiting = faults.filter { $0.fault.disposition != .deadLetter }
+      if let (record, fault) = waiting.first {
+        warn(
+          "events not acknowledged", fault.name, ["count": "\(waiting.count)", "messaging.destination.name": "\(record.topic)"])
+        try? await Task.sleep(for: .milliseconds(200))
+      }
+    } catch let fault as KafkaFault where fault.disposition == .stop && !Task.isCancelled {
+      throw fault
+    } catch {
+      warn("outbox waits", (error as? PostgresFault)?.sqlState ?? (error as? KafkaFault)?.name ?? "\(type(of: error))", [:])
+      try? await Task.sleep(for: .milliseconds(200))
     }
-    return (done, faults)
+  }
+
+  private func warn(_ message: Logger.Message, _ kind: String, _ metadata: Logger.Metadata) {
+    logger.warning(
+      message, metadata: metadata.merging(["event.action": "outbox_retry", "error.type": "\(kind)"]) { own, _ in own })
   }
 }
 
 extension OutboxRecord {
-  /// Order is promised within a subject and topic.
-  fileprivate var orderedBy: String { topic + "/" + String(decoding: key ?? [], as: UTF8.self) }
+  fileprivate var record: ProducerRecord {
+    ProducerRecord(topic: topic, key: key, value: value, headers: headers.map { KafkaHeader($0.name, $0.value) })
+  }
 }

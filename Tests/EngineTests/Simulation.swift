@@ -69,7 +69,8 @@ final class Simulation {
     // The publisher.
     var leased: Set<Int> = []
     var leasedAt = -1_000
-    var read: [OutboxRow] = []
+    var flight = OutboxFlight()
+    var flights: [[OutboxRecord]] = []
   }
 
   /// A row of `ingest_offset`.
@@ -94,7 +95,7 @@ final class Simulation {
   /// What the broker still has begins there.
   private var low: [TopicAndPartition: Int64] = [:]
   private var ends: [TopicAndPartition: Int64] = [:]
-  private var unreadable: Set<Place> = []
+  private var unreadable: [Place: Int64] = [:]
   private var killers: [Place: Killer] = [:]
   /// Deliveries that the database never takes, and that lose every race.
   private var poison: Set<MessageKey> = []
@@ -118,10 +119,12 @@ final class Simulation {
   }
   private var journal: [Entry] = []
   private var outcomes: [Place: Int] = [:]
-  /// Readings alone that ended for reasons that the record has no part in.
-  private var unluckyProbes: [Place: Int] = [:]
+  /// Readings alone whose worker lost the partition in the midst, for whatever reason.
+  private var unfinishedProbes: [Place: Int] = [:]
   private var outbox: [OutboxRow] = []
   private var outboxCount = 0
+  /// What each row of the outbox is about, by its id.
+  private var events: [(subject: String, seq: Int64)] = []
   private var owners: [(worker: Int?, until: Int)] = Array(repeating: (nil, 0), count: Simulation.shards)
   private var published: [(subject: String, seq: Int64)] = []
   private var flaw: String?
@@ -166,7 +169,9 @@ final class Simulation {
       topic: partition.topic, partition: partition.partition, offset: offset, timestamp: nil, key: nil, headers: [], value: nil)
     let place = Place(record.record)
     if one(in: 60) { killers[place] = one(in: 2) ? .crash : .hang }
-    if one(in: 60) { unreadable.insert(place) }
+    // A batch that does not unpack is told of by its first record, whichever of it is asked for.
+    if let batch = unreadable[Place(partition, offset - 1)], one(in: 2) { unreadable[place] = batch }
+    if one(in: 60) { unreadable[place] = offset }
     for event in record.events {
       if one(in: 40) { poison.insert(event.key) }
       if one(in: 80) { unlucky.insert(event.key) }
@@ -259,8 +264,14 @@ final class Simulation {
       case .probe(let record, let claim): order(.probe(record, claim), index)
       case .acquit(let claims): for claim in claims where holds(claim) { rows[claim.key]?.crashCount = 0 }
       case .reposition(let claim, let low, _):
-        order(.move(claim, to: low, letter(claim.key, at: claim.nextOffset ?? 0, .offsetsTrimmed)), index)
-      case .stepOver(let claim, let offset):
+        if low...(ends[claim.key] ?? low) ~= claim.nextOffset ?? 0 {
+          // As `BatchWriter.reposition`.
+          workers[index].mailbox.append(.repositioned(claim.key, claim))
+        } else {
+          order(.move(claim, to: low, letter(claim.key, at: claim.nextOffset ?? 0, .offsetsTrimmed)), index)
+        }
+      case .stepOver(let claim, let base):
+        let offset = max(base, claim.nextOffset ?? base)
         order(.move(claim, to: offset + 1, letter(claim.key, at: offset, .unreadable)), index)
       case .abandon: workers[index].isAbandoned = true
       case .release(let claims):
@@ -396,8 +407,8 @@ final class Simulation {
         return batch.isEmpty ? .outOfRange(partition, low: low[partition] ?? 0, high: ends[partition] ?? 0) : .polled(batch)
       }
       for record in logs[partition] ?? [] where record.record.offset >= position && batch.count < limit {
-        if unreadable.contains(Place(record.record)) {
-          if batch.isEmpty { return .unreadable(partition, offset: record.record.offset) }
+        if let first = unreadable[Place(record.record)] {
+          if batch.isEmpty { return .unreadable(partition, offset: first) }
           break
         }
         workers[index].positions[partition] = record.record.offset + 1
@@ -440,9 +451,6 @@ final class Simulation {
       rebalance()
     }
     if strikes("kill", in: 150), let index = workers.indices.randomElement(using: &random) {
-      if case .probe(let record, _)? = workers[index].commands.first, workers[index].isProbed {
-        unluckyProbes[Place(record), default: 0] += 1
-      }
       crash(index, "kill -9")
     }
     if strikes("freeze", in: 150), let index = workers.indices.filter({ !workers[$0].isHanging }).randomElement(using: &random) {
@@ -542,6 +550,7 @@ final class Simulation {
     let name = workers[index].name
     let claims = partitions.map { partition in
       var row = rows[partition] ?? Row()
+      if let probe = row.probe, probe.epoch == row.epoch { unfinishedProbes[Place(partition, probe.offset), default: 0] += 1 }
       row.epoch += 1
       row.crashCount = (row.crashOffset == row.next ? row.crashCount : 0) + (row.owner != nil && row.owner != name ? 1 : 0)
       row.crashOffset = row.next
@@ -590,8 +599,9 @@ final class Simulation {
     guard fault(index) == nil else { return giveUp(index, .written(.abandoned)) }
     guard holds(claim) else { return finish(index, .written(.committed(advanced: [], fenced: [claim]))) }
     let earlier = rows[claim.key]?.probe
-    let count = earlier.map { $0.offset == record.offset ? $0.count + 1 : 0 } ?? 0
+    let count = earlier.map { $0.offset != record.offset ? 0 : $0.epoch == claim.epoch ? $0.count : $0.count + 1 } ?? 0
     rows[claim.key]?.probe = (record.offset, claim.epoch, count)
+    if strikes("lost reply", in: 10) { return giveUp(index, .written(.abandoned)) }
     faults["probe", default: 0] += 1
     workers[index].isProbed = true
     guard let original = logs[claim.key]?.first(where: { $0.record.offset == record.offset }) else {
@@ -600,7 +610,7 @@ final class Simulation {
     }
     var normalised = original
     if count >= BatchWriter.maximumProbes {
-      let isUnlucky = unluckyProbes[Place(record), default: 0] >= Int(BatchWriter.maximumProbes)
+      let isUnlucky = unfinishedProbes[Place(record), default: 0] >= Int(BatchWriter.maximumProbes)
       if killers[Place(record)] == nil && !isUnlucky { flaw = "\(Place(record)) is quarantined and did nothing" }
       normalised.elements = [.rejected(Rejection(.quarantined, ""))]
       faults["quarantine", default: 0] += 1
@@ -732,45 +742,50 @@ final class Simulation {
     for event in store.events[outboxCount...] {
       let shard = Int(event.subject.utf8.reduce(UInt32(7)) { $0 &* 31 &+ UInt32($1) } % UInt32(Self.shards))
       outbox.append(OutboxRow(id: outboxCount, event: event, shard: shard))
+      events.append((event.topic + event.subject, event.seq))
       outboxCount += 1
     }
   }
 
-  /// One step of the worker's publisher: it renews its leases, reads, or sends what it has read and deletes what is acknowledged.
+  /// One step of the worker's publisher: it renews its leases and reads, or hears of something that it has sent and deletes it.
   private func publish(_ index: Int) {
     guard databaseBackAt <= step, workers[index].membership != .outside else { return }
-    let name = workers[index].name
-    if workers[index].read.isEmpty {
-      if step - workers[index].leasedAt > Self.session / 3 {
-        workers[index].leasedAt = step
-        let share = (Self.shards + workers.count - 1) / workers.count
-        let mine = owners.indices.filter { owners[$0].worker == name }
-        let free = owners.indices.filter { owners[$0].worker == nil || owners[$0].until < step }
-        for shard in mine.dropFirst(share) { owners[shard] = (nil, 0) }
-        let kept = Set((mine + free).prefix(share))
-        for shard in kept { owners[shard] = (name, step + Self.session) }
-        workers[index].leased = kept
-      }
-      workers[index].read = Array(outbox.filter { workers[index].leased.contains($0.shard) }.prefix(8))
-      return
-    }
-    // Sent by whoever has read it, however long ago that was.
-    let records = workers[index].read.map { row in
-      OutboxRecord(
-        shard: Int16(row.shard), id: Int64(row.id), topic: row.event.topic, key: Array(row.event.subject.utf8), value: nil,
-        headers: [])
-    }
+    if workers[index].flights.isEmpty || one(in: 2) { return send(index) }
+    let records = workers[index].flights.remove(at: Int.random(in: 0..<workers[index].flights.count, using: &random))
     // What the broker has not taken before it went away has not been taken of any later one of the same partition.
     let reached = strikes("broker away", in: 12) ? Int.random(in: 0...records.count, using: &random) : records.count
     let results: [Result<Int64, KafkaFault>] = records.indices.map {
       $0 < reached ? .success(0) : .failure(KafkaFault(RD_KAFKA_RESP_ERR__TRANSPORT))
     }
-    for row in workers[index].read.prefix(reached) { published.append((row.event.topic + row.event.subject, row.event.seq)) }
-    workers[index].read = []
+    for record in records.prefix(reached) { published.append(events[Int(record.id)]) }
     if strikes("kill before delete", in: 40) { return crash(index, "before it deletes what it has published") }
-    let (done, _) = OutboxPublisher.settle(records, results)
-    let ids = Set(done.map { Int($0.id) })
+    workers[index].flight.land(records)
+    let ids = Set(OutboxFlight.settle(records, results).done.map { Int($0.id) })
     outbox.removeAll { ids.contains($0.id) }
+  }
+
+  /// Sent by whoever has read it, however long ago that was.
+  private func send(_ index: Int) {
+    let name = workers[index].name
+    if step - workers[index].leasedAt > Self.session / 3 {
+      workers[index].leasedAt = step
+      let share = (Self.shards + workers.count - 1) / workers.count
+      let mine = owners.indices.filter { owners[$0].worker == name }
+      let free = owners.indices.filter { owners[$0].worker == nil || owners[$0].until < step }
+      for shard in mine.dropFirst(share) { owners[shard] = (nil, 0) }
+      let kept = Set((mine + free).prefix(share))
+      for shard in kept { owners[shard] = (name, step + Self.session) }
+      workers[index].leased = kept
+    }
+    let ids = workers[index].flight.ids
+    let rows = outbox.filter { workers[index].leased.contains($0.shard) && !ids.contains(Int64($0.id)) }.prefix(8)
+    let records = workers[index].flight.admit(
+      rows.map { row in
+        OutboxRecord(
+          shard: Int16(row.shard), id: Int64(row.id), topic: row.event.topic, key: Array(row.event.subject.utf8), value: nil,
+          headers: [])
+      })
+    if !records.isEmpty { workers[index].flights.append(records) }
   }
 
   // MARK: - The verdict

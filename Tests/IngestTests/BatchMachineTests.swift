@@ -125,4 +125,31 @@ import Testing
     #expect(run([1], isAbandonedAt: 1) { _, _ in nil }.log.last == "done", "what is committed is committed")
     for state in ["42P01", "0A000", "XX000"] { #expect(run([1]) { _, _ in state }.log.last == "stop \(state)") }
   }
+
+  @Test("A letter that is not taken is written without its bytes; one that fails so as well is our own bug")
+  func bareLetter() {
+    func write(_ fails: (Record) -> Bool) -> (last: Record?, isStopped: Bool) {
+      let record = Record(
+        topic: "a", partition: 0, offset: 0, timestamp: nil, key: [1], headers: [.init("h", [2])], value: [3])
+      var machine = BatchMachine(
+        [NormalisedRecord(record: record, tenant: "default", elements: [.ignored(reason: "x")])], under: [claim])
+      var step = machine.next()
+      for _ in 0..<20 {
+        switch step {
+        case .commit(let records, _, _):
+          if fails(records[0].record) {
+            step = machine.failed(PostgresFault(sqlState: "22021", message: ""), isAbandoned: false)
+          } else {
+            return (records[0].record, false)
+          }
+        case .stop: return (nil, true)
+        case .pause, .done: return (nil, false)
+        }
+      }
+      return (nil, false)
+    }
+    #expect(write { $0.value != nil }.last?.value == nil)
+    #expect(write { $0.value != nil }.last?.offset == 0)
+    #expect(write { _ in true }.isStopped)
+  }
 }

@@ -253,10 +253,12 @@ import Testing
     var run = Run(holding: [a.claim(1, at: 5)])
     _ = run.on(.polled([a.record(5)]))
     #expect(run.on(.unreadable(a, offset: 6)) == ["poll"])
-    _ = run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: [])))
-    #expect(run.on(.unreadable(a, offset: 6)) == ["step over a#1 6", "poll"])
+    #expect(run.on(.polled([a.record(7)])) == ["poll"], "what comes after it is read again")
+    let done = run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: [])))
+    #expect(done == ["report a@6", "step over a#1 6"])
     _ = run.on(.repositioned(a, a.claim(1, at: 7)))
     #expect(run.on(.polled([])) == ["seek a@7", "poll"])
+    #expect(run.written(a) == [5])
   }
 
   @Test("What is said of a partition while it is being moved is old news")
@@ -333,6 +335,20 @@ import Testing
     #expect(short.on(.written(.committed(advanced: [a.claim(9, at: 6)], fenced: []))).last == "poll")
     #expect(reading(suspect, ends: [a: 5]).log.last == "poll", "nothing was there to be read")
 
+    // A neighbour that is never quiet does not keep the suspicion of one that is.
+    var busy = Run(batchRecords: 10)
+    _ = busy.start()
+    _ = busy.on(.assigned([a, b]))
+    _ = busy.on(.claimed([suspect, b.claim(3, at: 0)]))
+    _ = busy.on(.polled([]))
+    for offset in Int64(0)..<19 {
+      _ = busy.on(.fetched(b.record(offset).record))
+      #expect(busy.on(.written(.committed(advanced: [b.claim(3, at: offset + 1)], fenced: []))).last == "poll single")
+    }
+    _ = busy.on(.fetched(b.record(19).record))
+    #expect(
+      busy.on(.written(.committed(advanced: [b.claim(3, at: 20)], fenced: []))) == ["report b@20", "acquit a#9", "poll"])
+
     var idle = reading(suspect)
     for _ in 0..<29 { #expect(idle.on(.fetched(nil)) == ["poll single"]) }
     #expect(idle.on(.fetched(nil)) == ["acquit a#9", "poll"])
@@ -360,7 +376,8 @@ import Testing
     _ = run.on(.polled([]))
     _ = run.on(.fetched(a.record(5).record))
     for _ in 0..<3 { #expect(run.on(.tick) == []) }
-    #expect(run.on(.tick) == ["pause", "poll paused"])
+    #expect(run.on(.tick) == ["pause", "poll single"])
+    for _ in 0..<40 { #expect(run.on(.fetched(nil)) == ["poll single"], "nothing comes while it is paused") }
     #expect(run.on(.revoked) == ["abandon"])
     #expect(run.on(.written(.abandoned)) == ["release a#9", "unassign", "poll"])
     #expect(run.on(.fetched(a.record(5).record)) == ["poll"], "not ours any more")
