@@ -93,7 +93,7 @@ let package = Package(
       name: "IngestTests",
       dependencies: [
         "throughline", "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "Operations", "TestSupport",
-        "Rig",
+        "Rig", "CRdKafka",
       ]),
     .testTarget(
       name: "OperationsTests",

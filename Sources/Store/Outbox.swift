@@ -6,9 +6,22 @@ public struct OutboxRecord: Sendable {
   public var shard: Int16
   public var id: Int64
   public var topic: String
+  /// What it is about: with the topic, what its order is promised within.
+  public var subject: String
   public var key: [UInt8]?
   public var value: [UInt8]?
   public var headers: [Record.Header]
+}
+
+extension OutboxRecord {
+  /// What order is promised within.
+  public var orderedBy: OutboxSubject { OutboxSubject(topic: topic, subject: subject) }
+}
+
+/// A subject on a topic.
+public struct OutboxSubject: Hashable, Sendable {
+  public var topic: String
+  public var subject: String
 }
 
 /// The outbox as its publishers see it: leases on shards, and the oldest rows of the shards they hold.
@@ -47,20 +60,22 @@ public struct Outbox: Sendable {
   /// Up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.
   ///
   /// - Parameters:
-  ///   - without: ids of rows to be passed over, and `topics` with all their rows.
+  ///   - subjects: these are passed over.
+  ///   - topics: these are passed over, whatever the subject.
   public func read(
-    shards: [Int16], limit: Int, without ids: [Int64] = [], topics: [String] = [], on db: isolated PostgresConnection
+    shards: [Int16], limit: Int, without subjects: [OutboxSubject] = [], topics: [String] = [], on db: isolated PostgresConnection
   ) throws(PostgresFault) -> [OutboxRecord] {
     let rows = try db.query(
       Queries.named("outbox_read"),
       [
         .int2s(shards), .int4(Int32(clamping: limit)), .int4(Self.lettersPerShard), .int8(Self.maximumPublishedBytes),
-        .int8s(ids), .texts(topics),
+        .texts(subjects.map(\.topic)), .texts(subjects.map(\.subject)), .texts(topics),
       ])
     return (0..<rows.count).map { row in
       if rows.isNull(row, 15) {
         return OutboxRecord(
-          shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), key: Array(rows.text(row, 3).utf8),
+          shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), subject: rows.text(row, 3),
+          key: Array(rows.text(row, 3).utf8),
           value: rows.isNull(row, 4) ? nil : Array(rows.bytes(row, 4)),
           headers: [.init("content-type", Array("application/cloudevents+json".utf8))])
       }
@@ -88,7 +103,8 @@ public struct Outbox: Sendable {
     if isElsewhere { ours.append(("throughline_value_bytes", String(rows.int8(row, 8)))) }
     headers += ours.map { Record.Header($0.0, Array($0.1.utf8)) }
     return OutboxRecord(
-      shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), key: isLong ? nil : key, value: value,
+      shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), subject: rows.text(row, 3),
+      key: isLong ? nil : key, value: value,
       headers: headers)
   }
 

@@ -25,8 +25,7 @@ struct OutboxFlight: Sendable {
     }
   }
 
-  private(set) var ids: Set<Int64> = []
-  private var subjects: Set<String> = []
+  private(set) var subjects: Set<OutboxSubject> = []
   private var topics: [String: Load] = [:]
   private var total = Load()
 
@@ -38,13 +37,12 @@ struct OutboxFlight: Sendable {
   mutating func admit(_ records: [OutboxRecord]) -> [OutboxRecord] {
     var blocked = subjects
     var admitted: [OutboxRecord] = []
-    for record in records where !ids.contains(record.id) && !blocked.contains(record.orderedBy) {
+    for record in records where !blocked.contains(record.orderedBy) {
       guard total.isBelow(Self.limit), topics[record.topic, default: Load()].isBelow(Self.topicLimit) else {
         blocked.insert(record.orderedBy)
         continue
       }
       admitted.append(record)
-      ids.insert(record.id)
       subjects.insert(record.orderedBy)
       topics[record.topic, default: Load()] += record
       total += record
@@ -54,7 +52,7 @@ struct OutboxFlight: Sendable {
 
   /// The broker has answered, whatever it said.
   mutating func land(_ records: [OutboxRecord]) {
-    for record in records where ids.remove(record.id) != nil {
+    for record in records {
       subjects.remove(record.orderedBy)
       topics[record.topic, default: Load()] -= record
       total -= record
@@ -65,7 +63,7 @@ struct OutboxFlight: Sendable {
   /// long together. What follows of the same subject and topic goes with it.
   static func suspects(_ records: [OutboxRecord], _ results: [Result<Int64, KafkaFault>]) -> [Int] {
     guard records.count > 1 else { return [] }
-    var subjects: Set<String> = []
+    var subjects: Set<OutboxSubject> = []
     return records.indices.filter { index in
       if case .failure(let fault) = results[index], fault.disposition == .deadLetter { subjects.insert(records[index].orderedBy) }
       return subjects.contains(records[index].orderedBy)
@@ -78,7 +76,7 @@ struct OutboxFlight: Sendable {
   ) -> (done: [OutboxRecord], faults: [(record: OutboxRecord, fault: KafkaFault)]) {
     var done: [OutboxRecord] = []
     var faults: [(record: OutboxRecord, fault: KafkaFault)] = []
-    var blocked: Set<String> = []
+    var blocked: Set<OutboxSubject> = []
     for (record, result) in zip(records, results) where !blocked.contains(record.orderedBy) {
       if case .failure(let fault) = result {
         faults.append((record, fault))
@@ -94,8 +92,6 @@ struct OutboxFlight: Sendable {
 }
 
 extension OutboxRecord {
-  /// Order is promised within a subject and topic.
-  fileprivate var orderedBy: String { topic + "/" + String(decoding: key ?? [], as: UTF8.self) }
   fileprivate var byteCount: Int {
     headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
   }

@@ -79,10 +79,10 @@ public final class OutboxPublisher: Sendable {
 
   /// What is to be sent now, and whether there was more.
   private func read(_ shards: [Int16]) async throws(PostgresFault) -> (records: [OutboxRecord], isWaiting: Bool) {
-    let (ids, topics, isFull) = flight.withLock { (Array($0.ids), $0.fullTopics, $0.isFull) }
+    let (subjects, topics, isFull) = flight.withLock { (Array($0.subjects), $0.fullTopics, $0.isFull) }
     guard !shards.isEmpty, !isFull else { return ([], false) }
     let read = try await db.perform { [outbox] db throws(PostgresFault) in
-      try outbox.read(shards: shards, limit: Self.limitPerShard, without: ids, topics: topics, on: db)
+      try outbox.read(shards: shards, limit: Self.limitPerShard, without: subjects, topics: topics, on: db)
     }
     let admitted = flight.withLock { $0.admit(read) }
     return (admitted, admitted.count < read.count)

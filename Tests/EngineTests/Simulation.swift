@@ -777,12 +777,16 @@ final class Simulation {
       for shard in kept { owners[shard] = (name, step + Self.session) }
       workers[index].leased = kept
     }
-    let ids = workers[index].flight.ids
-    let rows = outbox.filter { workers[index].leased.contains($0.shard) && !ids.contains(Int64($0.id)) }.prefix(8)
+    let subjects = workers[index].flight.subjects
+    let rows = outbox.filter { row in
+      workers[index].leased.contains(row.shard)
+        && !subjects.contains(OutboxSubject(topic: row.event.topic, subject: row.event.subject))
+    }.prefix(8)
     let records = workers[index].flight.admit(
       rows.map { row in
         OutboxRecord(
-          shard: Int16(row.shard), id: Int64(row.id), topic: row.event.topic, key: Array(row.event.subject.utf8), value: nil,
+          shard: Int16(row.shard), id: Int64(row.id), topic: row.event.topic, subject: row.event.subject,
+          key: Array(row.event.subject.utf8), value: nil,
           headers: [])
       })
     if !records.isEmpty { workers[index].flights.append(records) }
