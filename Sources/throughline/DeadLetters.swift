@@ -173,7 +173,17 @@ struct DeadLetterCommands: ParsableCommand {
         var dropped = 0
         func drop(_ letters: [DeadLetter]) async throws {
           for batch in letters.map(\.id).batches({ _ in 0 }, maximumCount: 500) {
-            dropped += try await db.perform { db throws(PostgresFault) in try DeadLetters.drop(batch, on: db) }
+            var attempt = 0
+            while true {
+              do throws(PostgresFault) {
+                dropped += try await db.perform { db throws(PostgresFault) in try DeadLetters.drop(batch, on: db) }
+                break
+              } catch {
+                // A publisher may be deleting the same rows of the outbox in another order.
+                attempt += 1
+                guard error.disposition == .replan, attempt < 5 else { throw error }
+              }
+            }
           }
         }
         do {
