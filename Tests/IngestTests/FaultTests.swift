@@ -95,6 +95,30 @@ import Testing
     try await survive(.trimmedOffsets, times: 2, seed: 116)
   }
 
+  @Test func `a batch of records that does not unpack is stepped over, a letter for each, and what follows is stored`()
+    async throws
+  {
+    let cluster = try await Cluster()
+    let partition = TopicPartition("channel.chat", 0)
+    let worker = try cluster.startWorker()
+    _ = try await cluster.producer.send([chat("before", text: "short", to: partition)])[0].get()
+    var broken: [Int64] = []
+    for codec in BrokenBatch.Codec.allCases {
+      let first = try BrokenBatch.write(codec, records: 3, to: partition, of: cluster.broker.bootstrapServers)
+      broken += first..<first + 3
+    }
+    _ = try await cluster.producer.send([chat("after", text: "short", to: partition)])[0].get()
+    try await cluster.wait("SELECT count(*) FROM throughline.message WHERE external_id = 'after'", for: 1, seconds: 120)
+    #expect(
+      try await cluster.rows("SELECT record_offset, reason FROM throughline.dead_letter ORDER BY record_offset")
+        == broken.map { ["\($0)", "unreadable"] })
+    #expect(try await cluster.number("SELECT count(*) FROM throughline.message") == 2)
+    try await cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1)
+    #expect(try await cluster.consume("dlq.channel.chat").count == broken.count)
+    #expect(worker.stop() == 0)
+    await cluster.close()
+  }
+
   @Test func `offsets that were trimmed away are an alarm and a letter that names them, and reading goes on`() async throws {
     let cluster = try await Cluster()
     let partition = TopicPartition("channel.chat", 0)
