@@ -21,14 +21,17 @@ import Synchronization
   func run() async throws {
     tell("seed \(seed)")
     let plant = try await Plant(ingest: 2, routers: 1)
-    if plant.disk == nil { tell("no disk gets full: this user may not mount a file system of its own") }
+    let plan = Fault.plan(plant, lasting: .seconds(minutes * 60))
+    tell("faults: \((plan.first + plan.others).map(\.name).joined(separator: ", "))")
+    for (name, why) in plan.leftOut { tell("left out: \(name) (\(why))") }
     let trial = try await Trial(
       plant, seed: seed, records: Int(minutes * 60) * Self.recordsPerSecond, recordsPerSecond: Self.recordsPerSecond)
-    let struck = Mutex((recoveries: [Trial.Recovery](), problems: [String]()))
+    let struck = Mutex((recoveries: [Trial.Recovery](), problems: [String](), missing: [String]()))
     let verdict = try await trial.run { trial in
-      var order = FaultOrder(Fault.all(in: trial.plant, lasting: .seconds(minutes * 60)), seed: seed)
+      var order = FaultOrder(plan, seed: seed)
       let end = ContinuousClock.now + .seconds(minutes * 60)
-      while .now < end {
+      // Ten minutes are enough for each; a slow machine takes longer.
+      while .now < end || minutes >= 10 && !order.missing.isEmpty {
         let faults = order.next()
         do {
           let recovery = try await trial.survive(faults)
@@ -40,9 +43,12 @@ import Synchronization
         }
         try await Task.sleep(for: .milliseconds(order.rest()))
       }
+      let missing = order.missing
+      struck.withLock { $0.missing = missing }
     }
-    let (recoveries, problems) = struck.withLock { $0 }
+    let (recoveries, problems, missing) = struck.withLock { $0 }
     let report = Report(seed: seed, recoveries, problems, verdict)
+    if !missing.isEmpty { tell("no time for: \(missing.joined(separator: ", "))") }
     print(json ? try report.json() : report.table())
     if let folder = logs ?? (report.problems.isEmpty ? nil : "/tmp/throughline-chaos-\(seed)") {
       try plant.saveLogs(in: URL(fileURLWithPath: folder))
@@ -59,11 +65,16 @@ import Synchronization
 private struct FaultOrder {
   private let faults: [Fault]
   private var random: SplitMix64
-  private var bag: [Fault] = []
+  private var bag: [Fault]
+  /// Those that have not come yet.
+  private(set) var missing: [String]
 
-  init(_ faults: [Fault], seed: UInt64) {
-    self.faults = faults
+  init(_ plan: Fault.Plan, seed: UInt64) {
     random = SplitMix64(seed: seed)
+    faults = plan.first + plan.others
+    missing = faults.map(\.name)
+    // The last is the next.
+    bag = plan.others.shuffled(using: &random) + plan.first.shuffled(using: &random)
   }
 
   mutating func next() -> [(fault: Fault, choice: Int)] {
@@ -74,6 +85,7 @@ private struct FaultOrder {
     {
       chosen.append(other)
     }
+    missing.removeAll { name in chosen.contains { $0.name == name } }
     return chosen.map { ($0, Int.random(in: 0..<1_000, using: &random)) }
   }
 
@@ -126,6 +138,7 @@ private struct Report {
       "duplicates     \(figures.duplicates)", "dead-lettered  \(figures.deadLettered)", "doubled        \(figures.doubled)",
       "lost           \(figures.lost)",
       "out of order   \(figures.outOfOrder) of \(figures.events) events, \(figures.eventsRepeated) repeated",
+      "agents' acts   \(figures.actions), \(figures.refused) refused",
       "", "fault".padded(64) + "times  recovery: median  longest  longest pause",
     ]
     for kind in output.faults {

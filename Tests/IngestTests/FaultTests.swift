@@ -11,8 +11,8 @@ import Testing
 /// as the truth has them (P2), events without gaps, nobody over capacity, logs that parse and tell of nobody.
 @Suite(.serialized) struct FaultTests {
   /// Lets the fault strike, in the middle of the load, `times` times.
-  private func survive(_ faults: Fault..., times: Int = 1, seed: UInt64, watchdog: Duration = .seconds(60)) async throws {
-    let plant = try await Plant(ingest: 2, routers: 1, watchdog: watchdog)
+  private func survive(_ faults: Fault..., times: Int = 1, seed: UInt64) async throws {
+    let plant = try await Plant(ingest: 2, routers: 1)
     let trial = try await Trial(plant, seed: seed, records: 4_000)
     let verdict = try await trial.run { trial in
       for choice in 0..<times {
@@ -22,6 +22,15 @@ import Testing
     }
     #expect(verdict.problems == [])
     #expect(verdict.figures.stored > 100 && verdict.figures.duplicates > 10 && verdict.figures.deadLettered > 0)
+    #expect(verdict.figures.actions > verdict.figures.refused)
+  }
+
+  private func chat(_ id: String, text: String, to partition: TopicPartition) -> ProducerRecord {
+    ProducerRecord(
+      topic: partition.topic, partition: partition.partition, key: nil,
+      value: Array(
+        #"{"event":"message.created","event_id":"\#(id)","visitor":{"id":"v"},"message":{"id":"\#(id)","text":"\#(text)"}}"#
+          .utf8), headers: Poison.envelope)
   }
 
   @Test func `a PostgreSQL that is stopped at once, twice, costs nothing`() async throws {
@@ -79,24 +88,41 @@ import Testing
 
   @Test(.enabled(if: WorkerProcess.knowsFaultHeader, "this build has no records that hang"))
   func `a record that hangs whoever reads it is put aside, alone`() async throws {
-    try await survive(.hangingRecord, seed: 115, watchdog: .seconds(6))
+    try await survive(.hangingRecord, seed: 115)
+  }
+
+  @Test func `offsets that are trimmed away under load cost only what was trimmed`() async throws {
+    try await survive(.trimmedOffsets, times: 2, seed: 116)
+  }
+
+  @Test func `a batch of records that does not unpack is stepped over, a letter for each, and what follows is stored`()
+    async throws
+  {
+    let cluster = try await Cluster()
+    let partition = TopicPartition("channel.chat", 0)
+    let worker = try cluster.startWorker()
+    _ = try await cluster.producer.send([chat("before", text: "short", to: partition)])[0].get()
+    var broken: [Int64] = []
+    for codec in BrokenBatch.Codec.allCases {
+      let first = try BrokenBatch.write(codec, records: 3, to: partition, of: cluster.broker.bootstrapServers)
+      broken += first..<first + 3
+    }
+    _ = try await cluster.producer.send([chat("after", text: "short", to: partition)])[0].get()
+    try await cluster.wait("SELECT count(*) FROM throughline.message WHERE external_id = 'after'", for: 1, seconds: 120)
+    #expect(
+      try await cluster.rows("SELECT record_offset, reason FROM throughline.dead_letter ORDER BY record_offset")
+        == broken.map { ["\($0)", "unreadable"] })
+    #expect(try await cluster.number("SELECT count(*) FROM throughline.message") == 2)
+    try await cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1)
+    #expect(try await cluster.consume("dlq.channel.chat").count == broken.count)
+    #expect(worker.stop() == 0)
+    await cluster.close()
   }
 
   @Test func `offsets that were trimmed away are an alarm and a letter that names them, and reading goes on`() async throws {
     let cluster = try await Cluster()
     let partition = TopicPartition("channel.chat", 0)
-    func chat(_ id: String, text: String) -> ProducerRecord {
-      let headers = [
-        "ce_specversion": "1.0", "ce_id": id, "ce_type": "chat.event", "ce_source": "/channels/chat/w_shop",
-        "content-type": "application/json",
-      ]
-      return ProducerRecord(
-        topic: partition.topic, partition: partition.partition, key: nil,
-        value: Array(
-          #"{"event":"message.created","event_id":"\#(id)","visitor":{"id":"v"},"message":{"id":"\#(id)","text":"\#(text)"}}"#
-            .utf8),
-        headers: headers.map { KafkaHeader($0.key, Array($0.value.utf8)) })
-    }
+    func chat(_ id: String, text: String) -> ProducerRecord { self.chat(id, text: text, to: partition) }
     var worker = try cluster.startWorker()
     for number in 0..<3 { _ = try await cluster.producer.send([chat("before-\(number)", text: "short")])[0].get() }
     try await cluster.wait("SELECT count(*) FROM throughline.message", for: 3)
@@ -130,18 +156,44 @@ import Testing
     await cluster.close()
   }
 
-  @Test func `the oracle finds what was lost, doubled, swapped, unlettered and said by nobody`() async throws {
-    let plant = try await Plant(ingest: 1, routers: 1)
+  @Test func `the oracle finds what was lost, doubled, swapped, unlettered, said by nobody, aborted and hung`() async throws {
+    let plant = try await Plant(ingest: 1, routers: 1, watchdog: .seconds(6))
     let trial = try await Trial(plant, seed: 113, records: 1_000)
     let verdict = try await trial.run { trial in
       try await plant.cluster.wait("SELECT count(*) FROM throughline.message WHERE external_id LIKE 'chat-%'", for: 20)
       try await plant.cluster.wait("SELECT count(*) FROM throughline.message WHERE external_id LIKE 'desk-%'", for: 20)
       try await plant.cluster.wait("SELECT count(*) FROM throughline.dead_letter", for: 2)
+      try await plant.cluster.wait("SELECT count(*) FROM throughline.message WHERE author_kind = 'agent'", for: 3)
+      // A worker that aborts, and one that does nothing any more: past the unit, which would know.
+      let (ingest, router) = (plant.ingest[0], plant.routers[0])
+      let starts = ingest.starts
+      ingest.current?.signal(SIGABRT)
+      try await ingest.waitForStart(after: starts)
+      router.current?.signal(SIGSTOP)
+      try await plant.wait("the watchdog of a router that stands still") { router.barks > 0 }
+      router.current?.signal(SIGCONT)
+      // What nobody did, and an answer that is sent again as another event.
+      let answer = try await plant.cluster.rows("SELECT max(text) FROM throughline.message WHERE author_kind = 'agent'")
+      for (topic, type, data) in [
+        ("conversation.events", "conversation.resolved", #""reason":"agent""#),
+        ("outbound.chat", "outbound.message", #""text":"\#(answer[0][0] ?? "")""#),
+        ("routing.events", "action.refused", #""action_id":"nobody's""#),
+      ] {
+        let subject = UUID().uuidString
+        let event = #"{"id":"1","type":"\#(type)","subject":"\#(subject)","data":{"seq":1,"conversation_id":"none",\#(data)}}"#
+        let record = ProducerRecord(topic: topic, partition: 0, key: Array(subject.utf8), value: Array(event.utf8))
+        _ = try await plant.cluster.producer.send([record])[0].get()
+      }
       // What workers that are not exact would leave behind.
       try await plant.sql(
         """
         SET session_replication_role = replica;
         DELETE FROM throughline.message WHERE external_id = 'desk-1';
+        DELETE FROM throughline.message WHERE text = (SELECT min(text) FROM throughline.message WHERE author_kind = 'agent');
+        INSERT INTO throughline.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', gen_random_uuid()))).*
+          FROM throughline.message m WHERE text = (SELECT min(text) FROM throughline.message WHERE author_kind = 'agent');
+        UPDATE throughline.message SET text = 'nobody''s'
+          WHERE text = (SELECT max(text) FROM throughline.message WHERE author_kind = 'agent');
         UPDATE throughline.message SET external_id = 'nobody' WHERE external_id = 'desk-2';
         INSERT INTO throughline.message SELECT (jsonb_populate_record(m, jsonb_build_object('id', gen_random_uuid()))).*
           FROM throughline.message m WHERE external_id = 'desk-3';
@@ -160,7 +212,10 @@ import Testing
       "messages lost, such as [\"desk-1\"", "messages that nobody produced, such as [\"nobody\"]",
       "messages stored more than once, such as [\"desk-3\"]", "groups of messages by customer_id", "dead letters missing",
       "dead letters stored more than once", "were not published to their end",
-      "a message of another customer than its conversation",
+      "a message of another customer than its conversation", "ingest 1 ended with signal(6)",
+      "route 1 made no progress and was killed by its watchdog", "answers lost", "answers stored more than once",
+      "answers stored that were not sent", "actions without an end, or with two", "refusals of what nobody did",
+      "answers not sent once, or refused and sent",
     ] {
       #expect(found.contains(sentence), "\(sentence) in \(found)")
     }

@@ -26,6 +26,9 @@ public final class Audit: Sendable {
     public var outOfOrder = 0
     public var events = 0
     public var eventsRepeated = 0
+    /// What agents did, and what of it was refused.
+    public var actions = 0
+    public var refused = 0
   }
 
   private struct Subject: Hashable {
@@ -41,6 +44,9 @@ public final class Audit: Sendable {
     var poison: Set<String> = []
     var letters: Set<String> = []
     var lastSeqs: [Subject: Int] = [:]
+    /// The id of each event.
+    var eventIDs: [Subject: [Int: String]] = [:]
+    var deeds = DeedLedger()
     var problems: [String] = []
   }
 
@@ -53,11 +59,10 @@ public final class Audit: Sendable {
     consumer = try KafkaConsumer(
       configuration: KafkaConfiguration(bootstrapServers: cluster.broker.bootstrapServers, logger: .silent), group: "audit")
     let topics =
-      Cluster.topics + Cluster.topics.map { "dlq." + $0 } + ["agent.presence", "conversation.events", "routing.events"]
-    try await consumer.assign(
-      topics.flatMap { topic in
-        (0..<Int32(Cluster.partitions)).map { PartitionStart(TopicPartition(topic, $0), .beginning) }
-      })
+      Cluster.topics + Cluster.topics.map { "dlq." + $0 }
+      + ["agent.presence", "conversation.events", "routing.events", "outbound.chat"]
+    let partitions = topics.flatMap { topic in (0..<Int32(Cluster.partitions)).map { TopicPartition(topic, $0) } }
+    try await consumer.assign(partitions.filter { $0 != Plant.idlePartition }.map { PartitionStart($0, .beginning) })
   }
 
   /// Reads until cancelled; brokers come and go.
@@ -82,7 +87,7 @@ public final class Audit: Sendable {
     if record.topic.hasPrefix("dlq.") {
       let place = ["topic", "partition", "offset", "reason"].map { header("throughline_" + $0) ?? "" }
       state.letters.insert(place.joined(separator: " "))
-    } else if record.topic.hasSuffix(".events") {
+    } else if record.topic.hasSuffix(".events") || record.topic == "outbound.chat" {
       readEvent(record, &state)
     } else {
       state.figures.producedRecords += 1
@@ -90,15 +95,19 @@ public final class Audit: Sendable {
       if let reason = header(poisonHeader) {
         state.poison.insert("\(record.topic) \(record.partition) \(record.offset) \(reason)")
       }
+      if record.topic == "agent.actions", let kind = header("ce_type"), let id = header("ce_id") {
+        state.deeds.done(kind.replacing("agent.", with: ""), id, record.value ?? [])
+      }
     }
   }
 
   private static func readEvent(_ record: KafkaRecord, _ state: inout State) {
     let event = try? JSONSerialization.jsonObject(with: Data(record.value ?? [])) as? [String: Any]
-    guard let name = event?["subject"] as? String, let seq = (event?["data"] as? [String: Any])?["seq"] as? Int,
+    guard let name = event?["subject"] as? String, let id = event?["id"] as? String, let type = event?["type"] as? String,
+      let data = event?["data"] as? [String: Any], let seq = data["seq"] as? Int,
       record.key.map({ $0.elementsEqual(name.utf8) }) == true
     else {
-      state.problems.append("an event without subject, seq or key on \(record.topic)")
+      state.problems.append("an event without subject, id, type, seq or key on \(record.topic)")
       return
     }
     let subject = Subject(topic: record.topic, name: name)
@@ -107,6 +116,13 @@ public final class Audit: Sendable {
     // At least once: whoever knows the last seq drops what comes again.
     if seq <= last { state.figures.eventsRepeated += 1 }
     if seq > last + 1 { state.figures.outOfOrder += 1 }
+    switch state.eventIDs[subject]?[seq] {
+    case nil:
+      state.eventIDs[subject, default: [:]][seq] = id
+      state.deeds.heard(type, data)
+    case id: break
+    default: state.problems.append("two events with seq \(seq) of a subject on \(record.topic)")
+    }
     state.lastSeqs[subject] = max(last, seq)
   }
 
@@ -129,6 +145,14 @@ public final class Audit: Sendable {
     state.withLock { $0.problems.append(sentence) }
   }
 
+  /// Waits until everything that agents did has come to its end, as far as events tell.
+  func waitForActions(seconds: Double) async {
+    for _ in 0..<Int(seconds * 5) {
+      if state.withLock({ $0.deeds.problems.isEmpty }) { return }
+      try? await Task.sleep(for: .milliseconds(200))
+    }
+  }
+
   private func expectedSeqs() async throws -> [Subject: Int] {
     let rows = try await cluster.rows(
       """
@@ -136,6 +160,7 @@ public final class Audit: Sendable {
       UNION ALL SELECT 'conversation.events', id::text, event_seq FROM throughline.customer WHERE event_seq > 0
       UNION ALL SELECT 'routing.events', id::text, routing_seq FROM throughline.conversation WHERE routing_seq > 0
       UNION ALL SELECT 'routing.events', id, routing_seq FROM throughline.agent WHERE routing_seq > 0
+      UNION ALL SELECT 'outbound.' || channel, conversation_id::text, seq FROM throughline.outbound_seq
       """)
     return Dictionary(rows.map { (Subject(topic: $0[0] ?? "", name: $0[1] ?? ""), Int($0[2] ?? "") ?? 0) }) { $1 }
   }
@@ -147,14 +172,21 @@ public final class Audit: Sendable {
   }
 
   /// What is wrong with what is stored, and the figures. Everything has to be at rest.
-  func judge(truth: [String: String]) async throws -> (problems: [String], figures: Figures) {
-    var (problems, figures, delivered, poison) = state.withLock { ($0.problems, $0.figures, $0.delivered, $0.poison) }
+  ///
+  /// - Parameters:
+  ///   - truth: the sender of each message of `Traffic`.
+  ///   - alarms: letters that no record in the topics asks for.
+  func judge(truth: [String: String], alarms: Set<String>) async throws -> (problems: [String], figures: Figures) {
+    let (seen, delivered) = state.withLock { ($0, $0.delivered) }
+    var (problems, figures) = (seen.problems, seen.figures)
+    let poison = seen.poison.union(alarms)
     func expect(_ sentence: String, _ culprits: some Collection<String>) {
       if !culprits.isEmpty { problems.append("\(culprits.count) \(sentence), such as \(culprits.sorted().prefix(3))") }
     }
     // One outcome for everything that was produced.
     var stored: [String: Int] = [:]
-    for row in try await cluster.rows("SELECT external_id, count(*) FROM throughline.message GROUP BY 1") {
+    let messages = "SELECT external_id, count(*) FROM throughline.message WHERE external_id IS NOT NULL GROUP BY 1"
+    for row in try await cluster.rows(messages) {
       stored[row[0] ?? "", default: 0] += Int(row[1] ?? "") ?? 0
     }
     let lost = delivered.keys.filter { stored[$0] == nil }
@@ -173,6 +205,21 @@ public final class Audit: Sendable {
     figures.deadLettered = letters.count
     figures.doubled = stored.values.reduce(0) { $0 + $1 - 1 } + doubledLetters
     figures.lost = lost.count + missing.count
+
+    // What agents did: once, or refused once; what they answered is a message once.
+    var answers: [String: Int] = [:]
+    let nameless = "SELECT text, count(*) FROM throughline.message WHERE external_id IS NULL GROUP BY 1"
+    for row in try await cluster.rows(nameless) {
+      answers[row[0] ?? "", default: 0] += Int(row[1] ?? "") ?? 0
+    }
+    let unsaid = seen.deeds.sent.filter { answers[$0] == nil }
+    expect("answers lost", unsaid)
+    expect("answers stored more than once", answers.filter { $0.value > 1 }.keys)
+    expect("answers stored that were not sent", answers.keys.filter { !seen.deeds.sent.contains($0) })
+    problems += seen.deeds.problems
+    figures.doubled += answers.values.reduce(0) { $0 + $1 - 1 }
+    figures.lost += unsaid.count
+    (figures.actions, figures.refused) = (seen.deeds.count, seen.deeds.refusedCount)
 
     // Who is who, and what belongs together (P2).
     let groups = Set(Dictionary(grouping: truth.keys) { truth[$0] ?? "" }.values.map { Set($0) })
@@ -196,7 +243,7 @@ public enum LogAudit {
   private static let secrets = [
     "@mail.example", "Where is my", "Llegó", "parcel number", "left shoe", "in blue", "money back", "My number is",
     "anybody there",
-    "secret", "Person ", "Is it here", "new address",
+    "secret", "Person ", "Is it here", "new address", Feeder.answer,
   ]
 
   public static func problems(_ log: String, of name: String) -> [String] {

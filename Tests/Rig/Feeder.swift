@@ -9,6 +9,8 @@ import TestSupport
 public actor Feeder {
   public static let tenant = "desk"
   private static let agents = (0..<6).map { "agent\($0)" }
+  /// What agents answer, before the answer's own name.
+  static let answer = "We are looking into it: "
   /// A partition of the embedded broker keeps 5 MiB: what is not read yet has to stay far below.
   private static let maximumLag = 1_500
 
@@ -18,6 +20,8 @@ public actor Feeder {
   private var published = 0
   private var chats = 0
   private var steps = 0
+  /// The last things that agents did: what comes twice has its effect once.
+  private var deeds: [ProducerRecord] = []
   /// The end of each partition that ingest reads, as far as it is known here.
   public private(set) var ends: [TopicPartition: Int64] = [:]
 
@@ -52,7 +56,7 @@ public actor Feeder {
       records.insert(record(poison), at: Int.random(in: 0...records.count, using: &random))
     }
     records += (0..<2).map { _ in chat() }
-    if steps % 40 == 1 { records += presence() }
+    if steps % 24 == 1 { records += presence(isEverybodyThere: steps == 1) }
     if steps % 4 == 0 { records += await actions() }
     try await send(records)
     published = end
@@ -60,7 +64,7 @@ public actor Feeder {
 
   /// What the business says at the end, of everybody.
   public func finish() async throws {
-    try await send((traffic.tail..<traffic.items.count).map { record($0) } + presence())
+    try await send((traffic.tail..<traffic.items.count).map { record($0) } + presence(isEverybodyThere: true))
   }
 
   /// Again and again until each is there, as adapters do; order within a key holds in all but an answer that was lost.
@@ -121,11 +125,17 @@ public actor Feeder {
     return record
   }
 
-  private func presence() -> [ProducerRecord] {
+  /// What desktops say: now and then one is away or goes home, and one says nothing more for longer than its lease.
+  private func presence(isEverybodyThere: Bool) -> [ProducerRecord] {
     Self.agents.map { agent in
-      record(
+      let (state, lease) =
+        isEverybodyThere
+        ? ("online", 300)
+        : [("away", 300), ("offline", 300), ("online", 5), ("online", 300), ("online", 300), ("online", 300)]
+          .randomElement(using: &random) ?? ("online", 300)
+      return record(
         "agent.presence", "agent.presence", agent, "p \(steps) \(agent)",
-        #"{"agent_id":"\#(agent)","state":"online","capacity":100,"channels":{"chat":4},"lease_seconds":300}"#)
+        #"{"agent_id":"\#(agent)","state":"\#(state)","capacity":100,"channels":{"chat":4},"lease_seconds":\#(lease)}"#)
     }
   }
 
@@ -136,20 +146,28 @@ public actor Feeder {
       SELECT id, ownership_epoch, owner_id, version FROM throughline.conversation
       WHERE tenant_id = '\(Self.tenant)' AND status IN ('open', 'pending') ORDER BY id DESC LIMIT 60
       """)
-    return (seen ?? []).shuffled(using: &random).prefix(12).enumerated().map { position, row in
+    let new = (seen ?? []).shuffled(using: &random).prefix(16).enumerated().map { position, row in
       let other = Self.agents.randomElement(using: &random) ?? ""
       let agent = row[2] ?? other
-      let version = #","seen_version":\#(row[3] ?? "0")"#
+      let id = "a \(steps) \(position)"
+      let resolve = ("resolve", agent, #","seen_version":\#(row[3] ?? "0")"#)
+      let reply = ("reply", agent, #","text":"\#(Self.answer)\#(id)""#)
       let (kind, who, more) =
         [
-          ("take", other, ""), ("accept", agent, ""), ("transfer", agent, #","to_agent":"\#(other)""#),
-          ("resolve", agent, version),
-          ("resolve", agent, version), ("resolve", agent, version), ("resolve", agent, version),
-        ].randomElement(using: &random) ?? ("release", agent, "")
+          ("take", other, ""), ("accept", agent, ""), ("release", agent, ""), ("transfer", agent, #","to_agent":"\#(other)""#),
+          ("transfer", agent, #","to_queue":"general""#), resolve, resolve, resolve, resolve, reply, reply, reply,
+        ].randomElement(using: &random) ?? reply
       return record(
-        "agent.actions", "agent." + kind, row[0] ?? "", "a \(steps) \(position)",
+        "agent.actions", "agent." + kind, row[0] ?? "", id,
         #"{"conversation_id":"\#(row[0] ?? "")","agent_id":"\#(who)","ownership_epoch":\#(row[1] ?? "0")\#(more)}"#)
     }
+    let again = deeds.shuffled(using: &random).prefix(2).map { deed in
+      var deed = deed
+      deed.partition = Int32.random(in: 0..<Int32(Cluster.partitions), using: &random)
+      return deed
+    }
+    deeds = Array((deeds + new).suffix(50))
+    return new + again
   }
 }
 

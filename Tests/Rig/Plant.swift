@@ -16,8 +16,13 @@ public final class Plant: Sendable {
   public let disk: SmallDisk?
   public let ingest: [Unit]
   public let routers: [Unit]
+  private let alarmed = Mutex(Set<String>())
 
   public static let brokers = 3
+  /// What the units in deploy/ say.
+  public static let watchdog = Duration.seconds(60)
+  /// Written by faults alone, and not read by the audit: it may be trimmed.
+  static let idlePartition = TopicPartition("channel.bot", 0)
   private static let maximumConnections = 60
 
   /// Starts it all, and waits until the workers have their partitions.
@@ -25,7 +30,9 @@ public final class Plant: Sendable {
   /// - Parameters:
   ///   - environment: more variables for the workers.
   ///   - watchdog: how long a worker may go without progress.
-  public init(ingest: Int, routers: Int, environment: [String: String] = [:], watchdog: Duration = .seconds(60)) async throws {
+  public init(
+    ingest: Int, routers: Int, environment: [String: String] = [:], watchdog: Duration = Plant.watchdog
+  ) async throws {
     server = try await ThrowawayServer(options: "-c fsync=off -c max_connections=\(Self.maximumConnections)")
     disk = SmallDisk()
     let owner = PostgresConnection(url: server.url, applicationName: "plant")
@@ -40,7 +47,7 @@ public final class Plant: Sendable {
     try await migrate(workersURL)
     let cluster = try await Cluster(
       databaseURL: server.url.dropLast("postgres".count) + "desk?target_session_attrs=any", brokers: Self.brokers,
-      topics: ["agent.presence", "dlq.agent.presence", "routing.events", "rig.probe"])
+      topics: ["agent.presence", "dlq.agent.presence", "routing.events", "outbound.chat", "rig.probe"])
     self.cluster = cluster
     @Sendable func unit(_ kind: String, _ number: Int) throws -> Unit {
       try Unit("\(kind) \(number)", watchdog: watchdog) { variables in
@@ -56,6 +63,10 @@ public final class Plant: Sendable {
   }
 
   public var units: [Unit] { ingest + routers }
+
+  /// `topic partition offset reason` of letters that no record asks for, because a fault took the records away.
+  var alarms: Set<String> { alarmed.withLock { $0 } }
+  func expectAlarm(_ letter: String) { _ = alarmed.withLock { $0.insert(letter) } }
 
   /// How often the words stand in the workers' logs.
   public func count(_ words: String) -> Int {

@@ -161,6 +161,7 @@ public final class Trial: Sendable {
     }
     await attempt { try await plant.cluster.drain(seconds: 180) }
     await attempt { try await waitForAgents() }
+    await audit.waitForActions(seconds: 30)
     // Routers first: what they say to their last moment is published by those who stay.
     for unit in plant.routers { await attempt { try await unit.stop() } }
     await attempt {
@@ -169,13 +170,13 @@ public final class Trial: Sendable {
     await attempt { try await audit.waitForEvents(seconds: 10) }
     for unit in plant.ingest { await attempt { try await unit.stop() } }
     await attempt {
-      let (problems, figures) = try await audit.judge(truth: await feeder.truth)
+      let (problems, figures) = try await audit.judge(truth: await feeder.truth, alarms: plant.alarms)
       verdict.problems += problems
       verdict.figures = figures
     }
     verdict.problems += progress.withLock { $0.broken.sorted().map { "during the run: \($0)" } }
     for unit in plant.units {
-      verdict.problems += unit.surprises.map { "\(unit.name) ended with \($0), and nobody had asked for it" }
+      verdict.problems += unit.surprises.map { "\(unit.name) \($0), and nobody had asked for it" }
       verdict.problems += Set(unit.logs.flatMap { LogAudit.problems($0, of: unit.name) })
     }
     return verdict

@@ -13,13 +13,17 @@ public final class Unit: Sendable {
     /// The newest last; those that have ended keep their logs.
     var processes: [WorkerProcess] = []
     var exits: [Exit] = []
-    /// Ends that somebody here asked for.
+    /// Ends of the newest that somebody here asked for.
     var expected: [Exit] = []
-    /// Ends that may come any number of times.
-    var excused: [Exit] = []
+    var surprises: [String] = []
+    /// A fault makes it abort or hang: until it is over, neither is a surprise.
+    var mayAbort = false
     var isWanted = true
     var startAt: ContinuousClock.Instant?
+    var watchdog: Duration
     var fedAt = ContinuousClock.now
+    /// Stopped by somebody here, who wants it to stand still.
+    var isHeld = false
     var barks = 0
   }
 
@@ -27,9 +31,8 @@ public final class Unit: Sendable {
 
   public let name: String
   private let start: @Sendable ([String: String]) throws -> WorkerProcess
-  private let watchdog: Duration
   private let socket: NotifySocket
-  private let state = Mutex(State())
+  private let state: Mutex<State>
   private let keeper = Mutex<Task<Void, Never>?>(nil)
 
   /// Starts the worker.
@@ -41,8 +44,8 @@ public final class Unit: Sendable {
     _ name: String, watchdog: Duration = .seconds(60), start: @escaping @Sendable ([String: String]) throws -> WorkerProcess
   ) throws {
     self.name = name
-    self.watchdog = watchdog
     self.start = start
+    state = Mutex(State(watchdog: watchdog))
     socket = try NotifySocket()
     try launch()
     keeper.withLock { keeper in
@@ -59,10 +62,13 @@ public final class Unit: Sendable {
 
   private func launch() throws {
     let process = try start([
-      "NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "\(watchdog.components.seconds * 1_000_000)",
+      "NOTIFY_SOCKET": socket.path,
+      "WATCHDOG_USEC": "\(state.withLock { $0.watchdog }.components.seconds * 1_000_000)",
     ])
     state.withLock { state in
       state.processes.append(process)
+      state.expected = []
+      state.isHeld = false
       state.fedAt = .now
       state.startAt = nil
     }
@@ -75,15 +81,20 @@ public final class Unit: Sendable {
       guard let process = state.processes.last else { return false }
       if state.exits.count < state.processes.count {
         if process.process.isRunning {
-          guard ContinuousClock.now > state.fedAt + watchdog else { return false }
+          guard !state.isHeld, ContinuousClock.now > state.fedAt + state.watchdog else { return false }
           state.fedAt = .now
           state.barks += 1
+          if !state.mayAbort { state.surprises.append("made no progress and was killed by its watchdog") }
           state.expected.append(.signal(SIGABRT))
           process.signal(SIGABRT)
           return false
         }
         let status = process.process.terminationStatus
-        state.exits.append(process.process.terminationReason == .exit ? .code(status) : .signal(status))
+        let exit = process.process.terminationReason == .exit ? Exit.code(status) : .signal(status)
+        state.exits.append(exit)
+        if !state.expected.contains(exit), !(state.mayAbort && exit == .signal(SIGABRT)) {
+          state.surprises.append("ended with \(exit)")
+        }
         state.startAt = .now + Self.restartDelay
       }
       return state.isWanted && ContinuousClock.now >= state.startAt ?? .now
@@ -104,27 +115,28 @@ public final class Unit: Sendable {
   /// What all its processes have written.
   public var logs: [String] { state.withLock { $0.processes }.map(\.log) }
 
-  /// Ends that nobody asked for.
-  public var surprises: [Exit] {
-    state.withLock { state in
-      var expected = state.expected
-      return state.exits.filter { !state.excused.contains($0) }.filter { exit in
-        guard let position = expected.firstIndex(of: exit) else { return true }
-        expected.remove(at: position)
-        return false
-      }
-    }
-  }
+  /// Ends that nobody asked for, and hangs.
+  public var surprises: [String] { state.withLock { $0.surprises } }
 
-  /// Ends that are coming, however many, by something other than this unit.
-  public func excuse(_ exit: Exit) { state.withLock { $0.excused.append(exit) } }
+  /// Says whether it is a fault's doing when it aborts or hangs from now on.
+  public func expectAborts(_ mayAbort: Bool) { state.withLock { $0.mayAbort = mayAbort } }
+
+  /// Whether a process is there, for signals: after a failure there is none for a second.
+  public var isRunning: Bool { current?.process.isRunning == true }
 
   /// How its processes have ended.
   public var exits: [Exit] { state.withLock { $0.exits } }
 
-  /// Sends a signal; one that ends the process is followed by a start, as after any failure.
+  /// Sends a signal; one that ends the process is followed by a start, as after any failure. The watchdog waits while it is stopped.
   public func signal(_ number: Int32) {
-    if number == SIGKILL { state.withLock { $0.expected.append(.signal(SIGKILL)) } }
+    state.withLock { state in
+      switch number {
+      case SIGKILL: state.expected.append(.signal(SIGKILL))
+      case SIGSTOP: state.isHeld = true
+      case SIGCONT: (state.isHeld, state.fedAt) = (false, .now)
+      default: break
+      }
+    }
     current?.signal(number)
   }
 
@@ -139,6 +151,8 @@ public final class Unit: Sendable {
 
   /// Asks it to stop and waits; it stays stopped until `startAgain`. Throws when it has not exited with 0 within the limit.
   public func stop(within limit: Duration = .seconds(25)) async throws {
+    // One that is just starting knows nothing of signals.
+    try await waitForStart(after: starts - 1)
     let process = state.withLock { state in
       state.isWanted = false
       state.expected.append(.code(0))
@@ -156,6 +170,17 @@ public final class Unit: Sendable {
   }
 
   public func startAgain() { state.withLock { $0.isWanted = true } }
+
+  /// Stops it in order and starts it with another watchdog.
+  public func restart(watchdog: Duration) async throws {
+    let starts = starts
+    do {
+      defer { startAgain() }
+      try await stop()
+      state.withLock { $0.watchdog = watchdog }
+    }
+    try await waitForStart(after: starts)
+  }
 
   /// Ends it for good, however.
   public func close() {
