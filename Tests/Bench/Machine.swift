@@ -1,0 +1,115 @@
+import Foundation
+
+/// What the kernel says about a process.
+enum Machine {
+  /// Seconds of CPU, user and system, so far; nil once it is gone.
+  static func cpuSeconds(of process: Int32) -> Double? { fields(of: process).map { ($0[11] + $0[12]) / ticks } }
+
+  /// Seconds of CPU of a PostgreSQL server and all its processes, also of those that have ended.
+  static func cpuSeconds(ofServer postmaster: Int32) -> Double {
+    guard let own = fields(of: postmaster) else { return 0 }
+    var total = own[11] + own[12] + own[13] + own[14]
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+      if let process = Int32(name), let child = fields(of: process), Int32(child[1]) == postmaster {
+        total += child[11] + child[12]
+      }
+    }
+    return total / ticks
+  }
+
+  /// MiB: `VmRSS` now, `VmHWM` at its highest.
+  static func memory(of process: Int32, _ field: String) -> Double {
+    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix(field + ":") }
+    return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) } ?? 0) / 1024
+  }
+
+  private static let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
+
+  /// From the third field of /proc/…/stat on: the second may hold anything.
+  private static func fields(of process: Int32) -> [Double]? {
+    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+      let end = text.lastIndex(of: ")")
+    else { return nil }
+    return text[text.index(after: end)...].split(separator: " ").map { Double($0) ?? 0 }
+  }
+}
+
+/// A process that takes part.
+final class Competitor: Sendable {
+  let pid: Int32
+  let log: String
+  private let process: Process
+  private let input = Pipe()
+
+  /// - Parameter log: where its output goes.
+  init(_ command: [String], environment: [String: String], log: String) throws {
+    self.log = log
+    process = Process()
+    process.executableURL = URL(fileURLWithPath: command[0])
+    process.arguments = Array(command.dropFirst())
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    _ = FileManager.default.createFile(atPath: log, contents: nil)
+    let file = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
+    process.standardOutput = file
+    process.standardError = file
+    process.standardInput = input
+    try process.run()
+    pid = process.processIdentifier
+  }
+
+  var isRunning: Bool { process.isRunning }
+
+  func writeLine() { input.fileHandleForWriting.write(Data("\n".utf8)) }
+
+  func wait() { process.waitUntilExit() }
+
+  /// Asks it to end, and ends it where it does not.
+  func stop() async {
+    if process.isRunning { process.terminate() }
+    for _ in 0..<200 where process.isRunning { try? await Task.sleep(for: .milliseconds(50)) }
+    if process.isRunning { kill(pid, SIGKILL) }
+    process.waitUntilExit()
+  }
+
+  deinit { if process.isRunning { kill(pid, SIGKILL) } }
+
+  var tail: String { String(((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").suffix(2_000)) }
+}
+
+struct Failure: Error, CustomStringConvertible {
+  var description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// Runs a command to its end; its output.
+@discardableResult
+func run(_ command: [String], environment: [String: String] = [:]) throws -> String {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  process.arguments = command
+  process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+  let output = Pipe()
+  process.standardOutput = output
+  process.standardError = output
+  try process.run()
+  let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+  process.waitUntilExit()
+  guard process.terminationStatus == 0 else { throw Failure("\(command.joined(separator: " ")): \(text.suffix(3_000))") }
+  return text
+}
+
+/// Runs a command to its end with no output; what it leaves behind holds nothing of ours open.
+func runQuietly(_ command: [String]) throws {
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+  for descriptor in [1, 2] as [Int32] { posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0) }
+  var arguments = command.map { strdup($0) } + [nil]
+  defer { arguments.forEach { free($0) } }
+  var pid: pid_t = 0
+  var status: Int32 = -1
+  guard posix_spawnp(&pid, command[0], &actions, nil, &arguments, environ) == 0, waitpid(pid, &status, 0) == pid, status == 0
+  else { throw Failure("\(command.joined(separator: " ")) failed") }
+}
