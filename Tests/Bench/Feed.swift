@@ -76,11 +76,6 @@ final class Feed: Sendable {
     Self.topics.flatMap { topic in (0..<Int32(partitions)).map { TopicPartition(topic, $0) } }
   }
 
-  /// How many records the group has reported as done.
-  func reported() async throws -> Int {
-    try await consumer.committedOffsets(for: channelPartitions).values.reduce(0) { $0 + Int(max(0, $1)) }
-  }
-
   func close() async {
     await producer.close()
     await consumer.close()

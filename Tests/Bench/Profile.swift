@@ -44,7 +44,7 @@ struct Profile {
         }
         return {
           for recorder in recorders {
-            kill(recorder.pid, SIGINT)
+            kill(recorder.pid, SIGTERM)
             recorder.wait()
           }
         }

@@ -15,6 +15,19 @@ RACES = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected, psycop
 T = "default"
 
 
+def array(values):
+    """An array's literal: many times faster than what psycopg makes of a list."""
+    return "{" + ",".join([element(value) for value in values]) + "}"
+
+
+def element(value):
+    if value is None:
+        return "NULL"
+    if value.__class__ is str and ("\\" in value or '"' in value):
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
 class Store:
     def __init__(self):
         self.db = worker.connect()
@@ -37,9 +50,10 @@ class Store:
                 if attempt == 7:
                     raise
 
-    def query(self, name, *parameters):
-        """Sends a statement; its rows are fetched from what comes back."""
-        return self.db.cursor().execute(SQL[name], parameters)
+    def query(self, name, *columns):
+        """Sends a statement whose first parameter is the tenant of each row; its rows are fetched from what comes back."""
+        tenants = "{" + ",".join([T] * len(columns[0])) + "}"
+        return self.db.cursor().execute(SQL[name], [tenants, *map(array, columns)])
 
     def write(self, records):
         ends = {}
@@ -51,11 +65,11 @@ class Store:
         keys = list(dict.fromkeys(message.key for message in messages))
         names = list(dict.fromkeys(name for message in messages for name in lookups(message)))
         with self.db.pipeline():
-            fence = self.db.cursor().execute(OFFSETS, (worker.GROUP, [t for t, _ in order], [p for _, p in order]))
-            seen = self.query("keys_seen", [T] * len(keys), keys)
-            found = self.query("identities_read", [T] * len(names), *map(list, zip(*names)) if names else ([], [], []))
+            fence = self.db.cursor().execute(OFFSETS, (worker.GROUP, array(t for t, _ in order), array(p for _, p in order)))
+            seen = self.query("keys_seen", keys)
+            found = self.query("identities_read", *zip(*names)) if names else ()
             if accounts:
-                self.query("accounts_register", [T] * len(accounts), *map(list, zip(*accounts)))
+                self.query("accounts_register", *zip(*accounts))
             stored = {(topic, partition): offset for topic, partition, offset in fence}
             seen = {keys[position - 1] for position, in seen}
             known = {names[position - 1]: [customer, assurance, last] for position, customer, assurance, _, last in found}
@@ -79,25 +93,26 @@ class Store:
                       if customer not in identities.new_customers})  # fmt: skip
         with self.db.pipeline():
             inserted = self.query(
-                "identities_insert", [T] * len(new), [n[0] for n, _ in new], [n[1] for n, _ in new], [n[2] for n, _ in new],
+                "identities_insert", [n[0] for n, _ in new], [n[1] for n, _ in new], [n[2] for n, _ in new],
                 [i[0] for _, i in new], [i[1] for _, i in new], [i[3] for _, i in new], [i[2] for _, i in new],
                 [i[0] for _, i in new])  # fmt: skip
-            customers = self.query("customers_lock", [T] * len(existing), existing)
-            found = self.query("references_read", [T] * len(refs), refs)
-            living = self.query("lanes_read", [T] * len(lanes), [c for c, _ in lanes], [lane for _, lane in lanes])
+            customers = self.query("customers_lock", existing)
+            found = self.query("references_read", refs)
+            living = self.query("lanes_read", [c for c, _ in lanes], [lane for _, lane in lanes])
             profiles = {existing[row[0] - 1]: [row[1], row[2]] for row in customers}
             references = {refs[position - 1]: (conversation, message) for position, conversation, message in found}
             conversations = {row[1] for row in living} | {conversation for conversation, _ in references.values()}
             if inserted.rowcount != len(new):
                 raise psycopg.errors.SerializationFailure("an identity was inserted by somebody else")
-        locked = self.query("conversations_lock", [T] * len(conversations), sorted(conversations)).fetchall()
+        locked = self.query("conversations_lock", sorted(conversations)).fetchall()
 
         threads = Threads(identities, profiles, references, [Conversation(*row[1:21], *row[24:28]) for row in locked])
         for message, customer, is_claimed, claims in resolved:
             threads.add(message, customer, is_claimed, claims)
         with self.db.pipeline():
             self.update(identities, threads)
-            self.db.cursor().execute(ADVANCE, (worker.GROUP, [t for t, _ in order], [p for _, p in order], [ends[o] for o in order]))
+            self.db.cursor().execute(
+                ADVANCE, (worker.GROUP, array(t for t, _ in order), array(p for _, p in order), array(ends[o] for o in order)))  # fmt: skip
         self.insert(identities, threads, [message.key for message, *_ in resolved])
         return accounts
 
@@ -105,19 +120,19 @@ class Store:
         if changed := sorted(threads.changed_profiles):
             count = len(changed)
             self.query(
-                "customers_update", [T] * count, changed, [threads.profiles[c][0] for c in changed],
+                "customers_update", changed, [threads.profiles[c][0] for c in changed],
                 [threads.profiles[c][1] for c in changed], [None] * count, [None] * count, [None] * count, ["{}"] * count,
                 [0] * count)  # fmt: skip
         if seen := sorted(identities.seen.items()):
-            self.query("identities_update", [T] * len(seen), *([n[i] for n, _ in seen] for i in range(3)),
+            self.query("identities_update", *([n[i] for n, _ in seen] for i in range(3)),
                        [i[1] for _, i in seen], [i[2] for _, i in seen])  # fmt: skip
         if replaced := sorted((k, c, m) for k, (c, m, is_stored) in threads.new_references.items() if is_stored):
-            self.query("references_replace", [T] * len(replaced), *map(list, zip(*replaced)))
+            self.query("references_replace", *zip(*replaced))
         # What ends makes room in its lane.
         for is_live in (False, True):
             if c := [c for c in threads.changed.values() if (c.status in LIVE) == is_live]:
                 self.query(
-                    "conversations_update", [T] * len(c), [x.id for x in c], [x.status for x in c], [x.version for x in c],
+                    "conversations_update", [x.id for x in c], [x.status for x in c], [x.version for x in c],
                     [x.event_seq for x in c], [x.last_channel for x in c], [x.language for x in c], [x.subject for x in c],
                     [x.opened_at for x in c], [x.first_response_at for x in c], [x.resolved_at for x in c],
                     [x.last_message_at for x in c], [x.last_account for x in c], [x.priority for x in c],
