@@ -190,7 +190,7 @@ struct Track: Sendable {
     end.peakMemory = competitors.map { Machine.memory(of: $0.pid, "VmHWM") }.max() ?? 0
     if case .limit = contender { end.peakMemory = lastOfLimit.peakMemory }
     try await finishProfile?()
-    for competitor in competitors { await competitor.stop() }
+    for competitor in competitors { try await competitor.stop() }
     guard let begun else { throw Failure("\(contender.name) did nothing: \(competitors[0].tail)") }
     return Usage(
       worker: end.worker - begun.worker, postgres: end.postgres - begun.postgres, broker: end.broker - begun.broker,

@@ -67,7 +67,7 @@ struct Latency {
         postgresCPUSeconds: Machine.cpuSeconds(ofServer: database.pid) - server,
         peakMemoryMiB: Machine.memory(of: worker.pid, "VmHWM"))
     }
-    await worker.stop()
+    try await worker.stop()
     await feed.close()
     try await database.drop(name)
     return result

@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Synchronization
 
 /// What the kernel says about a process.
 enum Machine {
@@ -35,46 +37,79 @@ enum Machine {
   }
 }
 
-/// A process that takes part.
+/// A process that takes part, with signals as a new process has them: the threads of the pool that start it block most.
 final class Competitor: Sendable {
   let pid: Int32
-  let log: String
-  private let process: Process
-  private let input = Pipe()
+  private let log: String
+  private let input: Int32
+  private let ended = Mutex(false)
 
   /// - Parameter log: where its output goes.
-  init(_ command: [String], environment: [String: String], log: String) throws {
+  init(_ command: [String], environment more: [String: String] = [:], log: String) throws {
     self.log = log
-    process = Process()
-    process.executableURL = URL(fileURLWithPath: command[0])
-    process.arguments = Array(command.dropFirst())
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    _ = FileManager.default.createFile(atPath: log, contents: nil)
-    let file = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
-    process.standardOutput = file
-    process.standardError = file
-    process.standardInput = input
-    try process.run()
-    pid = process.processIdentifier
+    var pipe: [Int32] = [0, 0]
+    guard Glibc.pipe(&pipe) == 0 else { throw Failure("no pipe") }
+    for end in pipe { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    input = pipe[1]
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, pipe[0], 0)
+    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    let environment = ProcessInfo.processInfo.environment.merging(more) { $1 }.map { $0.key + "=" + $0.value }
+    pid = try spawn(command, &actions, environment)
+    close(pipe[0])
   }
 
-  var isRunning: Bool { process.isRunning }
+  var isRunning: Bool {
+    ended.withLock { ended in
+      var status: Int32 = 0
+      if !ended, waitpid(pid, &status, WNOHANG) != 0 { ended = true }
+      return !ended
+    }
+  }
 
-  func writeLine() { input.fileHandleForWriting.write(Data("\n".utf8)) }
-
-  func wait() { process.waitUntilExit() }
+  func writeLine() { _ = write(input, "\n", 1) }
 
   /// Asks it to end, and ends it where it does not.
-  func stop() async {
-    if process.isRunning { process.terminate() }
-    for _ in 0..<200 where process.isRunning { try? await Task.sleep(for: .milliseconds(50)) }
-    if process.isRunning { kill(pid, SIGKILL) }
-    process.waitUntilExit()
+  func stop() async throws {
+    if isRunning { kill(pid, SIGTERM) }
+    for _ in 0..<600 where isRunning { try await Task.sleep(for: .milliseconds(50)) }
+    if isRunning {
+      kill(pid, SIGKILL)
+      throw Failure("process \(pid) did not end when asked to: \(tail)")
+    }
   }
 
-  deinit { if process.isRunning { kill(pid, SIGKILL) } }
+  deinit {
+    if isRunning { kill(pid, SIGKILL) }
+    close(input)
+  }
 
   var tail: String { String(((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").suffix(2_000)) }
+}
+
+private func spawn(
+  _ command: [String], _ actions: inout posix_spawn_file_actions_t, _ environment: [String]? = nil
+) throws -> pid_t {
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var signals = sigset_t()
+  sigemptyset(&signals)
+  posix_spawnattr_setsigmask(&attributes, &signals)
+  sigfillset(&signals)
+  posix_spawnattr_setsigdefault(&attributes, &signals)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+  var arguments = command.map { strdup($0) } + [nil]
+  var variables = (environment ?? ProcessInfo.processInfo.environment.map { $0.key + "=" + $0.value }).map { strdup($0) } + [nil]
+  defer { (arguments + variables).forEach { free($0) } }
+  var pid: pid_t = 0
+  guard posix_spawnp(&pid, command[0], &actions, &attributes, &arguments, &variables) == 0 else {
+    throw Failure("can not run \(command[0])")
+  }
+  return pid
 }
 
 struct Failure: Error, CustomStringConvertible {
@@ -106,10 +141,7 @@ func runQuietly(_ command: [String]) throws {
   defer { posix_spawn_file_actions_destroy(&actions) }
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
   for descriptor in [1, 2] as [Int32] { posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0) }
-  var arguments = command.map { strdup($0) } + [nil]
-  defer { arguments.forEach { free($0) } }
-  var pid: pid_t = 0
+  let pid = try spawn(command, &actions)
   var status: Int32 = -1
-  guard posix_spawnp(&pid, command[0], &actions, nil, &arguments, environ) == 0, waitpid(pid, &status, 0) == pid, status == 0
-  else { throw Failure("\(command.joined(separator: " ")) failed") }
+  guard waitpid(pid, &status, 0) == pid, status == 0 else { throw Failure("\(command.joined(separator: " ")) failed") }
 }

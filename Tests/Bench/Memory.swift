@@ -72,7 +72,7 @@ struct Memory {
       records: total, recordsPerSecond: Double(total - begun.done) / seconds, medianMiB: sizes.median,
       peakMiB: Machine.memory(of: worker.pid, "VmHWM"), workerCPUSeconds: (Machine.cpuSeconds(of: worker.pid) ?? 0) - begun.cpu,
       postgresCPUSeconds: Machine.cpuSeconds(ofServer: database.pid) - begun.server)
-    await worker.stop()
+    try await worker.stop()
     await feed.close()
     try await database.drop(name)
     return result

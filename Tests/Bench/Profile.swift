@@ -16,6 +16,7 @@ struct Profile {
     let track = Track(
       database: database, template: try await database.template(messages: options.prefill), records: records,
       folder: options.folder)
+    var worker: Int32 = 0
     let measured = try await track.run(
       Ingest.ours,
       recording: { url, _, _ in
@@ -32,34 +33,26 @@ struct Profile {
         show("\nPostgreSQL by statement\n" + table.text)
       },
       profiling: { pid in
-        let backends = try bench.run([
-          "sh", "-c", "ps -eo pid,args | awk '/postgres: throughline run/ && !/awk/ {print $1}' | paste -sd,",
-        ])
-        .trimmingCharacters(in: .whitespacesAndNewlines)
-        let recorders = try [("worker", "\(pid)"), ("postgres", backends)].map { name, pids in
-          try Competitor(
-            ["/usr/bin/perf", "record", "-q", "-F", "997", "-g", "-p", pids, "-o", "\(options.folder)/perf.\(name)"],
-            environment: [:],
-            log: options.folder + "/logs/perf.log")
-        }
+        worker = pid
+        // Of all processors: attached to one process, perf spins when threads of it have ended.
+        let recorder = try Competitor(
+          ["/usr/bin/perf", "record", "-q", "-a", "-F", "997", "-g", "-o", "\(options.folder)/perf.data"],
+          log: options.folder + "/logs/perf.log")
         return {
-          for recorder in recorders {
-            kill(recorder.pid, SIGTERM)
-            recorder.wait()
-          }
+          try await recorder.stop()
         }
       })
     show("\(measured.recordsPerSecond.rounded(0)) records/s under the profiler")
-    for name in ["worker", "postgres"] {
-      for (title, more) in [
-        ("by thread or process", ["--sort", "comm"]), ("by library", ["--sort", "comm,dso"]),
-        ("by function", ["--sort", "dso,sym"]),
-      ] {
+    for (who, filter) in [("worker", ["--pid", "\(worker)"]), ("PostgreSQL", ["--comm", "postgres"])] {
+      for (how, sort, count) in [("thread", "comm", 16), ("library", "dso", 16), ("function", "dso,sym", 70)] {
         let text = try bench.run(
-          ["perf", "report", "-i", "\(options.folder)/perf.\(name)", "--no-children", "-g", "none", "--stdio", "-w", "0,24,120"]
-            + more)
+          [
+            "perf", "report", "-i", "\(options.folder)/perf.data", "--no-children", "-g", "none", "--stdio", "--percentage",
+            "relative",
+          ]
+            + filter + ["--sort", sort])
         let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
-        show("\n\(name), \(title)\n" + lines.prefix(title == "by function" ? 60 : 14).joined(separator: "\n"))
+        show("\n\(who) by \(how)\n" + lines.prefix(count).map { String($0.prefix(150)) }.joined(separator: "\n"))
       }
     }
   }

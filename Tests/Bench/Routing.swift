@@ -99,7 +99,7 @@ struct Routing {
     }
     let (cpu, server) = (Machine.cpuSeconds(of: router.pid) ?? 0, Machine.cpuSeconds(ofServer: database.pid))
     let peak = Machine.memory(of: router.pid, "VmHWM")
-    await router.stop()
+    try await router.stop()
     await feed.close()
     let row = try await database.sql(
       """
@@ -214,7 +214,7 @@ struct Routing {
         workerCPUSeconds: (Machine.cpuSeconds(of: router.pid) ?? 0) - cpu,
         postgresCPUSeconds: Machine.cpuSeconds(ofServer: database.pid) - server)
     }
-    await router.stop()
+    try await router.stop()
     await feed.close()
     await writer.close()
     try await database.drop(name)
