@@ -109,6 +109,16 @@ let package = Package(
     .testTarget(
       name: "DemoTests", dependencies: ["Demo", "Channels", "Canonical", "Workers", "Store", "Postgres", "TestSupport"]),
     .testTarget(name: "TidyTests"),
+
+    // scripts/bench.
+    .target(name: "Allocations", path: "Tests/Bench/Allocations"),
+    .executableTarget(
+      name: "bench",
+      dependencies: [
+        "Allocations", "Canonical", "Channels", "Engine", "Kafka", "Postgres", "Store",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/Bench", exclude: ["Allocations", "python", "README.md"]),
   ]
     + (isFuzzing
       ? [

@@ -1,0 +1,76 @@
+import Foundation
+import Postgres
+import Synchronization
+
+/// Sees rows when they become visible: looks every millisecond for ids after the last one.
+///
+/// What it adds to a latency is its own period and query, about a millisecond: it makes figures worse, never better.
+final class Reader: Sendable {
+  private let seen = Mutex<[String: Double]>([:])
+  private let db: PostgresConnection
+  private let table: String
+  private let column: String
+
+  /// - Parameter column: what the rows are known by.
+  init(url: String, table: String, column: String) {
+    db = PostgresConnection(url: url, applicationName: "reader", settings: ["enable_seqscan = off", "jit = off"])
+    (self.table, self.column) = (table, column)
+  }
+
+  /// Microseconds since 1970.
+  static func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
+  }
+
+  /// Until its task is cancelled.
+  func run() async throws {
+    var last = "00000000-0000-0000-0000-000000000000"
+    while !Task.isCancelled {
+      let (table, column, from) = (table, column, last)
+      let rows = try await db.perform { db throws(PostgresFault) in
+        try db.textRows(
+          "SELECT id, \(column) FROM \(table) WHERE tenant_id = 'default' AND id > '\(from)' ORDER BY tenant_id, id")
+      }
+      let now = Self.now()
+      seen.withLock { seen in
+        for row in rows { if let name = row[1] { seen[name] = now } }
+      }
+      if let id = rows.last?[0] { last = id }
+      try? await Task.sleep(for: .milliseconds(1))
+    }
+  }
+
+  var times: [String: Double] { seen.withLock { $0 } }
+  func time(of name: String) -> Double? { seen.withLock { $0[name] } }
+}
+
+/// Percentiles of a latency in milliseconds.
+struct Latencies: Codable, Sendable {
+  var count: Int
+  var p50: Double
+  var p99: Double
+  var p999: Double
+  var maximum: Double
+
+  init(_ milliseconds: [Double]) {
+    count = milliseconds.count
+    (p50, p99, p999) = (milliseconds.percentile(0.5), milliseconds.percentile(0.99), milliseconds.percentile(0.999))
+    maximum = milliseconds.max() ?? 0
+  }
+}
+
+/// Calls `body` with how many are due, about every five milliseconds, until `total` were.
+func atRate(_ perSecond: Double, total: Int, _ body: (Range<Int>) async throws -> Void) async throws {
+  let start = ContinuousClock.now
+  var done = 0
+  while done < total {
+    let due = min(total, Int((ContinuousClock.now - start) / .seconds(1) * perSecond))
+    if due > done {
+      try await body(done..<due)
+      done = due
+    }
+    try await Task.sleep(for: .milliseconds(5))
+  }
+}
