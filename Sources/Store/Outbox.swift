@@ -32,6 +32,10 @@ public struct Outbox: Sendable {
   /// So that a round of nothing but long letters stays within the worker's memory.
   static let lettersPerShard: Int32 = 4
 
+  /// For the whole session, beside `Queries.settings`: a backlog is read from its beginning and not sorted first, whatever the statistics
+  /// say.
+  public static let settings = ["enable_bitmapscan = off"]
+
   public let owner: String
   public let leaseSeconds: Double
 

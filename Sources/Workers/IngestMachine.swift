@@ -96,6 +96,8 @@ public struct IngestMachine: Sendable {
   /// Partitions that are being moved, until they are sought: what is said of where they stood is old news.
   private var moving: Set<TopicAndPartition> = []
   private var prepared: [NormalisedRecord] = []
+  /// Not normalised yet: each is read alone, when nothing else is under way.
+  private var fetched: [Record] = []
   private var isPolling = false
   private var isWriting = false
   private var isPaused = false
@@ -138,14 +140,7 @@ public struct IngestMachine: Sendable {
     case .fetched(let record):
       isPolling = false
       if record != nil { emptyPolls = 0 } else if !isPaused { emptyPolls += 1 }
-      if let record, let claim = claims[record.topicAndPartition], isReadable(claim.key), regained[claim.key] == nil,
-        !isRevoking, !isStopping
-      {
-        actions.append(.probe(record, under: claim))
-        isWriting = true
-        writingTicks = 0
-        probedCount += 1
-      }
+      if let record, isReadable(record.topicAndPartition) { fetched.append(record) }
       if emptyPolls >= Self.suspiciousPolls { actions += acquit() }
     case .assigned(let partitions):
       isPolling = false
@@ -204,6 +199,7 @@ public struct IngestMachine: Sendable {
     if !isPolling && !isRevoking && !regained.isEmpty {
       actions.append(.seek(Array(regained.values)))
       prepared.removeAll { regained[$0.record.topicAndPartition] != nil }
+      fetched.removeAll { regained[$0.topicAndPartition] != nil }
       claims.merge(regained) { $1 }
       suspect(Array(regained.values))
       for partition in regained.keys { fenced[partition] = nil }
@@ -215,6 +211,15 @@ public struct IngestMachine: Sendable {
       regained = [:]
     }
     if !isPolling && !isRevoking && !unread.isEmpty { actions += readUnread() }
+    // A single record is only asked for when no batch is prepared, so that it is the older where there are both.
+    fetched.removeAll { claims[$0.topicAndPartition] == nil }
+    if !isWriting && !isRevoking && !isStopping, let record = fetched.first, let claim = claims[record.topicAndPartition] {
+      fetched.removeFirst()
+      actions.append(.probe(record, under: claim))
+      isWriting = true
+      writingTicks = 0
+      probedCount += 1
+    }
     prepared.removeAll { claims[$0.record.topicAndPartition] == nil }
     if !isWriting && !isRevoking && !prepared.isEmpty {
       let touched = Set(prepared.map(\.record.topicAndPartition))
@@ -258,16 +263,17 @@ public struct IngestMachine: Sendable {
     attempts = [:]
     claiming = []
     prepared = []
+    fetched = []
     isPaused = false
     return held.isEmpty ? [] : [.release(held)]
   }
 
   private mutating func pollIfWanted() -> [Action] {
-    guard !isPolling, !isStopping, !isRevoking, prepared.isEmpty || isPaused else { return [] }
+    guard !isPolling, !isStopping, !isRevoking, prepared.isEmpty && fetched.isEmpty || isPaused else { return [] }
     // A record that is read alone is the only one.
     guard suspects.isEmpty || isPaused || !isWriting else { return [] }
     isPolling = true
-    return [.poll(!suspects.isEmpty ? .single : isPaused ? .paused : .batch)]
+    return [.poll(!suspects.isEmpty && prepared.isEmpty ? .single : isPaused ? .paused : .batch)]
   }
 
   private mutating func claimed(_ granted: [OffsetClaim]) -> [Action] {

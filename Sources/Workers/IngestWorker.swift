@@ -178,7 +178,7 @@ public final class IngestWorker: Sendable {
       // Polls go on while a write is stuck: they are no progress then.
       switch event {
       case .tick: break
-      case .polled where machine.isWriteStuck: break
+      case .polled where machine.isWriteStuck, .fetched where machine.isWriteStuck: break
       default: settings.signals.progressed()
       }
       actions = machine.handle(event)

@@ -67,7 +67,8 @@ enum WorkerParts {
     kafka.properties["delivery.timeout.ms"] = "0"
     let producer = try KafkaProducer(configuration: kafka)
     await producer.prepare(topics: ["conversation.events", "routing.events"].map { topicPrefix + $0 })
-    let db = PostgresConnection(url: databaseURL, applicationName: "throughline-outbox", settings: sessionSettings)
+    let db = PostgresConnection(
+      url: databaseURL, applicationName: "throughline-outbox", settings: sessionSettings + Outbox.settings)
     let outbox = Outbox(owner: owner, leaseSeconds: leaseSeconds)
     do {
       try await OutboxPublisher(outbox: outbox, db: db, producer: producer, logger: logger).run()

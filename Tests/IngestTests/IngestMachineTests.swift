@@ -367,6 +367,22 @@ import Testing
     #expect(run.on(.revoked) == ["release b#3", "unassign", "poll"])
   }
 
+  @Test("A record that comes while another is read alone waits for it, and nothing is skipped")
+  func readsAloneInTurn() {
+    var run = Run()
+    _ = run.start()
+    _ = run.on(.assigned([a]))
+    _ = run.on(.claimed([suspect]))
+    _ = run.on(.polled([]))
+    _ = run.on(.fetched(a.record(5).record))
+    for _ in 0..<4 { _ = run.on(.tick) }
+    // The pause comes too late for this one.
+    #expect(run.on(.fetched(a.record(6).record)) == ["poll single"])
+    let next = run.on(.written(.committed(advanced: [a.claim(9, at: 6)], fenced: [])))
+    #expect(next == ["report a@6", "probe a:6 under a#9"])
+    #expect(run.on(.written(.committed(advanced: [a.claim(9, at: 7)], fenced: []))) == ["report a@7", "resume"])
+  }
+
   @Test("A record alone that takes long pauses the partitions; a revocation waits for it, and a stop")
   func readsAloneForLong() {
     var run = Run()
