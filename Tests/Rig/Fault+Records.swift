@@ -1,7 +1,7 @@
 import Foundation
 import Kafka
 
-/// Faults that are in the topics: records that end or hang their readers, and records that are gone.
+/// Faults that are in the topics: records that end or hang their readers, that nobody can read, and that are gone.
 extension Fault {
   /// A record that ends whoever reads it, until it is put aside.
   public static let crashingRecord = Fault("record that crashes its reader", .process) { plant, _ in
@@ -29,7 +29,8 @@ extension Fault {
         KafkaHeader(WorkerProcess.faultHeader, Array(kind.utf8)), KafkaHeader(Audit.poisonHeader, Array("quarantined".utf8)),
       ])
     _ = try await plant.cluster.producer.send([record])[0].get()
-    try await plant.cluster.wait(letters, for: before.1 + 1, seconds: 900)
+    try await plant.wait("the end of a reader", seconds: 60) { ends() > before.0 }
+    try await plant.cluster.wait(letters, for: before.1 + 1, seconds: 600)
     guard ends() >= before.0 + 3 else { throw RigFault("a record was put aside after \(ends() - before.0) ends of its readers") }
     return nothing
   }
@@ -70,6 +71,22 @@ extension Fault {
         AND reason = 'offsets_trimmed' AND detail LIKE '\(detail)%'
         """, for: 1)
     }
+  }
+
+  /// A batch that Kafka has and can not hand over: each of its records is a letter.
+  public static let unreadableBatch = Fault("batch that does not unpack", .process) { plant, choice in
+    let (partition, codecs, broker) = (Plant.idlePartition, BrokenBatch.Codec.allCases, plant.cluster.broker)
+    // The leader alone takes it.
+    try await broker.moveLeader(partition, to: 1)
+    let leader = broker.bootstrapServers.split(separator: ",").first.map(String.init) ?? ""
+    let first = try BrokenBatch.write(codecs[choice % codecs.count], records: 3, to: partition, of: leader)
+    for offset in first..<first + 3 { plant.expectAlarm("\(partition.topic) \(partition.partition) \(offset) unreadable") }
+    try await plant.cluster.wait(
+      """
+      SELECT count(*) FROM throughline.dead_letter WHERE topic = '\(partition.topic)' AND partition = \(partition.partition)
+      AND record_offset >= \(first) AND reason = 'unreadable'
+      """, for: 3)
+    return nothing
   }
 
   /// The offset of a record of which ingest keeps nothing but the first time: it repeats an event that nobody knows.

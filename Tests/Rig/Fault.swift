@@ -41,7 +41,7 @@ public struct Fault: Sendable {
 
   /// All that the plant is capable of, and that are over soon enough in a run of this length.
   public static func plan(_ plant: Plant, lasting length: Duration) -> Plan {
-    var plan = Plan(others: processes + databases + brokers)
+    var plan = Plan(others: processes + databases + brokers + [unreadableBatch])
     if plant.disk == nil {
       plan.leftOut.append((fullDisk.name, "this user may not mount a file system of its own"))
     } else {

@@ -161,7 +161,11 @@ public final class Unit: Sendable {
     process?.signal(SIGTERM)
     let deadline = ContinuousClock.now + limit
     while let process, process.process.isRunning {
-      guard .now < deadline else { throw RigFault("\(name) has not stopped after \(limit)") }
+      guard .now < deadline else {
+        // As systemd does.
+        signal(SIGKILL)
+        throw RigFault("\(name) has not stopped after \(limit)")
+      }
       try await Task.sleep(for: .milliseconds(20))
     }
     guard process?.process.terminationReason == .exit, process?.process.terminationStatus == 0 else {
