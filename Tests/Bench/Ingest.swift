@@ -94,7 +94,8 @@ struct Ingest {
     let reference = stage.measured.first { $0.name == recorded.name }
     for other in stage.measured where other.name == Contender.setBased(processes: 1).name || other.name == Self.ours.name {
       guard let reference else { continue }
-      for (what, count) in reference.left where other.left[what] != count && !(what == "outbox" && other.name == Self.ours.name) {
+      for (what, count) in reference.left
+      where other.left[what] != count && !(what == "events in the outbox" && other.name == Self.ours.name) {
         stage.differences["\(what), \(other.name) × \(other.processes)"] = [count, other.left[what] ?? -1]
       }
     }

@@ -17,7 +17,7 @@ COPY = (
 def main():
     db = worker.connect()
 
-    def commit(records, source):
+    def commit(records):
         ids = Ids()
         ends = {}
         with db.transaction(), db.cursor().copy(COPY) as copy:
@@ -27,7 +27,7 @@ def main():
                     details = orjson.dumps(m.details).decode() if m.details else "{}"
                     copy.write_row(("default", ids.next(), m.channel, m.account, m.external_id, "inbound", m.author_kind, m.sent_at,
                                     m.received_at, m.ordered_at, m.text, m.reply_to, details, m.address))  # fmt: skip
-        source.commit(offsets=[confluent_kafka.TopicPartition(*place, offset) for place, offset in ends.items()], asynchronous=True)
+        return [confluent_kafka.TopicPartition(*place, offset) for place, offset in ends.items()]
 
     worker.run(commit, 1_000)
 

@@ -7,7 +7,7 @@ T = "default"
 
 
 class RowStore(Store):
-    def commit(self, records, _):
+    def commit(self, records):
         for record in records:
             for attempt in range(8):
                 try:

@@ -39,7 +39,7 @@ class Store:
                               [worker.GROUP])  # fmt: skip
             return {(topic, partition): offset for topic, partition, offset in rows}
 
-    def commit(self, records, _):
+    def commit(self, records):
         for attempt in range(8):
             try:
                 with self.db.transaction():

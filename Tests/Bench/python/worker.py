@@ -64,7 +64,10 @@ def normalised(found):
 
 
 def run(commit, size, stored_offsets=None):
-    """Hands batches of up to `size` records to `commit` until SIGTERM; the next one is read and normalised meanwhile."""
+    """Hands batches of up to `size` records to `commit` until SIGTERM; the next one is read and normalised meanwhile.
+
+    What `commit` returns are offsets to report to Kafka. Only the reading thread touches the consumer: calls wait for each other.
+    """
     source = consumer()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -79,10 +82,13 @@ def run(commit, size, stored_offsets=None):
 
     source.subscribe(formats.TOPICS, on_assign=assign)
     ready = queue.Queue(1)
+    done = queue.SimpleQueue()
 
     def read():
         try:
             while not stopping.is_set():
+                while not done.empty():
+                    source.commit(offsets=done.get(), asynchronous=True)
                 if found := source.consume(size, 0.02):
                     put(normalised(found))
         except BaseException as error:
@@ -105,9 +111,12 @@ def run(commit, size, stored_offsets=None):
             continue
         if isinstance(batch, BaseException):
             break
-        commit(batch, source)
+        if offsets := commit(batch):
+            done.put(offsets)
     stopping.set()
     reader.join()
+    while not done.empty():
+        source.commit(offsets=done.get(), asynchronous=False)
     source.close()
 
 
