@@ -47,7 +47,7 @@ public struct Fault: Sendable {
     } else {
       plan.others.append(fullDisk)
     }
-    for (fault, minutes) in [(crashingRecord, 1), (hangingRecord, 5), (trimmedOffsets, 5)] {
+    for (fault, minutes) in [(crashingRecord, 3), (hangingRecord, 5), (trimmedOffsets, 5)] {
       if fault.name != trimmedOffsets.name, !WorkerProcess.knowsFaultHeader {
         plan.leftOut.append((fault.name, "only debug builds know such records"))
       } else if length < .seconds(minutes * 60) {
