@@ -10,6 +10,7 @@ struct Options: ParsableArguments, Sendable {
   @Option(help: "Of `ingest`, only contenders whose name contains one of these.") var only: [String] = []
   @Option(help: "Of `latency`: records a second; 0: a tenth of what one process reaches on this machine now.") var rate = 0
   @Option(help: "Of `latency` and `route`: how long.") var seconds = 30
+  @Option(help: "Of `route`, how many agents there are; once for each.") var agents = [100, 1_000, 10_000]
   @Option(help: "Where databases, logs and the Python environment are.") var folder = ".bench"
   @Flag(help: "Prints JSON.") var json = false
 }

@@ -3,7 +3,10 @@ import Kafka
 
 /// From produce to committed row, at a tenth of the rate that one process reaches.
 struct Latency {
-  struct Result: Codable, Sendable {
+  typealias Result = [Line]
+  struct Line: Codable, Sendable {
+    /// librdkafka properties that differ from the worker's own.
+    var properties: String
     var recordsPerSecond: Double
     var milliseconds: Latencies
     var workerCPUSeconds: Double
@@ -11,12 +14,21 @@ struct Latency {
     var peakMemoryMiB: Double
   }
 
+  /// The embedded broker answers a fetch that found nothing when its wait is over, whatever has come meanwhile; others answer at once.
+  static let waits = ["", "fetch.wait.max.ms=5"]
+
   let options: Options
 
   /// - Parameter maximumRate: records a second, if it was measured.
   func run(_ database: Database, maximumRate: Double?) async throws -> Result {
     let template = try await database.template(messages: 0)
     let rate = options.rate > 0 ? Double(options.rate) : try await self.maximumRate(database, template, maximumRate) / 10
+    var result: Result = []
+    for properties in Self.waits { result.append(try await run(database, template, rate, properties)) }
+    return result
+  }
+
+  private func run(_ database: Database, _ template: String, _ rate: Double, _ properties: String) async throws -> Line {
     let name = "run"
     try await database.make(name, from: template)
     let feed = try await Feed(partitions: 12, linger: "0")
@@ -24,7 +36,7 @@ struct Latency {
       [Paths.throughline, "ingest"],
       environment: [
         "THROUGHLINE_DATABASE_URL": database.url(name), "THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS": feed.broker.bootstrapServers,
-        "THROUGHLINE_HTTP_LISTEN": "off", "THROUGHLINE_LOG_LEVEL": "warning",
+        "THROUGHLINE_HTTP_LISTEN": "off", "THROUGHLINE_LOG_LEVEL": "warning", "THROUGHLINE_KAFKA_PROPERTIES": properties,
       ], log: options.folder + "/logs/latency.log")
     let reader = Reader(url: database.url(name), table: "throughline.message", column: "external_id")
     let total = Int(rate * Double(options.seconds))
@@ -60,7 +72,8 @@ struct Latency {
       group.cancelAll()
       let times = reader.times
       guard produced.keys.allSatisfy({ times[$0] != nil }) else { throw Failure("some records never came: \(worker.tail)") }
-      return Result(
+      return Line(
+        properties: properties,
         recordsPerSecond: Double(total) / seconds,
         milliseconds: Latencies(produced.map { ((times[$0.key] ?? .infinity) - $0.value) / 1_000 }),
         workerCPUSeconds: (Machine.cpuSeconds(of: worker.pid) ?? 0) - cpu,
@@ -85,11 +98,14 @@ struct Latency {
     var table = Table(
       "latency, produce to row visible", "records/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "worker CPU s",
       "PostgreSQL CPU s", "peak MiB")
-    let times = result.milliseconds
-    table.add(
-      "throughline ingest, one process, \(options.seconds) s", result.recordsPerSecond.rounded(0), times.p50.rounded(1),
-      times.p99.rounded(1), times.p999.rounded(1), times.maximum.rounded(1), result.workerCPUSeconds.rounded(1),
-      result.postgresCPUSeconds.rounded(1), result.peakMemoryMiB.rounded(0))
+    for line in result {
+      let times = line.milliseconds
+      table.add(
+        "throughline ingest, \(line.properties.isEmpty ? "its own settings" : line.properties), \(options.seconds) s",
+        line.recordsPerSecond.rounded(0), times.p50.rounded(1), times.p99.rounded(1), times.p999.rounded(1),
+        times.maximum.rounded(1),
+        line.workerCPUSeconds.rounded(1), line.postgresCPUSeconds.rounded(1), line.peakMemoryMiB.rounded(0))
+    }
     bench.show("\n" + table.text)
   }
 }

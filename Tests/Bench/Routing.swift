@@ -23,13 +23,13 @@ struct Routing {
   }
   struct AtAgents: Codable, Sendable {
     var agents: Int
+    var properties: String
     var eventsPerSecond: Double
     var milliseconds: Latencies
     var workerCPUSeconds: Double
     var postgresCPUSeconds: Double
   }
 
-  private static let agents = [100, 1_000, 10_000]
   private static let waiting = 100_000
   private static let eventsPerSecond = 500.0
   /// Of a chat, as the standard policy says.
@@ -39,9 +39,11 @@ struct Routing {
   func run(_ database: Database) async throws -> Result {
     let template = try await database.template(messages: 0)
     var result = Result()
-    for agents in Self.agents {
-      result.decisions.append(try await decisions(agents, database, template))
-      result.latencies.append(try await latency(agents, database, template))
+    for agents in options.agents {
+      let decisions = try await decisions(agents, database, template)
+      say("route, \(agents) agents: \(decisions.perSecond.rounded(0)) decisions/s")
+      result.decisions.append(decisions)
+      for properties in Latency.waits { result.latencies.append(try await latency(agents, properties, database, template)) }
     }
     return result
   }
@@ -61,12 +63,12 @@ struct Routing {
       """, in: name)
   }
 
-  private func start(_ database: Database, _ name: String, _ feed: Feed) throws -> Competitor {
+  private func start(_ database: Database, _ name: String, _ feed: Feed, _ properties: String = "") throws -> Competitor {
     try Competitor(
       [Paths.throughline, "route"],
       environment: [
         "THROUGHLINE_DATABASE_URL": database.url(name), "THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS": feed.broker.bootstrapServers,
-        "THROUGHLINE_HTTP_LISTEN": "off", "THROUGHLINE_LOG_LEVEL": "warning",
+        "THROUGHLINE_HTTP_LISTEN": "off", "THROUGHLINE_LOG_LEVEL": "info", "THROUGHLINE_KAFKA_PROPERTIES": properties,
       ], log: options.folder + "/logs/route.log")
   }
 
@@ -95,7 +97,9 @@ struct Routing {
       done = try await database.number(
         "SELECT n_tup_ins FROM pg_stat_user_tables WHERE schemaname = 'throughline' AND relname = 'assignment'", in: name)
       if begun == nil, done > 0 { begun = (Machine.cpuSeconds(of: router.pid) ?? 0, Machine.cpuSeconds(ofServer: database.pid)) }
-      guard router.isRunning, .now < deadline else { throw Failure("route stopped at \(done): \(router.tail)") }
+      guard router.isRunning, .now < deadline else {
+        throw Failure("route with \(agents) agents stopped at \(done): \(router.tail)")
+      }
     }
     let (cpu, server) = (Machine.cpuSeconds(of: router.pid) ?? 0, Machine.cpuSeconds(ofServer: database.pid))
     let peak = Machine.memory(of: router.pid, "VmHWM")
@@ -146,12 +150,12 @@ struct Routing {
     return duration / .microseconds(1) / Double(max(1, count))
   }
 
-  private func latency(_ agents: Int, _ database: Database, _ template: String) async throws -> AtAgents {
+  private func latency(_ agents: Int, _ properties: String, _ database: Database, _ template: String) async throws -> AtAgents {
     let name = "run"
     let total = Int(Self.eventsPerSecond) * options.seconds
     try await prepare(agents, conversations: total + 2_000, database, template, name)
     let feed = try await Feed(partitions: 4, linger: "0")
-    let router = try start(database, name, feed)
+    let router = try start(database, name, feed, properties)
     let writer = PostgresConnection(url: database.url(name), applicationName: "bench")
     let reader = Reader(url: database.url(name), table: "throughline.assignment", column: "conversation_id")
     var ids = IDGenerator(milliseconds: UInt64(Reader.now() / 1_000), seed: options.seed)
@@ -209,7 +213,7 @@ struct Routing {
       let times = reader.times
       guard produced.keys.allSatisfy({ times[$0] != nil }) else { throw Failure("some were never assigned: \(router.tail)") }
       return AtAgents(
-        agents: agents, eventsPerSecond: Double(total) / seconds,
+        agents: agents, properties: properties, eventsPerSecond: Double(total) / seconds,
         milliseconds: Latencies(produced.map { ((times[$0.key] ?? .infinity) - $0.value) / 1_000 }),
         workerCPUSeconds: (Machine.cpuSeconds(of: router.pid) ?? 0) - cpu,
         postgresCPUSeconds: Machine.cpuSeconds(ofServer: database.pid) - server)
@@ -236,7 +240,9 @@ struct Routing {
     for line in result.latencies {
       let times = line.milliseconds
       table.add(
-        "throughline route, \(options.seconds) s", "\(line.agents)", line.eventsPerSecond.rounded(0), times.p50.rounded(1),
+        "throughline route, \(line.properties.isEmpty ? "its own settings" : line.properties), \(options.seconds) s",
+        "\(line.agents)",
+        line.eventsPerSecond.rounded(0), times.p50.rounded(1),
         times.p99.rounded(1), times.p999.rounded(1), times.maximum.rounded(1), line.workerCPUSeconds.rounded(1),
         line.postgresCPUSeconds.rounded(1))
     }
