@@ -36,14 +36,14 @@ import Testing
         SELECT pg_advisory_xact_lock(1); COMMIT
         """)
     }
-    try await Self.wait(for: "other", watcher)
+    try await watcher.wait(untilLocked: "other")
     async let moved = db.perform { db throws(PostgresFault) -> Int in
       let key: [PostgresParameter] = [.texts(["t"]), .ids([loser]), .ids([survivor])]
       let count = try db.query(Queries.named("conversations_move"), key).count
       _ = try db.query(Queries.named("conversations_flatten"), [.texts(["t"]), .ids([ended]), .ids([live])])
       return count
     }
-    try await Self.wait(for: "merge", watcher)
+    try await watcher.wait(untilLocked: "merge")
     try await watcher.perform { db throws(PostgresFault) in try db.execute("SELECT pg_advisory_unlock(1)") }
     try await closed
     #expect(try await moved == 1)
@@ -54,19 +54,5 @@ import Testing
     }
     #expect(left == [["0", "1"]])
     for connection in [db, other, watcher] { await connection.close() }
-  }
-
-  /// Until that connection waits for a lock.
-  private static func wait(for application: String, _ watcher: PostgresConnection) async throws {
-    for _ in 0..<1_000 {
-      let waiting = try await watcher.perform { db throws(PostgresFault) in
-        try db.textRows(
-          "SELECT 1 FROM pg_stat_activity WHERE application_name = '\(application)' AND wait_event_type = 'Lock'"
-        ).count
-      }
-      if waiting == 1 { return }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-    Issue.record("\(application) does not wait")
   }
 }

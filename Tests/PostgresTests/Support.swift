@@ -76,11 +76,14 @@ extension PostgresConnection {
     }
   }
 
-  /// Waits until the connection of that name waits for a lock.
+  /// Waits until the connection of that name to the same database waits for a lock; other tests have their own of that name.
   nonisolated func wait(untilLocked name: String) async throws {
     try await wait(
       until: "\(name) waits for a lock",
-      "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '\(name)' AND wait_event_type = 'Lock')")
+      """
+      EXISTS (SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = '\(name)' AND wait_event_type = 'Lock')
+      """)
   }
 }
 

@@ -49,7 +49,10 @@ import Testing
     try await fill(bench, "a", 2)
     let holder = PostgresConnection(url: bench.url, applicationName: "holder")
     let stuck = "tenant_id = 'a' AND id::text LIKE '%1'"
-    let isHeld = "count(*) = 1 FROM pg_stat_activity WHERE application_name = 'holder' AND wait_event = 'PgSleep'"
+    let isHeld = """
+      count(*) = 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'holder' AND wait_event = 'PgSleep'
+      """
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         try? await holder.perform { db throws(PostgresFault) in
