@@ -114,6 +114,9 @@ public struct Identifier: Hashable, Sendable, Comparable {
     self.value = value
   }
 
+  /// By the value alone: kinds and scopes are few.
+  public func hash(into hasher: inout Hasher) { hasher.combine(value) }
+
   /// The order in which identities are inserted, the same in every process: by UTF-8 bytes.
   public static func < (a: Self, b: Self) -> Bool {
     if a.kind != b.kind { return a.kind.rawValue.utf8.lexicographicallyPrecedes(b.kind.rawValue.utf8) }

@@ -13,6 +13,10 @@ public struct IdentityFacts: Sendable {
       self.isShared = isShared
       self.lastSeenAt = lastSeenAt
     }
+    /// A plan made from one is as good for the other: when somebody was last seen decides nothing.
+    public func decides(as other: Self) -> Bool {
+      customer == other.customer && assurance == other.assurance && isShared == other.isShared
+    }
   }
   public var identities: [InTenant<Identifier>: Stored] = [:]
   /// Values that are accounts of ours: mailboxes and numbers.

@@ -94,6 +94,22 @@ public struct IdentityResolver: Sendable {
   /// Whose the conversation was before the batch.
   func owner(of conversation: InTenant<ID>) -> ID? { facts.owners[conversation]?.customer }
 
+  /// What is stored of the batch's identities once it is written, if that is known without looking.
+  ///
+  /// - Parameter before: those that were there, as the plan found them.
+  public func stored(after before: [InTenant<Identifier>: IdentityFacts.Stored]) -> [InTenant<Identifier>: IdentityFacts.Stored] {
+    guard merges.isEmpty, !endsPlan else { return [:] }
+    var stored = before
+    for (key, seen) in seenIdentities {
+      stored[key]?.assurance = seen.assurance
+      stored[key]?.lastSeenAt = seen.lastSeenAt
+    }
+    for (key, new) in newIdentities {
+      stored[key] = .init(customer: new.customer, assurance: new.assurance, isShared: false, lastSeenAt: new.lastSeenAt)
+    }
+    return stored
+  }
+
   /// Who the customer is by the end of the batch.
   public func survivor(of customer: InTenant<ID>) -> ID {
     var found = customer
@@ -387,7 +403,7 @@ public struct IdentityResolver: Sendable {
       let key = InTenant(tenant, candidate.identifier)
       guard let known = stored(candidate.identifier, tenant) else {
         newIdentities[key] = NewIdentity(
-          customer: customer, origin: customer, assurance: candidate.assurance, firstSeenAt: time, lastSeenAt: time.hour)
+          customer: customer, origin: customer, assurance: candidate.assurance, firstSeenAt: time, lastSeenAt: time.day)
         facts.counts[customerKey, default: [:]][candidate.identifier.kind, default: 0] += 1
         if candidate.identifier.isBusinessScoped { facts.whatsApp[customerKey, default: []].insert(candidate.identifier) }
         continue
@@ -405,13 +421,13 @@ public struct IdentityResolver: Sendable {
   private mutating func see(_ key: InTenant<Identifier>, _ assurance: Assurance, _ time: Timestamp) {
     if var new = newIdentities[key] {
       new.assurance = max(new.assurance, assurance)
-      new.lastSeenAt = max(new.lastSeenAt, time.hour)
+      new.lastSeenAt = max(new.lastSeenAt, time.day)
       newIdentities[key] = new
     } else if let stored = facts.identities[key] {
       let seen = seenIdentities[key]
       let now = SeenIdentity(
         customer: stored.customer, assurance: max(seen?.assurance ?? stored.assurance, assurance),
-        lastSeenAt: max(seen?.lastSeenAt ?? stored.lastSeenAt, time.hour))
+        lastSeenAt: max(seen?.lastSeenAt ?? stored.lastSeenAt, time.day))
       if now.assurance != stored.assurance || now.lastSeenAt != stored.lastSeenAt { seenIdentities[key] = now }
     }
   }
@@ -462,10 +478,10 @@ extension Event {
 }
 
 extension Timestamp {
-  /// The start of its hour, in UTC.
-  var hour: Timestamp {
-    let hour: Int64 = 3_600_000_000
-    let rest = microseconds % hour
-    return Timestamp(microseconds: microseconds - (rest < 0 ? rest + hour : rest))
+  /// The start of its day, in UTC.
+  var day: Timestamp {
+    let day: Int64 = 86_400_000_000
+    let rest = microseconds % day
+    return Timestamp(microseconds: microseconds - (rest < 0 ? rest + day : rest))
   }
 }

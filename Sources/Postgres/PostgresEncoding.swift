@@ -8,36 +8,40 @@ public struct PostgresEncoder: Sendable {
     withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
   }
 
-  /// One value with its length in front, or NULL.
-  mutating func value<V>(_ value: V?, _ write: (inout PostgresEncoder, V) -> Void) {
-    guard let value else { return raw(Int32(-1)) }
-    let start = bytes.count
-    raw(Int32(0))
-    write(&self, value)
-    let length = Int32(truncatingIfNeeded: bytes.count - start - 4)
-    withUnsafeBytes(of: length.bigEndian) { bytes.replaceSubrange(start..<start + 4, with: $0) }
+  /// The length of a value; that of NULL is -1.
+  private mutating func length(_ count: Int?) { raw(Int32(truncatingIfNeeded: count ?? -1)) }
+
+  private mutating func number(_ number: (some FixedWidthInteger)?, _ size: Int) {
+    length(number == nil ? nil : size)
+    if let number { raw(number) }
   }
 
-  public mutating func text(_ text: String?) { value(text) { $0.bytes.append(contentsOf: $1.utf8) } }
-  public mutating func bytea(_ data: [UInt8]?) { value(data) { $0.bytes.append(contentsOf: $1) } }
-  public mutating func int2(_ number: Int16?) { value(number) { $0.raw($1) } }
-  public mutating func int4(_ number: Int32?) { value(number) { $0.raw($1) } }
-  public mutating func int8(_ number: Int64?) { value(number) { $0.raw($1) } }
-  public mutating func bool(_ flag: Bool?) { value(flag) { $0.bytes.append($1 ? 1 : 0) } }
+  public mutating func text(_ text: String?) {
+    length(text?.utf8.count)
+    if let text { bytes.append(contentsOf: text.utf8) }
+  }
+  public mutating func bytea(_ data: [UInt8]?) {
+    length(data?.count)
+    if let data { bytes.append(contentsOf: data) }
+  }
+  public mutating func int2(_ value: Int16?) { number(value, 2) }
+  public mutating func int4(_ value: Int32?) { number(value, 4) }
+  public mutating func int8(_ value: Int64?) { number(value, 8) }
+  public mutating func bool(_ flag: Bool?) { number(flag.map { $0 ? 1 as UInt8 : 0 }, 1) }
   public mutating func uuid(_ id: PostgresUUID?) {
-    value(id) {
-      $0.raw($1.high)
-      $0.raw($1.low)
-    }
+    length(id == nil ? nil : 16)
+    guard let id else { return }
+    raw(id.high)
+    raw(id.low)
   }
   /// `timestamptz` from microseconds since 1970.
-  public mutating func timestamp(_ microseconds: Int64?) { value(microseconds) { $0.raw($1 &- PostgresEpoch.microseconds) } }
+  public mutating func timestamp(_ microseconds: Int64?) { number(microseconds.map { $0 &- PostgresEpoch.microseconds }, 8) }
   /// `jsonb` from JSON text.
   public mutating func jsonb(_ utf8: [UInt8]?) {
-    value(utf8) {
-      $0.bytes.append(1)
-      $0.bytes.append(contentsOf: $1)
-    }
+    length(utf8.map { $0.count + 1 })
+    guard let utf8 else { return }
+    bytes.append(1)
+    bytes.append(contentsOf: utf8)
   }
 }
 
@@ -46,48 +50,46 @@ public struct PostgresParameter: Sendable {
   /// nil is NULL.
   let bytes: [UInt8]?
 
-  private init(_ write: (inout PostgresEncoder) -> Void) {
+  /// The length in front belongs to arrays and COPY; a parameter's travels beside it.
+  private init(_ isNull: Bool, _ write: (inout PostgresEncoder) -> Void) {
     var encoder = PostgresEncoder()
     write(&encoder)
-    // The length in front belongs to arrays and COPY; a parameter's travels beside it.
-    bytes = encoder.bytes.starts(with: [0xff, 0xff, 0xff, 0xff]) ? nil : Array(encoder.bytes.dropFirst(4))
+    bytes = isNull ? nil : Array(encoder.bytes.dropFirst(4))
   }
 
-  public static func text(_ value: String?) -> Self { Self { $0.text(value) } }
-  public static func int2(_ value: Int16?) -> Self { Self { $0.int2(value) } }
-  public static func int4(_ value: Int32?) -> Self { Self { $0.int4(value) } }
-  public static func int8(_ value: Int64?) -> Self { Self { $0.int8(value) } }
-  public static func bool(_ value: Bool?) -> Self { Self { $0.bool(value) } }
-  public static func uuid(_ value: PostgresUUID?) -> Self { Self { $0.uuid(value) } }
-  public static func timestamp(microseconds value: Int64?) -> Self { Self { $0.timestamp(value) } }
-  public static func bytea(_ value: [UInt8]?) -> Self { Self { $0.bytea(value) } }
+  public static func text(_ value: String?) -> Self { Self(value == nil) { $0.text(value) } }
+  public static func int2(_ value: Int16?) -> Self { Self(value == nil) { $0.int2(value) } }
+  public static func int4(_ value: Int32?) -> Self { Self(value == nil) { $0.int4(value) } }
+  public static func int8(_ value: Int64?) -> Self { Self(value == nil) { $0.int8(value) } }
+  public static func bool(_ value: Bool?) -> Self { Self(value == nil) { $0.bool(value) } }
+  public static func uuid(_ value: PostgresUUID?) -> Self { Self(value == nil) { $0.uuid(value) } }
+  public static func timestamp(microseconds value: Int64?) -> Self { Self(value == nil) { $0.timestamp(value) } }
+  public static func bytea(_ value: [UInt8]?) -> Self { Self(value == nil) { $0.bytea(value) } }
 
-  public static func texts(_ values: some Collection<String?>) -> Self { array(25, values) { $0.text($1) } }
-  public static func texts(_ values: some Collection<String>) -> Self { array(25, values) { $0.text($1) } }
-  public static func int2s(_ values: some Collection<Int16>) -> Self { array(21, values) { $0.int2($1) } }
-  public static func int4s(_ values: some Collection<Int32>) -> Self { array(23, values) { $0.int4($1) } }
-  public static func int8s(_ values: some Collection<Int64>) -> Self { array(20, values) { $0.int8($1) } }
-  public static func bools(_ values: some Collection<Bool>) -> Self { array(16, values) { $0.bool($1) } }
-  public static func byteas(_ values: some Collection<[UInt8]?>) -> Self { array(17, values) { $0.bytea($1) } }
-  public static func uuids(_ values: some Collection<PostgresUUID>) -> Self { array(2950, values) { $0.uuid($1) } }
-  public static func optionalUUIDs(_ values: some Collection<PostgresUUID?>) -> Self { array(2950, values) { $0.uuid($1) } }
-  public static func timestamps(microseconds values: some Collection<Int64?>) -> Self { array(1184, values) { $0.timestamp($1) } }
+  public static func texts(_ values: [String?]) -> Self { Self(25, values) { $0.text($1) } }
+  public static func texts(_ values: [String]) -> Self { Self(25, values) { $0.text($1) } }
+  public static func int2s(_ values: [Int16]) -> Self { Self(21, values) { $0.int2($1) } }
+  public static func int4s(_ values: [Int32]) -> Self { Self(23, values) { $0.int4($1) } }
+  public static func int8s(_ values: [Int64]) -> Self { Self(20, values) { $0.int8($1) } }
+  public static func bools(_ values: [Bool]) -> Self { Self(16, values) { $0.bool($1) } }
+  public static func byteas(_ values: [[UInt8]?]) -> Self { Self(17, values) { $0.bytea($1) } }
+  public static func uuids(_ values: [PostgresUUID]) -> Self { Self(2950, values) { $0.uuid($1) } }
+  public static func optionalUUIDs(_ values: [PostgresUUID?]) -> Self { Self(2950, values) { $0.uuid($1) } }
+  public static func timestamps(microseconds values: [Int64?]) -> Self { Self(1184, values) { $0.timestamp($1) } }
 
   /// `array_recv` in PostgreSQL's `arrayfuncs.c`: dimensions, has-null flag, element type, length, lower bound, elements.
-  private static func array<C: Collection>(
-    _ elementType: UInt32, _ values: C, _ write: (inout PostgresEncoder, C.Element) -> Void
-  ) -> Self {
-    Self { encoder in
-      encoder.value(values) { encoder, values in
-        encoder.raw(Int32(values.isEmpty ? 0 : 1))
-        encoder.raw(Int32(1))
-        encoder.raw(elementType)
-        guard !values.isEmpty else { return }
-        encoder.raw(Int32(values.count))
-        encoder.raw(Int32(1))
-        for value in values { write(&encoder, value) }
-      }
+  private init<Element>(_ elementType: UInt32, _ values: [Element], _ write: (inout PostgresEncoder, Element) -> Void) {
+    var encoder = PostgresEncoder()
+    encoder.bytes.reserveCapacity(20 + 24 * values.count)
+    encoder.raw(Int32(values.isEmpty ? 0 : 1))
+    encoder.raw(Int32(1))
+    encoder.raw(elementType)
+    if !values.isEmpty {
+      encoder.raw(Int32(values.count))
+      encoder.raw(Int32(1))
     }
+    for value in values { write(&encoder, value) }
+    bytes = encoder.bytes
   }
 }
 

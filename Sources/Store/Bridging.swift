@@ -23,6 +23,6 @@ extension PostgresResult {
 }
 
 extension PostgresParameter {
-  static func ids(_ values: some Collection<ID>) -> Self { uuids(values.map { PostgresUUID($0) }) }
-  static func times(_ values: some Collection<Timestamp?>) -> Self { timestamps(microseconds: values.map { $0?.stored }) }
+  static func ids(_ values: [ID]) -> Self { uuids(values.map { PostgresUUID($0) }) }
+  static func times(_ values: [Timestamp?]) -> Self { timestamps(microseconds: values.map { $0?.stored }) }
 }

@@ -14,28 +14,31 @@ public enum IngestReads {
     return Set((0..<result.count).map { keys[result.position($0)] })
   }
 
-  /// Who the identifiers belong to, and which of their values are accounts of ours.
+  /// Who the identifiers belong to.
   public static func identities(
-    _ identifiers: Set<InTenant<Identifier>>, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> IdentityFacts {
-    var facts = IdentityFacts()
-    guard !identifiers.isEmpty else { return facts }
+    _ identifiers: some Collection<InTenant<Identifier>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<Identifier>: IdentityFacts.Stored] {
+    guard !identifiers.isEmpty else { return [:] }
     let keys = Array(identifiers)
     let found = try db.query(Queries.named("identities_read"), parameters(keys))
+    var identities = [InTenant<Identifier>: IdentityFacts.Stored](minimumCapacity: found.count)
     for row in 0..<found.count {
       guard let assurance = Assurance(label: found.text(row, 2)) else { continue }
-      facts.identities[keys[found.position(row)]] = .init(
+      identities[keys[found.position(row)]] = .init(
         customer: found.uuid(row, 1).id, assurance: assurance, isShared: found.bool(row, 3), lastSeenAt: found.timestamp(row, 4))
     }
-    let addresses = keys.filter { !$0.value.kind.isChannelScoped && !$0.value.kind.isClaimed }
-    guard !addresses.isEmpty else { return facts }
-    let own = try db.query(
-      Queries.named("accounts_own"), [.texts(addresses.map(\.tenant)), .texts(addresses.map(\.value.value))])
-    for row in 0..<own.count {
-      let address = addresses[own.position(row)]
-      facts.ownAccounts.insert(InTenant(address.tenant, address.value.value))
-    }
-    return facts
+    return identities
+  }
+
+  /// Which of the identifiers' values are accounts of ours.
+  public static func ownAccounts(
+    _ identifiers: Set<InTenant<Identifier>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> Set<InTenant<String>> {
+    let addresses = identifiers.lazy.filter { !$0.value.kind.isChannelScoped && !$0.value.kind.isClaimed }
+    let keys = Array(Set(addresses.map { InTenant($0.tenant, $0.value.value) }))
+    guard !keys.isEmpty else { return [] }
+    let own = try db.query(Queries.named("accounts_own"), [.texts(keys.map(\.tenant)), .texts(keys.map(\.value))])
+    return Set((0..<own.count).map { keys[own.position($0)] })
   }
 
   /// How many identities of each kind the customers have.

@@ -17,6 +17,7 @@ public struct IngestPipeline: Sendable {
   /// Who waits longer for a lock, or stands still for longer with some in its hand, is cancelled: a stopped worker must not hold up the
   /// others, who can not claim its partitions before their own batches have ended.
   let lockTimeoutMilliseconds: Int
+  private let known = KnownIdentities()
 
   public init(
     claims: OffsetClaims, policy: Policy, topicPrefix: String, statementTimeoutMilliseconds: Int = 30_000,
@@ -58,7 +59,8 @@ public struct IngestPipeline: Sendable {
     on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
     for record in records where record.isRejected { try IngestWrites.insertPieces(of: record.record, on: db) }
-    return try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
+    var learned: [InTenant<Identifier>: IdentityFacts.Stored] = [:]
+    let commit = try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
       var commit = Commit()
 
       // The fence: whoever finds no row under its epoch has lost the partition.
@@ -70,7 +72,11 @@ public struct IngestPipeline: Sendable {
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
       let seenKeys = try IngestReads.seenKeys(IdentityPlan.keys(of: live), on: db)
       let identifiers = IdentityPlan.identifiers(of: live, policy: policy)
-      var facts = try IngestReads.identities(identifiers, on: db)
+      var facts = IdentityFacts()
+      let known = known.take(identifiers)
+      facts.identities = known.known
+      facts.identities.merge(try IngestReads.identities(known.unknown, on: db)) { $1 }
+      facts.ownAccounts = try IngestReads.ownAccounts(identifiers, on: db)
       facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(live), on: db)
       let gaining = IdentityResolver.customersThatMayGain(live, facts: facts, policy: policy)
       facts.counts = try IngestReads.identityCounts(gaining, on: db)
@@ -90,7 +96,7 @@ public struct IngestPipeline: Sendable {
       let joining = identity.joining
       let profiles = try IngestReads.lockCustomers(
         identity.resolver.touchedCustomers.union(joining), joining: joining, on: db)
-      try verify(identity, facts, on: db)
+      learned = identity.resolver.stored(after: try verify(identity, facts, on: db))
 
       var threadFacts = try IngestReads.threads(identity, on: db)
       threadFacts.profiles = profiles
@@ -111,14 +117,18 @@ public struct IngestPipeline: Sendable {
       if isProbe { throw .probed }
       return commit
     }
+    self.known.put(learned)
+    return commit
   }
 
-  /// Reads the identities again, under the locks of their customers, in a new snapshot: what the plan was made from must still hold.
+  /// Reads the identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold.
   private func verify(
     _ identity: IdentityPlan, _ facts: IdentityFacts, on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
-    let again = try IngestReads.identities(Set(facts.identities.keys), on: db)
-    guard again.identities == facts.identities else { throw .replan("an identity changed hands") }
+  ) throws(PostgresFault) -> [InTenant<Identifier>: IdentityFacts.Stored] {
+    let stored = try IngestReads.identities(facts.identities.keys, on: db)
+    guard stored.count == facts.identities.count,
+      stored.allSatisfy({ key, now in facts.identities[key].map { $0.decides(as: now) } == true })
+    else { throw .replan("an identity changed hands") }
     let owners = try IngestReads.owners(Set(facts.owners.keys), on: db)
     guard owners == facts.owners else { throw .replan("a conversation changed hands") }
     // What the batch has inserted is there already.
@@ -132,6 +142,7 @@ public struct IngestPipeline: Sendable {
     gaining.formIntersection(facts.counts.keys)
     let counts = try IngestReads.identityCounts(gaining, on: db)
     guard gaining.allSatisfy({ counts[$0] == expected[$0] }) else { throw .replan("a customer gained an identity") }
+    return stored
   }
 
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {

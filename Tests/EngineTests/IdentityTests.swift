@@ -319,18 +319,18 @@ import Testing
     #expect(store.profile(cookie("c"))?.isVerified == true)
   }
 
-  @Test("Last seen is kept to the hour and never goes back; first seen is the first time")
+  @Test("Last seen is kept to the day and never goes back; first seen is the first time")
   func lastSeen() throws {
-    var store = try ModelStore(message("1", from: [ana], at: hour(5.7)))
+    var store = try ModelStore(message("1", from: [ana], at: hour(29.7)))
     func seen() -> [Timestamp?] {
       let identity = store.identities[InTenant("shop", ana.identifier)]
       return [identity?.firstSeenAt, identity?.lastSeenAt]
     }
-    #expect(seen() == [hour(5.7), hour(5)])
-    try store.receive(message("2", from: [ana], at: hour(5.9)))
-    #expect(seen() == [hour(5.7), hour(5)])
-    try store.receive(message("3", from: [ana], at: hour(8.2)), message("4", from: [ana], at: hour(2)))
-    #expect(seen() == [hour(5.7), hour(8)])
+    #expect(seen() == [hour(29.7), hour(24)])
+    try store.receive(message("2", from: [ana], at: hour(47.9)))
+    #expect(seen() == [hour(29.7), hour(24)])
+    try store.receive(message("3", from: [ana], at: hour(80.2)), message("4", from: [ana], at: hour(2)))
+    #expect(seen() == [hour(29.7), hour(72)])
   }
 
   // MARK: - Rule 10

@@ -17,8 +17,8 @@ WHERE c.tenant_id = $1::text AND c.status = 'resolved' AND c.resolved_at <= $3::
 ORDER BY c.resolved_at LIMIT $6::int)
 UNION
 (SELECT c.id FROM throughline.conversation c
-WHERE c.tenant_id = $1::text AND c.status = 'pending' AND c.last_message_at <= $4::timestamptz AND c.merged_into IS NULL
-ORDER BY c.last_message_at LIMIT $6::int)
+WHERE c.tenant_id = $1::text AND c.quiet_since <= $4::timestamptz AND c.merged_into IS NULL
+ORDER BY c.quiet_since LIMIT $6::int)
 UNION
 (SELECT a.conversation_id FROM throughline.assignment a
 WHERE a.tenant_id = $1::text AND a.state = 'offered' AND a.accept_by <= $2::timestamptz

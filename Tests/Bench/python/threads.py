@@ -100,15 +100,15 @@ class Identities:
         strongest = max(usable, key=lambda s: RANK[s[3]])[3]
         if customer is None:
             customer = self.create(message, strongest)
-        hour = message.ordered_at.replace(minute=0, second=0, microsecond=0)
+        day = message.ordered_at.replace(hour=0, minute=0, second=0, microsecond=0)
         for stated in usable:
             name, assurance = stated[:3], stated[3]
             known = self.new.get(name) or self.known.get(name)
             if known is None:
-                self.new[name] = [customer, assurance, hour, message.ordered_at]
-            elif known[0] == customer and (hour > known[2] or RANK[assurance] > RANK[known[1]]):
+                self.new[name] = [customer, assurance, day, message.ordered_at]
+            elif known[0] == customer and (day > known[2] or RANK[assurance] > RANK[known[1]]):
                 known[1] = max(known[1], assurance, key=RANK.__getitem__)
-                known[2] = max(known[2], hour)
+                known[2] = max(known[2], day)
                 if name not in self.new:
                     self.seen[name] = known
         if RANK[strongest] >= RANK["A1"]:
