@@ -13,7 +13,8 @@ public struct Event: Sendable {
   public var traceparent: String?
   public var body: Body
 
-  public enum Body: Sendable {
+  /// Boxed: an event is handed on many times, and seldom changed.
+  public indirect enum Body: Sendable {
     case message(Message)
     /// What the business knows of a customer.
     case contact(Contact)

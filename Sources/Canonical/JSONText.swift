@@ -60,14 +60,22 @@ public struct JSONObjectWriter: Sendable {
 
   static func append(_ text: String, to utf8: inout [UInt8]) {
     utf8.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): utf8 += [UInt8(ascii: "\\"), byte]
-      case 0..<0x20:
-        let digits = Array("0123456789abcdef".utf8)
-        utf8 += Array("\\u00".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-      default: utf8.append(byte)
+    var text = text
+    text.withUTF8 { bytes in
+      var start = 0
+      for position in bytes.indices {
+        let byte = bytes[position]
+        guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+        utf8.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start..<position]))
+        start = position + 1
+        if byte < 0x20 {
+          let digits = Array("0123456789abcdef".utf8)
+          utf8 += Array("\\u00".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        } else {
+          utf8 += [UInt8(ascii: "\\"), byte]
+        }
       }
+      utf8.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start...]))
     }
     utf8.append(UInt8(ascii: "\""))
   }

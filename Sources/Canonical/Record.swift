@@ -87,7 +87,7 @@ public struct Rejection: Error, Sendable, Equatable {
 
 /// What became of one element of a record when it was normalised.
 public enum NormalisedElement: Sendable {
-  case event(Event)
+  indirect case event(Event)
   /// Recognised and of no use: `typing`, `verification`, `loop` …
   case ignored(reason: String)
   case rejected(Rejection)

@@ -29,13 +29,26 @@ public struct Timestamp: Hashable, Sendable, Comparable {
     let day = clamped.flooredQuotient(86_400_000_000)
     let (year, month, dayOfMonth) = Self.civil(day)
     let rest = clamped - day * 86_400_000_000
-    func digits(_ value: Int64, _ count: Int) -> String {
-      let text = String(value)
-      return String(repeating: "0", count: max(0, count - text.count)) + text
+    return String(unsafeUninitializedCapacity: 27) { out in
+      var position = 0
+      func put(_ value: Int64, _ count: Int, _ separator: UInt8) {
+        var value = value
+        for place in (position..<position + count).reversed() {
+          out[place] = UInt8(ascii: "0") + UInt8(value % 10)
+          value /= 10
+        }
+        out[position + count] = separator
+        position += count + 1
+      }
+      put(year, 4, UInt8(ascii: "-"))
+      put(month, 2, UInt8(ascii: "-"))
+      put(dayOfMonth, 2, UInt8(ascii: "T"))
+      put(rest / 3_600_000_000, 2, UInt8(ascii: ":"))
+      put(rest / 60_000_000 % 60, 2, UInt8(ascii: ":"))
+      put(rest / 1_000_000 % 60, 2, UInt8(ascii: "."))
+      put(rest % 1_000_000, 6, UInt8(ascii: "Z"))
+      return position
     }
-    return digits(year, 4) + "-" + digits(month, 2) + "-" + digits(dayOfMonth, 2) + "T"
-      + digits(rest / 3_600_000_000, 2) + ":" + digits(rest / 60_000_000 % 60, 2) + ":"
-      + digits(rest / 1_000_000 % 60, 2) + "." + digits(rest % 1_000_000, 6) + "Z"
   }
 
   /// Howard Hinnant's `civil_from_days`: days since 1970-01-01 to a Gregorian date.

@@ -195,7 +195,7 @@ struct Elements {
       cut(&presence.name)
       event.body = .presence(presence)
     }
-    if mayHoldNUL, canonicalJSON(event).holdsNUL { throw Rejection(.nulInText, "element") }
+    if mayHoldNUL, event.holdsNUL { throw Rejection(.nulInText, "element") }
     return .event(event)
   }
 
@@ -242,6 +242,21 @@ struct Elements {
   private func isSkewed(_ sentAt: Timestamp, _ receivedAt: Timestamp) -> Bool {
     sentAt < Timestamp(seconds: 946_684_800)
       || (receivedAt.microseconds > 0 && sentAt > receivedAt.advanced(by: .seconds(86_400)))
+  }
+}
+
+extension Event {
+  /// Whether a text of it holds U+0000, which no column takes. Of messages, which are most, without writing them as JSON.
+  fileprivate var holdsNUL: Bool {
+    guard case .message(let message) = body else { return canonicalJSON(self).holdsNUL }
+    var texts = [
+      account, message.authorID, message.customerName, message.language, message.externalID, message.replyToExternalID,
+      message.subject, message.text,
+    ]
+    for stated in message.customer { texts += [stated.identifier.scope, stated.identifier.value] }
+    for media in message.attachments { texts += [media.name, media.type, media.providerID, media.url] }
+    return texts.contains { $0?.utf8.contains(0) == true } || message.details.holdsNUL
+      || message.flags.contains { $0.utf8.contains(0) }
   }
 }
 

@@ -9,9 +9,9 @@ public struct IdentityPlan: Sendable {
   }
   public enum Content: Sendable {
     /// To be stored: its clamped time, and whose it is.
-    case event(Event, orderedAt: Timestamp, Resolved?)
+    indirect case event(Event, orderedAt: Timestamp, Resolved?)
     /// What became of a message of ours; `echoes` are the keys that its echo will have and has not had yet.
-    case result(Event, SendResult, orderedAt: Timestamp, echoes: [MessageKey])
+    indirect case result(Event, SendResult, orderedAt: Timestamp, echoes: [MessageKey])
     /// Its key is stored already, or an earlier element of the batch has it.
     case duplicate(InTenant<MessageKey>)
     case ignored(reason: String)

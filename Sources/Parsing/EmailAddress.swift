@@ -10,11 +10,12 @@ public enum EmailAddress {
     // Bounds the work; a name in Unicode shrinks at most fourfold on its way to ASCII.
     guard text.utf8.count <= 4 * maximumOctets else { return nil }
     let address = text.trimmingSpaces
-    guard let at = address.lastIndex(of: "@") else { return nil }
+    guard let at = address.utf8.lastIndex(of: UInt8(ascii: "@")) else { return nil }
     let local = address[..<at]
     guard !local.isEmpty, local.unicodeScalars.allSatisfy(isAllowed) else { return nil }
-    let isQuoted = local.utf8.count > 2 && local.first == "\"" && local.last == "\""
-    guard isQuoted || !local.contains(where: { "@\"<>(),;:\\[]".contains($0) }) else { return nil }
+    let quote = UInt8(ascii: "\"")
+    let isQuoted = local.utf8.count > 2 && local.utf8.first == quote && local.utf8.last == quote
+    guard isQuoted || !local.utf8.contains(where: isSpecial) else { return nil }
     guard let domain = asciiDomain(address[address.index(after: at)...]) else { return nil }
     let result = local.lowercased() + "@" + domain
     return result.utf8.count <= maximumOctets ? result : nil
@@ -22,20 +23,32 @@ public enum EmailAddress {
 
   /// No spaces and no control or format characters, which would make two addresses that look alike.
   private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
+    if scalar.isASCII { return scalar.value > 0x20 && scalar.value != 0x7F }
+    return switch scalar.properties.generalCategory {
     case .control, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator, .unassigned, .surrogate, .privateUse: false
     default: true
     }
   }
 
+  /// Means something else in an address, unless the local part is quoted.
+  private static func isSpecial(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "@"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "("), UInt8(ascii: ")"),
+      UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: ":"), UInt8(ascii: "\\"), UInt8(ascii: "["), UInt8(ascii: "]"):
+      true
+    default: false
+    }
+  }
+
   private static func asciiDomain(_ domain: Substring) -> String? {
-    let isPlain = domain.utf8.allSatisfy { $0 < 0x80 } && !domain.lowercased().contains("xn--")
+    let lowercased = domain.lowercased()
+    let isPlain = lowercased.utf8.allSatisfy { $0 < 0x80 } && !lowercased.contains("xn--")
     // libidn2 also refuses "--" in the third place, which plain names do have.
-    guard let name = isPlain ? domain.lowercased() : lookup(String(domain)) else { return nil }
-    let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard let name = isPlain ? lowercased : lookup(String(domain)) else { return nil }
+    let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     let isName = labels.allSatisfy { label in
-      (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"
-        && label.utf8.allSatisfy { byte in
+      (1...63).contains(label.count) && label.first != UInt8(ascii: "-") && label.last != UInt8(ascii: "-")
+        && label.allSatisfy { byte in
           switch byte {
           case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
             true

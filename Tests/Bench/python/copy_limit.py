@@ -47,7 +47,7 @@ def dump(url, folder, xid, id):
         count = db.execute("SELECT count(*) FROM batch").fetchone()[0]
         for table, (join, condition, order) in TABLES.items():
             found = db.execute(
-                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
                 " AND attidentity = '' ORDER BY attnum", (f"throughline.{table}",))  # fmt: skip
             columns = ", ".join(f'"{name}"' for (name,) in found)
             db.execute(f"""
