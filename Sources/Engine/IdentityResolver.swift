@@ -94,11 +94,12 @@ public struct IdentityResolver: Sendable {
   /// Whose the conversation was before the batch.
   func owner(of conversation: InTenant<ID>) -> ID? { facts.owners[conversation]?.customer }
 
-  /// What is stored of the batch's identities once it is written, if that is known without looking.
+  /// What is stored of the batch's identities once it is written; nil when others, that it does not name, have changed hands with it.
   ///
   /// - Parameter before: those that were there, as the plan found them.
-  public func stored(after before: [InTenant<Identifier>: IdentityFacts.Stored]) -> [InTenant<Identifier>: IdentityFacts.Stored] {
-    guard merges.isEmpty, !endsPlan else { return [:] }
+  public func stored(after before: [InTenant<Identifier>: IdentityFacts.Stored]) -> [InTenant<Identifier>: IdentityFacts.Stored]?
+  {
+    guard merges.isEmpty, !endsPlan else { return nil }
     var stored = before
     for (key, seen) in seenIdentities {
       stored[key]?.assurance = seen.assurance

@@ -46,7 +46,7 @@ public actor KafkaConsumer {
         "session.timeout.ms": "6000",
         "heartbeat.interval.ms": "500",
         // Memory.
-        "queued.max.messages.kbytes": "32768",
+        "queued.max.messages.kbytes": "16384",
         "fetch.max.bytes": "8388608",
         // Latency, and a quick return after an outage.
         "fetch.wait.max.ms": "50",

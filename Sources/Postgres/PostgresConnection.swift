@@ -22,6 +22,8 @@ public actor PostgresConnection {
   private let settings: [String]
   private var handle: Handle?
   private var prepared: Set<String> = []
+  /// A command was sent whose result nobody has read yet.
+  private var isUnderWay = false
   /// How often it has connected: whoever keeps something about the backend sees that it is another one.
   public private(set) var generation = 0
 
@@ -63,6 +65,7 @@ public actor PostgresConnection {
     PQsetNoticeReceiver(pg, { _, _ in }, nil)
     handle = consume new
     prepared = []
+    isUnderWay = false
     generation += 1
     do throws(PostgresFault) {
       if !settings.isEmpty { try execute(settings.map { "SET " + $0 }.joined(separator: ";")) }
@@ -80,7 +83,9 @@ public actor PostgresConnection {
   ) throws(E) -> R {
     do throws(PostgresFault) { try connect() } catch { throw mapping(error) }
     defer { closeIfBroken() }
-    return try body(self)
+    let result = try body(self)
+    do throws(PostgresFault) { try settle() } catch { throw mapping(error) }
+    return result
   }
 
   /// `perform` for bodies that fail with nothing but a `PostgresFault`.
@@ -108,7 +113,9 @@ public actor PostgresConnection {
     let result: R
     do throws(E) {
       result = try body()
+      do throws(PostgresFault) { try settle() } catch { throw mapping(error) }
     } catch {
+      try? settle()
       // A rollback that fails leaves a broken connection, which is closed after this.
       try? execute("ROLLBACK")
       throw error
@@ -124,12 +131,14 @@ public actor PostgresConnection {
 
   /// SQL text without parameters, one or several statements; rows are dropped.
   public func execute(_ sql: String) throws(PostgresFault) {
+    try settle()
     let pg = try connection()
     _ = try check(PQexec(pg, sql), pg)
   }
 
   /// Rows of ad-hoc SQL in text format, for tools and tests; nil is NULL.
   public func textRows(_ sql: String) throws(PostgresFault) -> [[String?]] {
+    try settle()
     let pg = try connection()
     let result = try check(PQexec(pg, sql), pg)
     return (0..<result.count).map { row in
@@ -139,6 +148,14 @@ public actor PostgresConnection {
 
   /// Prepares the statement at its first use and runs it.
   public func query(_ statement: Statement, _ parameters: [PostgresParameter] = []) throws(PostgresFault) -> PostgresResult {
+    try send(statement, parameters)
+    return try receive()
+  }
+
+  /// Sends the statement and returns while the server works on it. Its rows are dropped and its fault, if any, is that of the next call:
+  /// of the end of the transaction at the latest.
+  public func send(_ statement: Statement, _ parameters: [PostgresParameter] = []) throws(PostgresFault) {
+    try settle()
     let pg = try connection()
     try prepare(statement)
     let lengths = parameters.map { Int32($0.bytes?.count ?? 0) }
@@ -148,46 +165,78 @@ public actor PostgresConnection {
     block.reserveCapacity(lengths.reduce(1) { $0 + Int($1) })
     for parameter in parameters { block += parameter.bytes ?? [] }
     block.append(0)
-    let raw: OpaquePointer? = block.withUnsafeBytes { base in
+    let isSent = block.withUnsafeBytes { base in
       var offset = 0
       let values: [UnsafePointer<CChar>?] = parameters.map { parameter in
         guard let bytes = parameter.bytes else { return nil }
         defer { offset += bytes.count }
         return base.baseAddress?.advanced(by: offset).assumingMemoryBound(to: CChar.self)
       }
-      return PQexecPrepared(pg, statement.name, Int32(parameters.count), values, lengths, formats, 1)
+      return PQsendQueryPrepared(pg, statement.name, Int32(parameters.count), values, lengths, formats, 1)
     }
-    return try check(raw, pg)
+    guard isSent == 1 else { throw .connectionLost(pg) }
+    isUnderWay = true
   }
 
-  /// Prepares without running: what the first `query` does, and a test for every statement.
-  public func prepare(_ statement: Statement) throws(PostgresFault) {
-    guard !prepared.contains(statement.name) else { return }
+  /// The rows of the statement that was sent last, when the server has them.
+  public func receive() throws(PostgresFault) -> PostgresResult {
     let pg = try connection()
-    _ = try check(PQprepare(pg, statement.name, statement.sql, 0, nil), pg)
-    prepared.insert(statement.name)
+    let raw = PQgetResult(pg)
+    var fault: PostgresFault?
+    do throws(PostgresFault) { try settle() } catch { fault = error }
+    let result = try check(raw, pg)
+    if let fault { throw fault }
+    return result
   }
 
-  /// Copies rows into `target`, a table with its column list.
-  public func copy(_ rows: CopyRows, into target: String) throws(PostgresFault) {
+  /// Waits for what was sent, and throws what it failed with.
+  public func settle() throws(PostgresFault) {
+    guard isUnderWay else { return }
+    isUnderWay = false
     let pg = try connection()
-    _ = try check(PQexec(pg, "COPY \(target) FROM STDIN (FORMAT binary)"), pg)
-    let sent = rows.encoder.bytes.withUnsafeBytes { bytes in
-      // libpq copies each piece into its own buffer; pieces keep that buffer small.
-      stride(from: 0, to: bytes.count, by: 1 << 20).allSatisfy { start in
-        let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 1 << 20, bytes.count)])
-        return PQputCopyData(pg, piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count)) == 1
-      }
-    }
-    let trailer: [UInt8] = [0xff, 0xff]
-    let ended = sent && trailer.withUnsafeBytes { PQputCopyData(pg, $0.baseAddress?.assumingMemoryBound(to: CChar.self), 2) } == 1
-    guard ended, PQputCopyEnd(pg, nil) == 1 else { throw .connectionLost(pg) }
     var fault: PostgresFault?
     // Drained to the end, or the next command fails.
     while let raw = PQgetResult(pg) {
       do throws(PostgresFault) { _ = try check(raw, pg) } catch { fault = fault ?? error }
     }
     if let fault { throw fault }
+  }
+
+  /// Prepares without running: what the first `query` does, and a test for every statement.
+  public func prepare(_ statement: Statement) throws(PostgresFault) {
+    guard !prepared.contains(statement.name) else { return }
+    try settle()
+    let pg = try connection()
+    _ = try check(PQprepare(pg, statement.name, statement.sql, 0, nil), pg)
+    prepared.insert(statement.name)
+  }
+
+  /// Begins to copy rows into `target`, a table with its column list. The server writes the ones sent while the next are made.
+  public func beginCopy(into target: String) throws(PostgresFault) {
+    try execute("COPY \(target) FROM STDIN (FORMAT binary)")
+  }
+
+  /// Sends the rows made so far, and takes them out.
+  public func sendCopy(_ rows: inout CopyRows) throws(PostgresFault) {
+    let pg = try connection()
+    let isSent = rows.encoder.bytes.withUnsafeBytes { bytes in
+      // libpq copies each piece into its own buffer; pieces keep that buffer small.
+      stride(from: 0, to: bytes.count, by: 1 << 20).allSatisfy { start in
+        let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 1 << 20, bytes.count)])
+        return PQputCopyData(pg, piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count)) == 1
+      }
+    }
+    guard isSent else { throw .connectionLost(pg) }
+    rows.encoder.bytes.removeAll(keepingCapacity: true)
+  }
+
+  /// Sends the last rows; like that of `send`, its fault is that of the next call.
+  public func endCopy(_ rows: inout CopyRows) throws(PostgresFault) {
+    rows.encoder.raw(Int16(-1))
+    try sendCopy(&rows)
+    let pg = try connection()
+    guard PQputCopyEnd(pg, nil) == 1 else { throw .connectionLost(pg) }
+    isUnderWay = true
   }
 
   private func connection() throws(PostgresFault) -> OpaquePointer {

@@ -208,7 +208,7 @@ public enum DeadLetters {
     _ records: [DeadLetter.RecordKey], on db: isolated PostgresConnection
   ) throws(PostgresFault) {
     guard !records.isEmpty else { return }
-    _ = try db.query(Queries.named("dlq_replayed"), parameters(records))
+    try db.send(Queries.named("dlq_replayed"), parameters(records))
   }
 
   /// Deletes letters for ever, with their bytes and what was not published of them yet; returns how many there were. The value of a record
@@ -216,15 +216,15 @@ public enum DeadLetters {
   public static func drop(_ ids: [ID], on db: isolated PostgresConnection) throws(PostgresFault) -> Int {
     try db.transaction(settings: ["lock_timeout = '30s'"]) { () throws(PostgresFault) -> Int in
       let ids = PostgresParameter.ids(ids)
-      _ = try db.query(Queries.named("dlq_lock"), [ids])
-      _ = try db.query(Queries.named("dlq_bequeath"), [ids])
-      _ = try db.query(Queries.named("dlq_unpublish"), [ids])
+      try db.send(Queries.named("dlq_lock"), [ids])
+      try db.send(Queries.named("dlq_bequeath"), [ids])
+      try db.send(Queries.named("dlq_unpublish"), [ids])
       let gone = try db.query(Queries.named("dlq_delete"), [ids])
       let long = (0..<gone.count).filter { gone.int8($0, 4) > IngestWrites.pieceBytes }.map { row in
         DeadLetter.RecordKey(
           topic: gone.text(row, 0), partition: gone.int4(row, 1), offset: gone.int8(row, 2), createdAt: gone.timestamp(row, 3))
       }
-      if !long.isEmpty { _ = try db.query(Queries.named("dlq_pieces_delete"), parameters(long)) }
+      if !long.isEmpty { try db.send(Queries.named("dlq_pieces_delete"), parameters(long)) }
       return gone.count
     }
   }

@@ -4,30 +4,32 @@ import Postgres
 
 /// What an ingest batch reads and locks, each a statement for the whole batch.
 public enum IngestReads {
-  /// The keys that are stored already.
-  public static func seenKeys(
-    _ keys: [InTenant<MessageKey>], on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> Set<InTenant<MessageKey>> {
-    guard !keys.isEmpty else { return [] }
-    let result = try db.query(
-      Queries.named("keys_seen"), [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })])
-    return Set((0..<result.count).map { keys[result.position($0)] })
+  /// The keys that are stored already; `meanwhile` runs while the server looks.
+  public static func seenKeys<R>(
+    _ keys: [InTenant<MessageKey>], on db: isolated PostgresConnection, meanwhile: () -> R
+  ) throws(PostgresFault) -> (Set<InTenant<MessageKey>>, R) {
+    guard !keys.isEmpty else { return ([], meanwhile()) }
+    try db.send(Queries.named("keys_seen"), [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })])
+    let other = meanwhile()
+    let result = try db.receive()
+    return (Set((0..<result.count).map { keys[result.position($0)] }), other)
   }
 
-  /// Who the identifiers belong to.
-  public static func identities(
-    _ identifiers: some Collection<InTenant<Identifier>>, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [InTenant<Identifier>: IdentityFacts.Stored] {
-    guard !identifiers.isEmpty else { return [:] }
-    let keys = Array(identifiers)
-    let found = try db.query(Queries.named("identities_read"), parameters(keys))
+  /// Who the identifiers belong to; `meanwhile` runs while the server looks.
+  public static func identities<R>(
+    _ keys: [InTenant<Identifier>], on db: isolated PostgresConnection, meanwhile: () -> R
+  ) throws(PostgresFault) -> ([InTenant<Identifier>: IdentityFacts.Stored], R) {
+    guard !keys.isEmpty else { return ([:], meanwhile()) }
+    try db.send(Queries.named("identities_read"), parameters(keys))
+    let other = meanwhile()
+    let found = try db.receive()
     var identities = [InTenant<Identifier>: IdentityFacts.Stored](minimumCapacity: found.count)
     for row in 0..<found.count {
       guard let assurance = Assurance(label: found.text(row, 2)) else { continue }
       identities[keys[found.position(row)]] = .init(
         customer: found.uuid(row, 1).id, assurance: assurance, isShared: found.bool(row, 3), lastSeenAt: found.timestamp(row, 4))
     }
-    return identities
+    return (identities, other)
   }
 
   /// Which of the identifiers' values are accounts of ours.
@@ -211,7 +213,7 @@ public enum IngestReads {
     let (named, handedOver) = identity.sessions
     let unknown = named.union(handedOver).filter { facts.references[$0] == nil }.sorted()
     guard !unknown.isEmpty else { return }
-    _ = try db.query(Queries.named("sessions_lock"), [.uuids(unknown.map { PostgresUUID($0.value.raw) })])
+    try db.send(Queries.named("sessions_lock"), [.uuids(unknown.map { PostgresUUID($0.value.raw) })])
     // Somebody may have named them before the lock was ours.
     try read(unknown)
     let waiting = named.filter { facts.references[$0] == nil }.sorted()

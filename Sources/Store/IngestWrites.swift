@@ -13,7 +13,7 @@ public enum IngestWrites {
   ) throws(PostgresFault) {
     guard !accounts.isEmpty else { return }
     let rows = accounts.sorted { ($0.tenant, $0.channel.rawValue, $0.account) < ($1.tenant, $1.channel.rawValue, $1.account) }
-    _ = try db.query(
+    try db.send(
       Queries.named("accounts_register"),
       [.texts(rows.map(\.tenant)), .texts(rows.map(\.channel.rawValue)), .texts(rows.map(\.account))])
   }
@@ -38,7 +38,7 @@ public enum IngestWrites {
   public static func insertPieces(of record: Record, on db: isolated PostgresConnection) throws(PostgresFault) {
     guard let value = record.value, value.count > pieceBytes else { return }
     for (piece, start) in stride(from: 0, to: value.count, by: pieceBytes).enumerated() {
-      _ = try db.query(
+      try db.send(
         Queries.named("dead_letter_piece_insert"),
         [
           .text(record.topic), .int4(record.partition), .int8(record.offset), .int4(Int32(piece)),
@@ -81,7 +81,7 @@ public enum IngestWrites {
       object.member("d", row.value.organization.domains)
       return String(object.finish().string.dropFirst(#"{"d":"#.count).dropLast())
     }
-    _ = try db.query(
+    try db.send(
       Queries.named("organizations_upsert"),
       [
         .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value)), .texts(rows.map(\.value.organization.name)),
@@ -93,7 +93,7 @@ public enum IngestWrites {
   private static func customers(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     let changed = writes.changedCustomers.sorted { $0.key < $1.key }
     if !changed.isEmpty {
-      _ = try db.query(
+      try db.send(
         Queries.named("customers_update"),
         [
           .texts(changed.map(\.key.tenant)), .ids(changed.map(\.key.value)), .texts(changed.map(\.value.displayName)),
@@ -139,13 +139,13 @@ public enum IngestWrites {
     }
     let seen = resolver.seenIdentities.sorted { $0.key < $1.key }
     if !seen.isEmpty {
-      _ = try db.query(
+      try db.send(
         Queries.named("identities_update"),
         keys(seen.map(\.key)) + [.texts(seen.map(\.value.assurance.label)), .times(seen.map(\.value.lastSeenAt))])
     }
     let retired = resolver.retired.sorted { $0.key < $1.key }
     if !retired.isEmpty {
-      _ = try db.query(Queries.named("identities_retire"), keys(retired.map(\.key)) + [.times(retired.map { $0.value.at })])
+      try db.send(Queries.named("identities_retire"), keys(retired.map(\.key)) + [.times(retired.map { $0.value.at })])
     }
   }
 
@@ -156,7 +156,7 @@ public enum IngestWrites {
     let rows = suggestions.sorted {
       ($0.key.tenant, $0.key.customer, $0.key.other, $0.key.rule) < ($1.key.tenant, $1.key.customer, $1.key.other, $1.key.rule)
     }
-    _ = try db.query(
+    try db.send(
       Queries.named("suggestions_insert"),
       [
         .texts(rows.map(\.key.tenant)), .ids(rows.map(\.key.customer)), .ids(rows.map(\.key.other)), .texts(rows.map(\.key.rule)),
@@ -171,7 +171,7 @@ public enum IngestWrites {
     for isLive in [false, true] {
       let changed = writes.changedConversations.filter { $0.status.isLive == isLive }
       guard !changed.isEmpty else { continue }
-      _ = try db.query(
+      try db.send(
         Queries.named("conversations_update"),
         [
           .texts(changed.map(\.tenant)), .ids(changed.map(\.id)), .texts(changed.map(\.status.rawValue)),
@@ -284,7 +284,7 @@ public enum IngestWrites {
   private static func deliveries(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     let rows = writes.deliveries.sorted { $0.key < $1.key }
     if !rows.isEmpty {
-      _ = try db.query(
+      try db.send(
         Queries.named("deliveries_update"),
         [
           .texts(rows.map(\.key.tenant)), .ids(rows.map(\.key.value)), .texts(rows.map(\.value.status)),
@@ -293,19 +293,19 @@ public enum IngestWrites {
     }
     let echoes = writes.deletedEchoes.sorted { $0.key < $1.key }
     if !echoes.isEmpty {
-      _ = try db.query(
+      try db.send(
         Queries.named("echoes_delete"),
         [.texts(echoes.map(\.key.tenant)), .ids(echoes.map(\.key.value)), .times(echoes.map(\.value))])
     }
     if !writes.unparked.isEmpty {
-      _ = try db.query(
+      try db.send(
         Queries.named("parked_delete"), [.texts(writes.unparked.map(\.tenant)), .ids(writes.unparked.map(\.value))])
     }
     let seqs = writes.outboundSeqs.sorted {
       ($0.key.conversation, $0.key.channel.rawValue) < ($1.key.conversation, $1.key.channel.rawValue)
     }
     guard !seqs.isEmpty else { return }
-    _ = try db.query(
+    try db.send(
       Queries.named("outbound_seqs_write"),
       [
         .texts(seqs.map(\.key.tenant)), .ids(seqs.map(\.key.conversation)), .texts(seqs.map(\.key.channel.rawValue)),
@@ -350,7 +350,7 @@ public enum IngestWrites {
       ($0.key.conversation, $0.key.linked, $0.key.reason) < ($1.key.conversation, $1.key.linked, $1.key.reason)
     }
     guard !links.isEmpty else { return }
-    _ = try db.query(
+    try db.send(
       Queries.named("links_insert"),
       [
         .texts(links.map(\.key.tenant)), .ids(links.map(\.key.conversation)), .ids(links.map(\.key.linked)),

@@ -16,7 +16,7 @@ extension IngestWrites {
         return (id: id, merge: merge, members: list(mine.map { "\"\($0)\"" }), conversations: list(conversations.map(json)))
       }
       let merges = rows.map(\.merge)
-      _ = try db.query(
+      try db.send(
         Queries.named("merge_events_insert"),
         [
           .texts(merges.map(\.tenant)), .ids(rows.map(\.id)), .ids(merges.map(\.survivor)), .ids(merges.map(\.loser)),
@@ -27,12 +27,12 @@ extension IngestWrites {
         .texts(merges.map(\.tenant)), .ids(merges.map(\.loser)),
         .ids(merges.map { resolver.survivor(of: InTenant($0.tenant, $0.loser)) }),
       ]
-      _ = try db.query(Queries.named("customers_merge"), roots)
-      _ = try db.query(Queries.named("identities_move"), roots)
+      try db.send(Queries.named("customers_merge"), roots)
+      try db.send(Queries.named("identities_move"), roots)
     }
     guard !resolver.identified.isEmpty else { return }
     let known = resolver.identified.sorted { $0.key < $1.key }
-    _ = try db.query(
+    try db.send(
       Queries.named("claims_retire"),
       [.texts(known.map(\.key.tenant)), .ids(known.map(\.key.value)), .times(known.map(\.value))])
   }
@@ -61,11 +61,11 @@ extension IngestWrites {
     guard !moves.isEmpty else { return }
     let joined = moves.filter { $0.from != $0.into }
     if !joined.isEmpty {
-      _ = try db.query(
+      try db.send(
         Queries.named("conversations_flatten"),
         [.texts(joined.map(\.tenant)), .ids(joined.map(\.from)), .ids(joined.map(\.into))])
     }
-    _ = try db.query(
+    try db.send(
       Queries.named("messages_move"),
       [.texts(moves.map(\.tenant)), .ids(moves.map(\.from)), .ids(moves.map(\.into)), .ids(moves.map(\.customer))])
   }

@@ -34,7 +34,7 @@ public enum Migrations {
     try db.transaction {
       () throws(Fault) -> [String] in
       try mapped { () throws(PostgresFault) in
-        _ = try db.query(Queries.named("migrate_lock"))
+        try db.send(Queries.named("migrate_lock"))
         try db.execute(
           """
           CREATE SCHEMA IF NOT EXISTS throughline;
@@ -46,7 +46,7 @@ public enum Migrations {
       for migration in pending {
         try mapped { () throws(PostgresFault) in
           try db.execute(migration.sql)
-          _ = try db.query(
+          try db.send(
             Queries.named("migration_record"),
             [.int4(migration.version), .text(migration.name), .bytea(Array(migration.sql.utf8))])
         }

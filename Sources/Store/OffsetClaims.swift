@@ -37,8 +37,8 @@ public struct OffsetClaims: Sendable {
       ]) {
         () throws(PostgresFault) in
         // Waits as well, where somebody is just changing the row.
-        _ = try db.query(Queries.named("offsets_create"), keys)
-        _ = try db.query(Queries.named("offsets_lock"), keys)
+        try db.send(Queries.named("offsets_create"), keys)
+        try db.send(Queries.named("offsets_lock"), keys)
         let result = try db.query(Queries.named("offsets_claim"), keys + [.text(owner)])
         return (0..<result.count).map {
           OffsetClaim(
@@ -50,7 +50,7 @@ public struct OffsetClaims: Sendable {
     do {
       return try attempt()
     } catch  where error.sqlState == "55P03" {
-      _ = try db.query(Queries.named("offsets_terminate_holders"), keys)
+      try db.send(Queries.named("offsets_terminate_holders"), keys)
       return try attempt()
     }
   }
@@ -69,7 +69,7 @@ public struct OffsetClaims: Sendable {
 
   /// After a reconnection, names the new backend in the rows of this worker.
   public func adopt(on db: isolated PostgresConnection) throws(PostgresFault) {
-    _ = try db.query(Queries.named("claims_adopt"), [.text(group), .text(owner)])
+    try db.send(Queries.named("claims_adopt"), [.text(group), .text(owner)])
   }
 
   /// Says that the record at `offset` is read alone from now on, until the offset advances or the claim is handed back.
@@ -82,24 +82,24 @@ public struct OffsetClaims: Sendable {
 
   /// Nothing ends workers at these claims' offsets.
   public func acquit(_ claims: [OffsetClaim], on db: isolated PostgresConnection) throws(PostgresFault) {
-    _ = try db.query(Queries.named("claims_acquit"), keys(claims))
+    try db.send(Queries.named("claims_acquit"), keys(claims))
   }
 
   /// Hands the claims back.
   public func release(_ claims: [OffsetClaim], on db: isolated PostgresConnection) throws(PostgresFault) {
-    _ = try db.query(Queries.named("claims_release"), keys(claims))
+    try db.send(Queries.named("claims_release"), keys(claims))
   }
 
   /// Hands back all that this owner has, also claims whose answer nobody waits for any more.
   public func releaseAll(on db: isolated PostgresConnection) throws(PostgresFault) {
-    _ = try db.query(Queries.named("claims_release_all"), [.text(group), .text(owner)])
+    try db.send(Queries.named("claims_release_all"), [.text(group), .text(owner)])
   }
 
   /// Stores where to go on. Only under `lock`, in the same transaction.
   public func advance(
     _ offsets: [(topic: String, partition: Int32, next: Int64)], on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    _ = try db.query(
+    try db.send(
       Queries.named("offsets_advance"),
       [
         .text(group), .texts(offsets.map(\.topic)), .int4s(offsets.map(\.partition)), .int8s(offsets.map(\.next)),

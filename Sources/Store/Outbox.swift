@@ -46,19 +46,19 @@ public struct Outbox: Sendable {
 
   /// Renews what this publisher holds, within its fair share among those alive, and returns it.
   public func lease(on db: isolated PostgresConnection) throws(PostgresFault) -> [Int16] {
-    _ = try db.query(Queries.named("outbox_heartbeat"), [.text(owner), Self.float8(leaseSeconds)])
+    try db.send(Queries.named("outbox_heartbeat"), [.text(owner), Self.float8(leaseSeconds)])
     let result = try db.query(Queries.named("outbox_lease"), [.text(owner), Self.float8(leaseSeconds)])
     return (0..<result.count).map { result.int2($0, 0) }
   }
 
   /// On shutdown: nobody has to wait for the lease to run out.
   public func release(on db: isolated PostgresConnection) throws(PostgresFault) {
-    _ = try db.query(Queries.named("outbox_release"), [.text(owner)])
+    try db.send(Queries.named("outbox_release"), [.text(owner)])
   }
 
   /// Removes the pieces of long values whose dead letter was never committed.
   public func sweep(on db: isolated PostgresConnection) throws(PostgresFault) {
-    _ = try db.query(Queries.named("dead_letter_pieces_sweep"))
+    try db.send(Queries.named("dead_letter_pieces_sweep"))
   }
 
   /// Up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.
@@ -121,7 +121,7 @@ public struct Outbox: Sendable {
   /// After the broker acknowledged them.
   public func delete(_ records: [OutboxRecord], on db: isolated PostgresConnection) throws(PostgresFault) {
     guard !records.isEmpty else { return }
-    _ = try db.query(Queries.named("outbox_delete"), [.int2s(records.map(\.shard)), .int8s(records.map(\.id))])
+    try db.send(Queries.named("outbox_delete"), [.int2s(records.map(\.shard)), .int8s(records.map(\.id))])
   }
 
   private static func float8(_ value: Double) -> PostgresParameter { .int8(Int64(bitPattern: value.bitPattern)) }

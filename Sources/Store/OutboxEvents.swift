@@ -61,8 +61,12 @@ extension PostgresConnection {
     _ rows: [Row], into target: String, count columns: Int, _ write: (inout PostgresEncoder, Row) -> Void
   ) throws(PostgresFault) {
     guard !rows.isEmpty else { return }
+    try beginCopy(into: "throughline." + target)
     var buffer = CopyRows(columns: columns)
-    for row in rows { buffer.row { write(&$0, row) } }
-    try copy(buffer, into: "throughline." + target)
+    for row in rows {
+      buffer.row { write(&$0, row) }
+      if buffer.isFull { try sendCopy(&buffer) }
+    }
+    try endCopy(&buffer)
   }
 }

@@ -14,8 +14,8 @@ public struct RouteLeases: Sendable {
   /// what it has now, and all that there are.
   public func renew(on db: isolated PostgresConnection) throws(PostgresFault) -> (held: Set<String>, all: Set<String>) {
     let parameters: [PostgresParameter] = [.text(owner), .int8(Int64(bitPattern: seconds.bitPattern))]
-    _ = try db.query(Queries.named("route_tenants"))
-    _ = try db.query(Queries.named("route_heartbeat"), parameters)
+    try db.send(Queries.named("route_tenants"))
+    try db.send(Queries.named("route_heartbeat"), parameters)
     let held = try db.query(Queries.named("route_lease"), parameters)
     let all = try db.query(Queries.named("route_leased"))
     return (Set((0..<held.count).map { held.text($0, 0) }), Set((0..<all.count).map { all.text($0, 0) }))
@@ -23,6 +23,6 @@ public struct RouteLeases: Sendable {
 
   /// On shutdown: nobody has to wait for the leases to run out.
   public func release(on db: isolated PostgresConnection) throws(PostgresFault) {
-    _ = try db.query(Queries.named("route_lease_release"), [.text(owner)])
+    try db.send(Queries.named("route_lease_release"), [.text(owner)])
   }
 }

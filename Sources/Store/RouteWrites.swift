@@ -7,7 +7,7 @@ public enum RouteWrites {
   /// So that somebody leases the tenants before the first record of a customer.
   public static func register(tenants: Set<String>, on db: isolated PostgresConnection) throws(PostgresFault) {
     guard !tenants.isEmpty else { return }
-    _ = try db.query(Queries.named("tenants_register"), [.texts(tenants.sorted())])
+    try db.send(Queries.named("tenants_register"), [.texts(tenants.sorted())])
   }
 
   /// Those of the actions that nobody has applied before; remembers them all. In key order, before anything is locked.
@@ -65,7 +65,7 @@ public enum RouteWrites {
       // Theirs may have work by now.
       guard inserted.affected == new.count else { throw .replan("an agent was inserted by somebody else") }
     }
-    _ = try db.query(
+    try db.send(
       Queries.named("route_agents_write"),
       [
         .texts(changed.map(\.key.tenant)), .texts(changed.map(\.key.value)), .texts(changed.map(\.agent.name)),
@@ -78,23 +78,23 @@ public enum RouteWrites {
     let reports = plan.reports.sorted { $0.key < $1.key }
     guard !reports.isEmpty else { return }
     let keys: [PostgresParameter] = [.texts(reports.map(\.key.tenant)), .texts(reports.map(\.key.value))]
-    _ = try db.query(Queries.named("route_agent_channels_delete"), keys)
+    try db.send(Queries.named("route_agent_channels_delete"), keys)
     let channels = reports.flatMap { key, report in
       report.presence.channels.sorted { $0.key.rawValue < $1.key.rawValue }.map {
         (key: key, channel: $0.key, capacity: max(0, $0.value), load: report.live[$0.key] ?? 0)
       }
     }
-    _ = try db.query(
+    try db.send(
       Queries.named("route_agent_channels_insert"),
       [
         .texts(channels.map(\.key.tenant)), .texts(channels.map(\.key.value)), .texts(channels.map(\.channel.rawValue)),
         .int4s(channels.map(\.capacity)), .int4s(channels.map(\.load)),
       ])
-    _ = try db.query(Queries.named("route_agent_skills_delete"), keys)
+    try db.send(Queries.named("route_agent_skills_delete"), keys)
     let skills = reports.flatMap { key, report in
       report.presence.skills.sorted { $0.key < $1.key }.map { (key: key, skill: $0.key, level: $0.value) }
     }
-    _ = try db.query(
+    try db.send(
       Queries.named("route_agent_skills_insert"),
       [
         .texts(skills.map(\.key.tenant)), .texts(skills.map(\.key.value)), .texts(skills.map(\.skill)),
@@ -107,7 +107,7 @@ public enum RouteWrites {
       plan.conversations[key].map { (key: key, conversation: $0) }
     }
     guard !changed.isEmpty else { return }
-    _ = try db.query(
+    try db.send(
       Queries.named("route_conversations_write"),
       [
         .texts(changed.map(\.key.tenant)), .ids(changed.map(\.key.value)), .texts(changed.map(\.conversation.status.rawValue)),
@@ -128,7 +128,7 @@ public enum RouteWrites {
       plan.ended.filter { started.contains($0.assignment.id) }.map { ($0.assignment.id, $0) }, uniquingKeysWith: { $1 })
     let ended = plan.ended.filter { !started.contains($0.assignment.id) }
     if !ended.isEmpty {
-      _ = try db.query(
+      try db.send(
         Queries.named("route_assignments_end"),
         [
           .texts(ended.map(\.conversation.tenant)), .ids(ended.map(\.assignment.id)), .timestamp(microseconds: plan.now.stored),
@@ -139,7 +139,7 @@ public enum RouteWrites {
       !started.contains($0.1)
     }
     if !accepted.isEmpty {
-      _ = try db.query(
+      try db.send(
         Queries.named("route_assignments_accept"),
         [.texts(accepted.map(\.0)), .ids(accepted.map(\.1)), .timestamp(microseconds: plan.now.stored)])
     }
@@ -152,7 +152,7 @@ public enum RouteWrites {
       )
     }
     let now = plan.now
-    _ = try db.query(
+    try db.send(
       Queries.named("route_assignments_start"),
       [
         .texts(rows.map(\.key.tenant)), .ids(rows.map(\.assignment.id)), .timestamp(microseconds: now.stored),
@@ -183,7 +183,7 @@ public enum RouteWrites {
     }
     guard !rows.isEmpty else { return }
     let list = rows.values.sorted { ($0.conversation, $0.position) < ($1.conversation, $1.position) }
-    _ = try db.query(
+    try db.send(
       Queries.named("route_segments_write"),
       [
         .texts(list.map(\.conversation.tenant)), .ids(list.map(\.conversation.value)), .int8s(list.map(\.position)),
@@ -196,7 +196,7 @@ public enum RouteWrites {
   public static func queues(
     of policy: RoutingPolicy, tenant: String, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    _ = try db.query(
+    try db.send(
       Queries.named("route_queues_write"),
       [
         .text(tenant), .int4(policy.version), .texts(policy.queues.map(\.id)), .texts(policy.queues.map(\.name)),

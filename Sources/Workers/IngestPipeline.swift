@@ -59,7 +59,7 @@ public struct IngestPipeline: Sendable {
     on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
     for record in records where record.isRejected { try IngestWrites.insertPieces(of: record.record, on: db) }
-    var learned: [InTenant<Identifier>: IdentityFacts.Stored] = [:]
+    var learned: [InTenant<Identifier>: IdentityFacts.Stored]?
     let commit = try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
       var commit = Commit()
 
@@ -70,12 +70,13 @@ public struct IngestPipeline: Sendable {
       let live = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
 
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
-      let seenKeys = try IngestReads.seenKeys(IdentityPlan.keys(of: live), on: db)
-      let identifiers = IdentityPlan.identifiers(of: live, policy: policy)
+      let (seenKeys, (identifiers, known)) = try IngestReads.seenKeys(IdentityPlan.keys(of: live), on: db) {
+        let identifiers = IdentityPlan.identifiers(of: live, policy: policy)
+        return (identifiers, self.known.take(identifiers))
+      }
       var facts = IdentityFacts()
-      let known = known.take(identifiers)
       facts.identities = known.known
-      facts.identities.merge(try IngestReads.identities(known.unknown, on: db)) { $1 }
+      facts.identities.merge(try IngestReads.identities(known.unknown, on: db) {}.0) { $1 }
       facts.ownAccounts = try IngestReads.ownAccounts(identifiers, on: db)
       facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(live), on: db)
       let gaining = IdentityResolver.customersThatMayGain(live, facts: facts, policy: policy)
@@ -96,16 +97,17 @@ public struct IngestPipeline: Sendable {
       let joining = identity.joining
       let profiles = try IngestReads.lockCustomers(
         identity.resolver.touchedCustomers.union(joining), joining: joining, on: db)
-      learned = identity.resolver.stored(after: try verify(identity, facts, on: db))
-
       var threadFacts = try IngestReads.threads(identity, on: db)
       threadFacts.profiles = profiles
       // What an agent did was judged before the conversation was locked.
       for key in identity.named.all where facts.owners[key]?.epoch != threadFacts.conversations[key]?.owner.epoch {
         throw .replan("an owner changed")
       }
-      let plan = ThreadPlanner.plan(
-        identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
+      let (stored, plan) = try verify(identity, facts, on: db) {
+        ThreadPlanner.plan(
+          identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
+      }
+      learned = identity.resolver.stored(after: stored)
 
       // Write, and the offsets with it.
       try IngestWrites.write(plan, identity: identity, topicPrefix: topicPrefix, on: db)
@@ -114,18 +116,22 @@ public struct IngestPipeline: Sendable {
       for (record, outcomes) in zip(records, plan.outcomes) {
         commit.outcomes += outcomes.map { (record.channel(topicPrefix), $0) }
       }
-      if isProbe { throw .probed }
+      if isProbe {
+        try db.settle()
+        throw .probed
+      }
       return commit
     }
-    self.known.put(learned)
+    if let learned { self.known.put(learned) } else { self.known.forget() }
     return commit
   }
 
-  /// Reads the identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold.
+  /// Reads the identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold. The rest of
+  /// the plan is made meanwhile.
   private func verify(
-    _ identity: IdentityPlan, _ facts: IdentityFacts, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [InTenant<Identifier>: IdentityFacts.Stored] {
-    let stored = try IngestReads.identities(facts.identities.keys, on: db)
+    _ identity: IdentityPlan, _ facts: IdentityFacts, on db: isolated PostgresConnection, meanwhile: () -> WriteSet
+  ) throws(PostgresFault) -> ([InTenant<Identifier>: IdentityFacts.Stored], WriteSet) {
+    let (stored, plan) = try IngestReads.identities(Array(facts.identities.keys), on: db, meanwhile: meanwhile)
     guard stored.count == facts.identities.count,
       stored.allSatisfy({ key, now in facts.identities[key].map { $0.decides(as: now) } == true })
     else { throw .replan("an identity changed hands") }
@@ -142,7 +148,7 @@ public struct IngestPipeline: Sendable {
     gaining.formIntersection(facts.counts.keys)
     let counts = try IngestReads.identityCounts(gaining, on: db)
     guard gaining.allSatisfy({ counts[$0] == expected[$0] }) else { throw .replan("a customer gained an identity") }
-    return stored
+    return (stored, plan)
   }
 
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {

@@ -43,6 +43,8 @@ final class KnownIdentities: Sendable {
     }
   }
 
+  func forget() { halves.withLock { $0 = Halves() } }
+
   /// What is committed now.
   func put(_ identities: [InTenant<Identifier>: IdentityFacts.Stored]) {
     halves.withLock { halves in

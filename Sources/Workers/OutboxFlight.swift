@@ -7,8 +7,8 @@ import Store
 /// flight is under way, so that its order holds.
 struct OutboxFlight: Sendable {
   /// In all, and of one topic: above, nothing more is sent. Together they fit into the producer's queue.
-  static let limit = Load(records: 4_000, bytes: 20 << 20)
-  static let topicLimit = Load(records: 1_000, bytes: 4 << 20)
+  static let limit = Load(records: 10_000, bytes: 20 << 20)
+  static let topicLimit = Load(records: 4_000, bytes: 4 << 20)
 
   struct Load: Sendable {
     var records = 0

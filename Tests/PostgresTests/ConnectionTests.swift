@@ -51,6 +51,32 @@ import Testing
     #expect(!stderr.contains("no transaction"))
   }
 
+  // MARK: - What is sent and not waited for
+
+  @Test func `a statement that was sent fails with the next call, or with the end of its transaction`() async throws {
+    let db = try await PostgresConnection.fresh(isEmpty: true)
+    try await db.sql("CREATE TABLE t (n int4 PRIMARY KEY)")
+    let insert = Statement(name: "insert", sql: "INSERT INTO t VALUES ($1)")
+    let backend = try await db.backend()
+    let fault = await db.fault { db throws(PostgresFault) in
+      try db.transaction { () throws(PostgresFault) in
+        try db.send(insert, [.int4(1)])
+        try db.send(insert, [.int4(1)])
+      }
+    }
+    #expect(fault?.sqlState == "23505")
+    // Outside of a transaction, with the call that it was sent in.
+    #expect(await db.fault { db throws(PostgresFault) in try db.send(insert, [.int4(nil)]) }?.sqlState == "23502")
+    let seen = try await db.perform { db throws(PostgresFault) in
+      try db.send(insert, [.int4(2)])
+      try db.send(insert, [.int4(3)])
+      return try db.query(Statement(name: "count", sql: "SELECT count(*)::int4 FROM t")).int4(0, 0)
+    }
+    #expect(seen == 2)
+    #expect(try await db.backend() == backend, "the connection has served throughout")
+    await db.close()
+  }
+
   // MARK: - COPY
 
   @Test func `a COPY that is refused leaves nothing behind and the connection usable`() async throws {

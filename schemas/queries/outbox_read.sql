@@ -1,5 +1,5 @@
--- :many  The oldest unpublished events of some shards, and a few of their dead letters, which are long. Rows that commit later with a
--- smaller id belong to other subjects. Without subjects that are under way (a hashed look-up a row), and topics that take nothing more.
+-- :many  The oldest unpublished events of some shards, shard by shard, and a few of their dead letters, which are long. Rows that commit
+-- later with a smaller id belong to other subjects. Without subjects that are under way (a hashed look-up a row), and topics that take nothing more.
 SELECT o.shard, o.id, o.topic, o.subject, o.value, d.key, CASE WHEN d.value_bytes <= $4::bigint THEN d.value END, d.headers::text,
   d.value_bytes, d.topic, d.partition, d.record_offset, d.element, d.reason, d.detail, o.dead_letter_id
 FROM unnest($1::smallint[]) AS s(shard)
@@ -14,5 +14,4 @@ CROSS JOIN LATERAL (
     AND (o.topic, o.subject) NOT IN (SELECT * FROM unnest($5::text[], $6::text[]))
   ORDER BY o.id LIMIT $3::int)
 ) o
-LEFT JOIN LATERAL (SELECT d.* FROM throughline.dead_letter d WHERE d.id = o.dead_letter_id OFFSET 0) d ON true
-ORDER BY o.id;
+LEFT JOIN LATERAL (SELECT d.* FROM throughline.dead_letter d WHERE d.id = o.dead_letter_id OFFSET 0) d ON true;
