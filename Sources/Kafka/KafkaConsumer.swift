@@ -49,7 +49,7 @@ public actor KafkaConsumer {
         "queued.max.messages.kbytes": "16384",
         "fetch.max.bytes": "8388608",
         // Latency, and a quick return after an outage.
-        "fetch.wait.max.ms": "50",
+        "fetch.wait.max.ms": "20",
         "fetch.error.backoff.ms": "100",
         "socket.keepalive.enable": "true",
         "reconnect.backoff.max.ms": "2000",

@@ -56,6 +56,8 @@ final class RouteDesk: Sendable {
     var failureCount = 0
     var unreadConversations: Set<ID> = []
     var unreadAgents: Set<String> = []
+    /// What the last comparison has found is not all read yet.
+    var isReading = false
     /// Read, and not yet told to the engine.
     var events: [RoutingEvent] = [.clock]
     var decisions: Batches<RoutingDecision>
@@ -210,14 +212,17 @@ final class RouteDesk: Sendable {
       tenant.tidyAt = .now + settings.tidyEvery
       try await tidy(&tenant, name, until: end)
     }
-    if .now >= tenant.reconcileAt {
+    // Not while a reading goes on over several turns: what the engine is yet to be told would be read again, and again.
+    if .now >= tenant.reconcileAt, !tenant.isReading {
       tenant.reconcileAt = .now + settings.reconcileEvery
       try await reconcile(&tenant, name, &gauges)
+      tenant.isReading = true
     }
     // Nothing is decided on the half of what there is.
     if try await read(&tenant, name, until: end) {
       tenant.decisions.add(tenant.engine.handle(tenant.events, at: WallClock.now()))
       tenant.events = [.clock]
+      tenant.isReading = false
       try await decide(&tenant, name, until: end)
     }
     if !tenant.decisions.isIdle || !tenant.due.isIdle || !tenant.unreadConversations.isEmpty || !tenant.unreadAgents.isEmpty {

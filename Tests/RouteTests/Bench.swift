@@ -162,11 +162,13 @@ final class Bench: Sendable {
   // MARK: - Desks
 
   func desk(
-    _ instance: String = "a", leaseSeconds: Double = 6, presenceGrace: Duration = .zero, marks: RouteMarks? = nil
+    _ instance: String = "a", leaseSeconds: Double = 6, presenceGrace: Duration = .zero, turn: Duration = .milliseconds(500),
+    reconcileEvery: Duration = .milliseconds(200), marks: RouteMarks? = nil
   ) -> RouteDesk {
     var settings = RouteDesk.Settings(instance: instance, topicPrefix: "", policy: { self.policy })
     settings.leaseSeconds = leaseSeconds
-    settings.reconcileEvery = .milliseconds(200)
+    settings.turn = turn
+    settings.reconcileEvery = reconcileEvery
     settings.tidyEvery = .milliseconds(50)
     settings.presenceGrace = presenceGrace
     return RouteDesk(

@@ -44,6 +44,15 @@ import Testing
     await bench.close()
   }
 
+  @Test func `what takes longer to read than there is between two comparisons is read to its end`() async throws {
+    let bench = try await Bench()
+    try await fill(bench, "a", 4_000)
+    try await bench.routing(bench.desk(turn: .milliseconds(10), reconcileEvery: .zero)) {
+      try await bench.wait("all are placed", until: "0 = " + unplaced("a"))
+    }
+    await bench.close()
+  }
+
   @Test func `a row that somebody keeps locked holds up nobody else, and is done when it is free`() async throws {
     let bench = try await Bench()
     try await fill(bench, "a", 2)

@@ -40,7 +40,7 @@ def consumer(**settings):
             "partition.assignment.strategy": "range",
             "session.timeout.ms": 6_000,
             "heartbeat.interval.ms": 500,
-            "fetch.wait.max.ms": 50,
+            "fetch.wait.max.ms": 20,
             "queued.max.messages.kbytes": 32_768,
             **settings,
         }
