@@ -116,14 +116,27 @@ public struct IdentityPlan: Sendable {
   }
 
   /// The lanes whose conversations the second half needs: those of existing customers who write, or who become one.
-  public var lanes: Set<Lane> {
-    var lanes: Set<Lane> = []
-    for case .event(let event, _, let resolved?) in elements.lazy.map(\.content) {
-      guard case .message = event.body else { continue }
-      lanes.insert(Lane(event: event, resolved: resolved))
+  ///
+  /// Each with the time of its earliest message: what ended before is needed if that is from before the live one, or if the batch may end
+  /// that one by somebody's word.
+  public var lanes: [Lane: Timestamp] {
+    var lanes: [Lane: Timestamp] = [:]
+    var acted = joining
+    for (conversation, owner) in resolver.facts.owners {
+      acted.insert(InTenant(conversation.tenant, resolver.survivor(of: InTenant(conversation.tenant, owner.customer))))
     }
-    for customer in joining { lanes.insert(Lane(tenant: customer.tenant, customer: customer.value, name: "")) }
-    return lanes.filter { resolver.newCustomers[InTenant($0.tenant, $0.customer)] == nil }
+    for case .event(let event, let orderedAt, let resolved?) in elements.lazy.map(\.content) {
+      guard case .message = event.body else { continue }
+      let customer = InTenant(event.tenant, resolved.customer)
+      guard resolver.newCustomers[customer] == nil else { continue }
+      let earliest = acted.contains(customer) ? Timestamp.storable.lowerBound : orderedAt
+      let lane = Lane(event: event, resolved: resolved)
+      lanes[lane] = min(lanes[lane] ?? earliest, earliest)
+    }
+    for customer in joining {
+      lanes[Lane(tenant: customer.tenant, customer: customer.value, name: "")] = Timestamp.storable.lowerBound
+    }
+    return lanes
   }
 
   /// Existing customers of whom every live conversation is needed, and all traits: they become one with another, or known, or an

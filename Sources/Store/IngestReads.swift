@@ -168,7 +168,11 @@ public enum IngestReads {
     let lanes = Array(identity.lanes)
     if !lanes.isEmpty {
       let result = try db.query(
-        Queries.named("lanes_read"), [.texts(lanes.map(\.tenant)), .ids(lanes.map(\.customer)), .texts(lanes.map(\.name))])
+        Queries.named("lanes_read"),
+        [
+          .texts(lanes.map(\.key.tenant)), .ids(lanes.map(\.key.customer)), .texts(lanes.map(\.key.name)),
+          .times(lanes.map(\.value)),
+        ])
       for row in 0..<result.count { conversations.insert(InTenant(result.text(row, 0), result.uuid(row, 1).id)) }
     }
     var answerable = answered

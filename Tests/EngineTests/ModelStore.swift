@@ -155,13 +155,14 @@ struct ModelStore {
         facts.conversations[InTenant(customer.tenant, conversation.id)] = conversation
       }
     }
-    for lane in identity.lanes {
+    for (lane, earliest) in identity.lanes {
       let inLane = conversations.values.filter { $0.isIn(lane) && $0.mergedInto == nil }
       // As `ORDER BY resolved_at DESC` has it: no time is the latest.
       let ended = inLane.filter { !$0.status.isLive }.sorted {
         ($0.resolvedAt ?? Timestamp(microseconds: .max), $0.id) < ($1.resolvedAt ?? Timestamp(microseconds: .max), $1.id)
       }
-      for conversation in inLane.filter(\.status.isLive) + ended.suffix(2) {
+      let live = inLane.filter(\.status.isLive)
+      for conversation in live + (live.first.map { earliest >= $0.openedAt } == true ? [] : ended.suffix(2)) {
         facts.conversations[InTenant(lane.tenant, conversation.id)] = conversation
       }
     }
