@@ -10,7 +10,8 @@ public enum EmailAddress {
     // Bounds the work; a name in Unicode shrinks at most fourfold on its way to ASCII.
     guard text.utf8.count <= 4 * maximumOctets else { return nil }
     let address = text.trimmingSpaces
-    guard let at = address.utf8.lastIndex(of: UInt8(ascii: "@")) else { return nil }
+    // With a mark or a joiner behind it, it is no "@": leaving that out would make two addresses one.
+    guard let at = address.utf8.lastIndex(of: UInt8(ascii: "@")), address[at] == "@" else { return nil }
     let local = address[..<at]
     guard !local.isEmpty, local.unicodeScalars.allSatisfy(isAllowed) else { return nil }
     let quote = UInt8(ascii: "\"")

@@ -115,18 +115,29 @@ public actor PostgresConnection {
       result = try body()
       do throws(PostgresFault) { try settle() } catch { throw mapping(error) }
     } catch {
-      try? settle()
+      // What was sent before may be what failed first.
+      var earlier: PostgresFault?
+      do throws(PostgresFault) { try settle() } catch { earlier = error }
       // A rollback that fails leaves a broken connection, which is closed after this.
       try? execute("ROLLBACK")
-      throw error
+      throw earlier.map(mapping) ?? error
     }
-    do throws(PostgresFault) { try execute("COMMIT") } catch { throw mapping(error) }
+    do throws(PostgresFault) { try commit() } catch { throw mapping(error) }
     return result
   }
 
   /// `transaction` for bodies that fail with nothing but a `PostgresFault`.
   public func transaction<R>(settings: [String] = [], _ body: () throws(PostgresFault) -> R) throws(PostgresFault) -> R {
     try transaction(settings: settings, body, mapping: { $0 })
+  }
+
+  /// A server whose transaction has failed rolls it back, and calls that no error.
+  private func commit() throws(PostgresFault) {
+    let pg = try connection()
+    let result = try check(PQexec(pg, "COMMIT"), pg)
+    guard String(cString: PQcmdStatus(result.raw)) == "COMMIT" else {
+      throw PostgresFault(sqlState: "25P02", message: "the transaction had failed before its end")
+    }
   }
 
   /// SQL text without parameters, one or several statements; rows are dropped.

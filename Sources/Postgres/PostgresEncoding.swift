@@ -99,7 +99,7 @@ public struct CopyRows: Sendable {
   private let columns: Int16
 
   /// Enough to be sent.
-  public var isFull: Bool { encoder.bytes.count >= 1 << 16 }
+  public var isFull: Bool { encoder.bytes.count >= 1 << 20 }
 
   /// - Parameter columns: how many values each row appends.
   public init(columns: Int) {

@@ -69,7 +69,8 @@ public struct OffsetClaims: Sendable {
 
   /// After a reconnection, names the new backend in the rows of this worker.
   public func adopt(on db: isolated PostgresConnection) throws(PostgresFault) {
-    try db.send(Queries.named("claims_adopt"), [.text(group), .text(owner)])
+    // Waited for: who has not adopted them tries again.
+    _ = try db.query(Queries.named("claims_adopt"), [.text(group), .text(owner)])
   }
 
   /// Says that the record at `offset` is read alone from now on, until the offset advances or the claim is handed back.

@@ -75,7 +75,7 @@ public struct Outbox: Sendable {
         .int2s(shards), .int4(Int32(clamping: limit)), .int4(Self.lettersPerShard), .int8(Self.maximumPublishedBytes),
         .texts(subjects.map(\.topic)), .texts(subjects.map(\.subject)), .texts(topics),
       ])
-    return (0..<rows.count).map { row in
+    let records = (0..<rows.count).map { row in
       if rows.isNull(row, 15) {
         return OutboxRecord(
           shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), subject: rows.text(row, 3),
@@ -85,6 +85,7 @@ public struct Outbox: Sendable {
       }
       return letter(rows, row)
     }
+    return records.sorted { $0.id < $1.id }
   }
 
   /// The original record, with where it came from and why it is here in headers of ours.

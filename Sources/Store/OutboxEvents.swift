@@ -57,16 +57,22 @@ extension WriteSet.DomainEvent {
 
 extension PostgresConnection {
   /// Copies rows into `target`, a table of ours with its column list.
+  ///
+  /// The first are made before it begins: a server that waits for rows is not idle, and no timeout of ours would end it.
   func copy<Row>(
     _ rows: [Row], into target: String, count columns: Int, _ write: (inout PostgresEncoder, Row) -> Void
   ) throws(PostgresFault) {
     guard !rows.isEmpty else { return }
-    try beginCopy(into: "throughline." + target)
     var buffer = CopyRows(columns: columns)
+    var hasBegun = false
     for row in rows {
       buffer.row { write(&$0, row) }
-      if buffer.isFull { try sendCopy(&buffer) }
+      guard buffer.isFull else { continue }
+      if !hasBegun { try beginCopy(into: "throughline." + target) }
+      hasBegun = true
+      try sendCopy(&buffer)
     }
+    if !hasBegun { try beginCopy(into: "throughline." + target) }
     try endCopy(&buffer)
   }
 }

@@ -81,11 +81,8 @@ public final class OutboxPublisher: Sendable {
   private func read(_ shards: [Int16]) async throws(PostgresFault) -> (records: [OutboxRecord], isWaiting: Bool) {
     let (subjects, topics, isFull) = flight.withLock { (Array($0.subjects), $0.fullTopics, $0.isFull) }
     guard !shards.isEmpty, !isFull else { return ([], false) }
-    // What does not fit is of the last shards: another one begins each time.
-    let first = Int.random(in: shards.indices)
-    let turned = Array(shards[first...] + shards[..<first])
     let read = try await db.perform { [outbox] db throws(PostgresFault) in
-      try outbox.read(shards: turned, limit: Self.limitPerShard, without: subjects, topics: topics, on: db)
+      try outbox.read(shards: shards, limit: Self.limitPerShard, without: subjects, topics: topics, on: db)
     }
     let admitted = flight.withLock { $0.admit(read) }
     return (admitted, admitted.count < read.count)

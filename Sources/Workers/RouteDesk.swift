@@ -260,7 +260,6 @@ final class RouteDesk: Sendable {
   ) async throws(PostgresFault) -> Bool {
     let now = WallClock.now()
     while !tenant.unreadConversations.isEmpty {
-      if isOver(end) { return false }
       let ids = Array(tenant.unreadConversations.prefix(Self.readCount))
       let waiting = try await db.perform { db throws(PostgresFault) in
         try RouteReads.waiting(ids, tenant: name, now: now, on: db)
@@ -268,16 +267,18 @@ final class RouteDesk: Sendable {
       tenant.unreadConversations.subtract(ids)
       tenant.events += waiting.map { .waiting($0) }
       tenant.events += Set(ids).subtracting(waiting.map(\.id)).map { .withdrawn($0) }
+      // After a step at least: what came before may take the whole turn, each time.
+      if isOver(end) { break }
     }
-    while !tenant.unreadAgents.isEmpty {
-      if isOver(end) { return false }
+    while tenant.unreadConversations.isEmpty, !tenant.unreadAgents.isEmpty {
       let ids = Array(tenant.unreadAgents.prefix(Self.readCount))
       tenant.events += try await db.perform { db throws(PostgresFault) in
         try RouteReads.agents(ids, tenant: name, now: now, on: db).map { .agent($0) }
       }
       tenant.unreadAgents.subtract(ids)
+      if isOver(end) { break }
     }
-    return true
+    return tenant.unreadConversations.isEmpty && tenant.unreadAgents.isEmpty
   }
 
   /// Commits what is decided, batch by batch, and what is decided because of it.

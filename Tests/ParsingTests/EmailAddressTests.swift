@@ -22,7 +22,7 @@ struct EmailAddressTests {
     "the rest is none",
     arguments: [
       "", "a", "@", "a@", "@b", "a@b@c", "a b@c.example", "a@b c.example", "a@b..c", "a@.b", "a@b.", "a@-b.c", "a@b-.c",
-      "a@[192.0.2.1]",
+      "a@[192.0.2.1]", "a@\u{301}b.example", "a@\u{200D}b.example", "a@\u{FE0F}b.example",
       "a\0b@c.example", "a@b\0.example", "a\u{200B}b@c.example", "<a@b.example>", "Ana <a@b.example>", "a@b.example, d@e.example",
       "a@xn--a.example", "\"\"@x.example", "a@x\nb", String(repeating: "a", count: 253) + "@b",
       "a@" + String(repeating: "x", count: 64) + ".example", String(repeating: "ü", count: 100_000) + "@b.example",

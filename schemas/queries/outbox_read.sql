@@ -1,4 +1,4 @@
--- :many  The oldest unpublished events of some shards, shard by shard, and a few of their dead letters, which are long. Rows that commit
+-- :many  The oldest unpublished events of some shards, each in order, and a few of their dead letters, which are long. Rows that commit
 -- later with a smaller id belong to other subjects. Without subjects that are under way (a hashed look-up a row), and topics that take nothing more.
 SELECT o.shard, o.id, o.topic, o.subject, o.value, d.key, CASE WHEN d.value_bytes <= $4::bigint THEN d.value END, d.headers::text,
   d.value_bytes, d.topic, d.partition, d.record_offset, d.element, d.reason, d.detail, o.dead_letter_id
