@@ -113,6 +113,18 @@ extension String {
     return String(self[..<(offset == 0 ? end : utf8.index(start, offsetBy: offset))])
   }
 
+  /// The first 16 384 UTF-16 code units, which providers count, with spaces in place of the given ranges of them: names and links
+  /// are no language's. A range that lies outside takes nothing.
+  func beginning(withoutUTF16 ranges: [(offset: Int64, length: Int64)]) -> String {
+    guard !ranges.isEmpty else { return self }
+    var units = Array(utf16.prefix(16_384))
+    let count = Int64(units.count)
+    for (offset, length) in ranges where offset >= 0 && offset < count && length > 0 {
+      for position in offset..<offset + min(length, count - offset) { units[Int(position)] = 0x20 }
+    }
+    return String(decoding: units, as: UTF16.self)
+  }
+
   /// The two-letter language of a locale such as `es-ES`; nil for anything else.
   var languageOfLocale: String? {
     let code = String(decoding: utf8.prefix(3), as: UTF8.self).lowercased().utf8

@@ -34,9 +34,11 @@ struct Sample: Sendable, CustomTestStringConvertible {
       "ce_source": "/channels/email/support%40shop.example", "ce_attested": "dmarc", "content-type": "message/rfc822",
     ],
     "form.submission": ["ce_source": "/channels/form/contact-es"],
+    "line.webhook": ["ce_source": "/channels/line/U8189cf6745fc0d808977bdb0b9f22995", "ce_attested": "signature"],
     "meta.instagram": ["ce_source": "/channels/instagram/acc_1", "ce_attested": "signature"],
     "meta.messenger": ["ce_source": "/channels/messenger/acc_1", "ce_attested": "signature"],
     "outbound.result": ["ce_source": "/channels/whatsapp/acc_1"],
+    "telegram.update": ["ce_source": "/channels/telegram/6512345678", "ce_attested": "signature"],
     "twilio.sms": [
       "ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature",
       "content-type": "application/x-www-form-urlencoded",
@@ -45,6 +47,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
       "ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature",
       "content-type": "application/x-www-form-urlencoded",
     ],
+    "viber.callback": ["ce_source": "/channels/viber/pa_5036841", "ce_attested": "signature"],
     "whatsapp.cloud": ["ce_source": "/channels/whatsapp/acc_1", "ce_attested": "signature"],
     "x.activity": ["ce_source": "/channels/x/1716450569358098433", "ce_attested": "signature"],
   ]

@@ -1,0 +1,200 @@
+import Canonical
+import Parsing
+
+/// `line.webhook`: the body of a LINE webhook: events of one bot (`destination`), maybe none.
+///
+/// Source: `channels.md`, section 11. Users have no name here, and in groups and rooms perhaps no id: the group speaks then. What
+/// we send is not delivered. Offsets of mentions and emojis are UTF-16 code units.
+enum LineWebhook {
+  static func read(_ root: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
+    guard root.isObject else { throw Rejection(.malformedPayload, "not an object") }
+    guard root["events"].isArray else { throw Rejection(.malformedPayload, "events") }
+    var delivery = delivery
+    delivery.account = root["destination"].id ?? delivery.account
+    var isEmpty = true
+    for item in root["events"].elements {
+      isEmpty = false
+      Reader(delivery: delivery, item: item).read(&elements)
+    }
+    // What the button "Verify" of LINE's console sends.
+    if isEmpty { elements.add { .ignored(reason: "verification") } }
+  }
+
+  /// One event.
+  private struct Reader {
+    let delivery: Delivery
+    let item: JSONValue
+
+    private var time: Timestamp? { item["timestamp"].time }
+
+    func read(_ elements: inout Elements) {
+      let type = item["type"].string ?? ""
+      let lists = ["memberJoined": "joined", "memberLeft": "left"]
+      if let list = lists[type], item[list]["members"].isArray {
+        for member in item[list]["members"].elements {
+          elements.add { () throws(Rejection) in
+            let user = try member.requiredID("userId", in: "members[].")
+            return change("conversation_state", customer: try identifiers(user), member: user)
+          }
+        }
+        return
+      }
+      elements.add { () throws(Rejection) in
+        guard item.isObject else { throw Rejection(.malformedPayload, "events[]") }
+        switch type {
+        case "message": return try message()
+        case "postback": return try postback()
+        case "unsend": return try deletion()
+        case "follow": return change("consent", customer: try identifiers(sender), action: "opt_in")
+        case "unfollow": return change("consent", customer: try identifiers(sender), action: "opt_out")
+        case "delivery": return change("receipt", customer: try identifiers(sender), status: "delivered")
+        case "videoPlayComplete": return change("receipt", customer: try identifiers(sender), status: "played")
+        // The bot came into a group or left it; another of the account's bots took the chat or gave it back.
+        case "join", "leave", "activated", "deactivated":
+          return change("conversation_state", customer: try identifiers(sender))
+        case "": throw Rejection(.malformedPayload, "events[].type")
+        default:
+          return delivery.event(
+            delivery.key("unknown", type, eventID), sentAt: time,
+            .unknown(Unknown(what: type, details: kept(without: ["webhookEventId", "timestamp"]))))
+        }
+      }
+    }
+
+    // MARK: - Messages
+
+    private func message() throws(Rejection) -> NormalisedElement {
+      let body = item["message"]
+      let id = try body.requiredID("id", in: "message.")
+      let type = try body.requiredID("type", in: "message.")
+      let content = try Content(body, type: type, id: id)
+      let replyTo = body["quotedMessageId"].id
+      var details = details()
+      details.member("album", body["imageSet"].isObject ? body["imageSet"].json : JSONText())
+      details.member("message", body.rest(without: LineWebhook.shown))
+      details.member("unknown", content.isKnown ? nil : type)
+      let message = Message(
+        direction: .inbound, authorKind: .customer, customer: try identifiers(sender), language: content.language, externalID: id,
+        names: [name(id)], references: replyTo.map { [name($0)] } ?? [], replyToExternalID: replyTo, text: content.text,
+        attachments: content.attachments, details: details.finished, flags: flags)
+      return delivery.event(MessageKey(name(id)), sentAt: time, .message(message))
+    }
+
+    /// A pressed button: what it said, LINE does not repeat.
+    private func postback() throws(Rejection) -> NormalisedElement {
+      let body = item["postback"]
+      guard body.isObject else { throw Rejection(.malformedPayload, "postback") }
+      // Another page of the menu, and nothing that is said to us.
+      if body["params"]["newRichMenuAliasId"].exists { return .ignored(reason: "menu") }
+      var details = details()
+      details.member("postback", body.json)
+      let message = Message(
+        direction: .inbound, authorKind: .customer, customer: try identifiers(sender), details: details.finished, flags: flags)
+      return delivery.event(delivery.key("postback", eventID), sentAt: time, .message(message))
+    }
+
+    /// What is not the message's own, but for what LINE says of the delivery.
+    private func details() -> JSONObjectWriter {
+      var details = JSONObjectWriter()
+      if item["mode"].string == "standby" { details.member("standby", true) }
+      if item["source"]["type"].string != "user" { details.member("source", item["source"].json) }
+      return details
+    }
+
+    private var flags: [String] { item["timestamp"].timeFlags + (item["source"]["userId"].id == nil ? ["sender_unknown"] : []) }
+
+    // MARK: - Changes
+
+    /// The customer took a message back: whoever has it must erase it.
+    private func deletion() throws(Rejection) -> NormalisedElement {
+      let id = try item["unsend"].requiredID("messageId", in: "unsend.")
+      var details = JSONObjectWriter()
+      details.member("author_kind", "customer")
+      let change = Change(
+        kind: "delete", target: name(id), targetExternalID: id, customer: try identifiers(sender), details: details.finished)
+      return delivery.event(delivery.key("delete", id), sentAt: time, .change(change))
+    }
+
+    /// About the customer, not about a message that we know the id of.
+    private func change(
+      _ kind: String, customer: [StatedIdentifier], action: String? = nil, status: String? = nil, member: String? = nil
+    ) -> NormalisedElement {
+      var details = JSONObjectWriter()
+      details.member("action", action)
+      details.member("status", status)
+      details.member("event", kept(without: ["webhookEventId", "timestamp", "joined", "left"]))
+      return delivery.event(
+        delivery.key(kind, eventID, member ?? ""), sentAt: time,
+        .change(Change(kind: kind, customer: customer, details: details.finished)))
+    }
+
+    // MARK: - What all have in common
+
+    private func name(_ id: String) -> ReferenceKey { .message(.line, account: delivery.account, id: id) }
+
+    /// The same when the event is delivered again.
+    private var eventID: String {
+      item["webhookEventId"].id ?? item.rest(without: ["deliveryContext", "replyToken"]).string
+    }
+
+    /// The event without what is of no use or no reader's business: the nonce would let its reader finish somebody's log-in.
+    private func kept(without names: Set<String>) -> JSONText {
+      var details = JSONObjectWriter()
+      details.members(of: item, without: names.union(["deliveryContext", "replyToken", "link"]))
+      details.member("link", item["link"].rest(without: ["nonce"]))
+      return details.finished
+    }
+
+    private var sender: String? {
+      let source = item["source"]
+      return source["userId"].id ?? source["groupId"].id ?? source["roomId"].id
+    }
+
+    private func identifiers(_ id: String?) throws(Rejection) -> [StatedIdentifier] {
+      var identifiers = StatedIdentifiers(delivery.limits)
+      try identifiers.add(.line, scope: delivery.account, id, delivery.envelope.attested.contains(.signature) ? .a2 : .a0)
+      return identifiers.list
+    }
+  }
+
+  /// What has a place of its own in a message.
+  private static let shown: Set<String> = ["id", "type", "text", "fileName", "fileSize", "quotedMessageId", "imageSet"]
+
+  /// What a message of one type says.
+  private struct Content {
+    private(set) var text: String?
+    private(set) var language: String?
+    private(set) var attachments: [Attachment] = []
+    private(set) var isKnown = true
+
+    init(_ body: JSONValue, type: String, id: String) throws(Rejection) {
+      switch type {
+      case "text":
+        guard body["text"].isString else { throw Rejection(.malformedPayload, "message.text") }
+        text = try body.text("text")
+        let mentions = body["mention"]["mentionees"].elements.prefix(100).map { $0 }
+        let emojis = body["emojis"].elements.prefix(100).map { $0 }
+        let ranges = (mentions + emojis).map { (offset: $0["index"].int64 ?? 0, length: $0["length"].int64 ?? 0) }
+        language = text.flatMap { Language.detect($0.beginning(withoutUTF16: ranges)) }
+      case "image", "video", "audio", "file":
+        let size = body["fileSize"].int64.flatMap { $0 >= 0 ? $0 : nil }
+        attachments = [
+          Attachment(
+            kind: type, name: body["fileName"].string?.nonEmpty, sizeBytes: size, providerID: id,
+            url: body["contentProvider"]["originalContentUrl"].string?.nonEmpty)
+        ]
+      case "location":
+        let lines = [body["title"].string?.nonEmpty, body["address"].string?.nonEmpty].compactMap { $0 }
+        text = lines.joined(separator: "\n").nonEmpty
+        attachments = [Attachment(kind: type, name: lines.first)]
+      case "sticker":
+        // Some have a place for words.
+        text = try body.text("text")
+        attachments = [Attachment(kind: type, providerID: body["stickerId"].id)]
+      default:
+        text = try body.text("text")
+        isKnown = false
+      }
+    }
+  }
+}

@@ -1,0 +1,487 @@
+import Canonical
+import Parsing
+
+/// `telegram.update`: one update of the Bot API, which holds at most one event.
+///
+/// Source: `channels.md`, section 9. The account is the bot, also of a business whose chats it is connected to. Ids of messages
+/// count within one chat, and in business chats within one connection: a message is called `<chat>/<message>` or
+/// `<connection>/<chat>/<message>`, in `outbound.result`, too. A chat never ends: it is no session. Offsets in `entities` are
+/// UTF-16 code units.
+enum TelegramUpdate {
+  static func read(_ root: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
+    guard root.isObject else { throw Rejection(.malformedPayload, "not an object") }
+    let reader = Reader(delivery: delivery, updateID: try root.requiredID("update_id"))
+    for (kind, item) in root.members where kind != "update_id" && !item.isNull { reader.read(kind, item, &elements) }
+  }
+
+  /// One update.
+  private struct Reader {
+    let delivery: Delivery
+    /// The same when the update is delivered again. The next one may be lower.
+    let updateID: String
+
+    func read(_ kind: String, _ item: JSONValue, _ elements: inout Elements) {
+      if kind == "deleted_business_messages", item["message_ids"].isArray {
+        for id in item["message_ids"].elements { elements.add { () throws(Rejection) in try deletion(of: id, item) } }
+        return
+      }
+      if kind == "message_reaction", item["old_reaction"].isArray, item["new_reaction"].isArray {
+        return reactions(item, &elements)
+      }
+      elements.add { () throws(Rejection) in
+        guard item.isObject else { throw Rejection(.malformedPayload, "update") }
+        switch kind {
+        case "message", "business_message", "guest_message": return try message(item, isPost: false)
+        case "channel_post": return try message(item, isPost: true)
+        case "edited_message", "edited_business_message": return try edit(item, kind, isPost: false)
+        case "edited_channel_post": return try edit(item, kind, isPost: true)
+        case "callback_query": return try press(item)
+        case "my_chat_member": return try membership(item)
+        case "business_connection": return state(item.json, at: item["date"].time)
+        case "deleted_business_messages", "message_reaction": throw Rejection(.malformedPayload, kind)
+        case "message_reaction_count": return .ignored(reason: "reaction_count")
+        case "inline_query", "chosen_inline_result": return .ignored(reason: "inline_query")
+        // How many have chosen what.
+        case "poll": return .ignored(reason: "poll")
+        default: return unknown(kind, item)
+        }
+      }
+    }
+
+    // MARK: - Messages
+
+    private func message(_ item: JSONValue, isPost: Bool) throws(Rejection) -> NormalisedElement {
+      if let change = try migration(item) { return change }
+      if item.members.contains(where: { TelegramUpdate.service.contains($0.key) }) { return .ignored(reason: "service") }
+      // What a channel publishes comes once more in the group that discusses it.
+      if item["is_automatic_forward"].bool == true { return .ignored(reason: "own_post") }
+      let id = try externalID(item)
+      let person = try Person(item, isPost: isPost, account: delivery.account)
+      guard let customer = person.customer else { return .ignored(reason: "own_post") }
+      let content = try Content(item, limit: delivery.limits.attachments + 1)
+      let reply = item["reply_to_message"]
+      let replyTo = isTopic(reply, of: item) ? nil : shownID(reply, in: item)
+      // Those who comment on what we published to everybody have nothing to do with each other.
+      let isComment = reply["is_automatic_forward"].bool == true
+      let references: [ReferenceKey] = isComment ? [] : replyTo.map { [reference($0)] } ?? []
+
+      var details = JSONObjectWriter()
+      details.member("username", username(person.profile))
+      var album = JSONObjectWriter()
+      album.member("id", item["media_group_id"].id)
+      details.member("album", album.finished)
+      if let text = content.text, text.hasPrefix("/start ") { details.member("start", String(text.dropFirst(7))) }
+      details.members(of: item, without: TelegramUpdate.consumed, or: item["venue"].isObject ? "location" : nil)
+      for (name, json) in content.kept { details.member(name, json) }
+      if content.text == nil, content.attachments.isEmpty { details.member("unknown", what(item)) }
+      let message = Message(
+        direction: person.isOurs ? .outbound : .inbound, authorKind: person.authorKind, authorID: person.authorID,
+        customer: try identifiers(customer, sharing: person.isOurs ? .absent : item), customerName: name(person.profile),
+        language: person.isOurs ? nil : content.language ?? language(item["from"]), externalID: id,
+        names: id.map { [reference($0)] } ?? [], references: references, replyToExternalID: replyTo, text: content.text,
+        attachments: content.attachments, details: details.finished, flags: item["date"].timeFlags)
+      return delivery.event(
+        id.map { MessageKey(reference($0)) } ?? delivery.key("update", updateID), sentAt: item["date"].time, .message(message))
+    }
+
+    /// The whole message as it is now; it may come although nothing has changed that anybody sees.
+    private func edit(_ item: JSONValue, _ kind: String, isPost: Bool) throws(Rejection) -> NormalisedElement {
+      // A place that moves is told every few seconds.
+      if item["location"].isObject { return .ignored(reason: "live_location") }
+      guard let id = try externalID(item) else { return unknown(kind, item) }
+      let person = try Person(item, isPost: isPost, account: delivery.account)
+      guard let customer = person.customer else { return .ignored(reason: "own_post") }
+      let content = try Content(item, limit: delivery.limits.attachments + 1)
+      var details = JSONObjectWriter()
+      details.member("text", content.text ?? "")
+      details.member("author_kind", person.authorKind.rawValue)
+      details.member("message", item.rest(without: TelegramUpdate.copies))
+      let change = Change(
+        kind: "edit", target: reference(id), targetExternalID: id, customer: try identifiers(customer),
+        details: details.finished)
+      return delivery.event(
+        delivery.key("edit", id, item["edit_date"].id ?? "", updateID), sentAt: item["edit_date"].time, .change(change))
+    }
+
+    /// Of business chats alone; who took it back is not said.
+    private func deletion(of message: JSONValue, _ item: JSONValue) throws(Rejection) -> NormalisedElement {
+      guard let message = message.id else { throw Rejection(.malformedPayload, "message_ids[]") }
+      let chat = try item["chat"].requiredID("id", in: "chat.")
+      let id = externalID(message, in: chat, of: item["business_connection_id"].id)
+      let change = Change(
+        kind: "delete", target: reference(id), targetExternalID: id, customer: try identifiers(chat),
+        details: item.rest(without: ["message_ids"]))
+      return delivery.event(delivery.key("delete", id), sentAt: nil, .change(change))
+    }
+
+    /// A button below a message of ours. Its time is not said.
+    private func press(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
+      let id = try item.requiredID("id", in: "callback_query.")
+      let user = try item["from"].requiredID("id", in: "from.")
+      let shown = item["message"]
+      let replyTo = shownID(shown, in: shown)
+      var details = JSONObjectWriter()
+      details.member("username", username(item["from"]))
+      details.member("chat", shown["chat"].json)
+      details.member("callback_query", item.rest(without: ["id", "from", "message"]))
+      let message = Message(
+        direction: .inbound, authorKind: .customer, customer: try identifiers(user), customerName: name(item["from"]),
+        // The button's words are the business's own.
+        language: language(item["from"]), references: replyTo.map { [reference($0)] } ?? [], replyToExternalID: replyTo,
+        text: label(of: item["data"].string, in: shown["reply_markup"]["inline_keyboard"]), details: details.finished)
+      return delivery.event(delivery.key("callback", id), sentAt: nil, .message(message))
+    }
+
+    private func label(of data: String?, in keyboard: JSONValue) -> String? {
+      guard let data else { return nil }
+      for row in keyboard.elements.prefix(100) {
+        for button in row.elements.prefix(100) where button["callback_data"].string == data {
+          return button["text"].string?.nonEmpty
+        }
+      }
+      return nil
+    }
+
+    // MARK: - Changes
+
+    /// One user's reactions before and after; what is in both did not change.
+    private func reactions(_ item: JSONValue, _ elements: inout Elements) {
+      let old = item["old_reaction"].elements.prefix(100).map { $0 }
+      let new = item["new_reaction"].elements.prefix(100).map { $0 }
+      let (before, after) = (Set(old.map(\.json)), Set(new.map(\.json)))
+      if before == after { elements.add { .ignored(reason: "no_change") } }
+      for value in old where !after.contains(value.json) {
+        elements.add { () throws(Rejection) in try reaction("remove", value, item) }
+      }
+      for value in new where !before.contains(value.json) {
+        elements.add { () throws(Rejection) in try reaction("add", value, item) }
+      }
+    }
+
+    private func reaction(_ action: String, _ value: JSONValue, _ item: JSONValue) throws(Rejection) -> NormalisedElement {
+      guard let id = try externalID(item) else { throw Rejection(.malformedPayload, "message_id") }
+      let actor = item["user"].isObject ? item["user"] : item["actor_chat"]
+      let user = try actor.requiredID("id", in: "user.")
+      var details = JSONObjectWriter()
+      details.member("action", action)
+      details.member("emoji", value["emoji"].string?.nonEmpty)
+      details.member("custom_emoji_id", value["custom_emoji_id"].id)
+      details.member("type", value["type"].string)
+      details.member("author_kind", "customer")
+      let change = Change(
+        kind: "reaction", target: reference(id), targetExternalID: id, customer: try identifiers(user),
+        details: details.finished)
+      return delivery.event(
+        delivery.key("reaction", id, user, action, value.json.string, updateID), sentAt: item["date"].time, .change(change))
+    }
+
+    /// A group became a supergroup, which has another id: each of the two tells it. Whoever spoke as the one speaks as the other.
+    private func migration(_ item: JSONValue) throws(Rejection) -> NormalisedElement? {
+      let (from, to) = (item["migrate_from_chat_id"].id, item["migrate_to_chat_id"].id)
+      guard from != nil || to != nil else { return nil }
+      let chat = try item["chat"].requiredID("id", in: "chat.")
+      let (old, new) = (from ?? chat, to ?? chat)
+      var identifiers = StatedIdentifiers(delivery.limits)
+      try identifiers.add(.telegram, scope: delivery.account, old, assurance)
+      try identifiers.add(.telegram, scope: delivery.account, new, assurance)
+      var details = JSONObjectWriter()
+      details.member("migrate_from_chat_id", old)
+      details.member("migrate_to_chat_id", new)
+      details.member("title", name(item["chat"]))
+      let change = Change(kind: "identity_change", customer: identifiers.list, details: details.finished)
+      return delivery.event(delivery.key("identity_change", old, new), sentAt: item["date"].time, .change(change))
+    }
+
+    /// A user who blocks the bot, or lets it write again; in groups, whether the bot is one of them.
+    private func membership(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
+      let chat = try item["chat"].requiredID("id", in: "chat.")
+      let time = item["date"].time
+      guard item["chat"]["type"].string == "private" else { return state(item.json, at: time) }
+      let actions = ["kicked": "opt_out", "left": "opt_out", "member": "opt_in"]
+      guard let action = actions[item["new_chat_member"]["status"].string ?? ""] else {
+        return unknown("my_chat_member", item)
+      }
+      var details = JSONObjectWriter()
+      details.member("action", action)
+      details.member("status", item["new_chat_member"]["status"].string)
+      let change = Change(kind: "consent", customer: try identifiers(chat), details: details.finished)
+      return delivery.event(delivery.key("consent", chat, action, updateID), sentAt: time, .change(change))
+    }
+
+    /// Whether we may write: about a chat or a business, not about a message.
+    private func state(_ details: JSONText, at time: Timestamp?) -> NormalisedElement {
+      delivery.event(
+        delivery.key("conversation_state", updateID), sentAt: time,
+        .change(Change(kind: "conversation_state", details: details)))
+    }
+
+    // MARK: - What all have in common
+
+    private func unknown(_ kind: String, _ item: JSONValue) -> NormalisedElement {
+      delivery.event(
+        delivery.key("unknown", kind, updateID), sentAt: item["date"].time, .unknown(Unknown(what: kind, details: item.json)))
+    }
+
+    private var assurance: Assurance { delivery.envelope.attested.contains(.signature) ? .a2 : .a0 }
+
+    private func reference(_ id: String) -> ReferenceKey { .message(.telegram, account: delivery.account, id: id) }
+
+    private func externalID(_ message: String, in chat: String, of connection: String?) -> String {
+      [connection, chat, message].compactMap { $0 }.joined(separator: "/")
+    }
+
+    /// nil for the id 0, which is no message's own: a video that is not sent yet.
+    private func externalID(_ item: JSONValue) throws(Rejection) -> String? {
+      let chat = try item["chat"].requiredID("id", in: "chat.")
+      let message = try item.requiredID("message_id")
+      return message == "0" ? nil : externalID(message, in: chat, of: item["business_connection_id"].id)
+    }
+
+    /// The id of a message inside another event.
+    private func shownID(_ shown: JSONValue, in item: JSONValue) -> String? {
+      let chat = shown["chat"]["id"].id ?? item["chat"]["id"].id
+      guard let message = shown["message_id"].id, message != "0", let chat else { return nil }
+      return externalID(message, in: chat, of: item["business_connection_id"].id)
+    }
+
+    /// In a topic everything is a reply to the message that opened it.
+    private func isTopic(_ reply: JSONValue, of item: JSONValue) -> Bool {
+      reply["forum_topic_created"].exists
+        || item["is_topic_message"].bool == true && reply["message_id"].id == item["message_thread_id"].id
+    }
+
+    /// The member that says what there is instead of text and files.
+    private func what(_ item: JSONValue) -> String {
+      let known = TelegramUpdate.consumed.union(TelegramUpdate.context)
+      return item.members.first { !known.contains($0.key) }?.key ?? "message"
+    }
+
+    /// The scoped id and, where a user shares their own contact, the number that Telegram knows them by.
+    private func identifiers(_ id: String, sharing item: JSONValue = .absent) throws(Rejection) -> [StatedIdentifier] {
+      var identifiers = StatedIdentifiers(delivery.limits)
+      try identifiers.add(.telegram, scope: delivery.account, id, assurance)
+      let contact = item["contact"]
+      if let user = contact["user_id"].id, user == item["from"]["id"].id, user == id, !item["via_bot"].exists,
+        !item["forward_origin"].exists, let number = contact["phone_number"].string(atMost: 32)?.nonEmpty
+      {
+        try identifiers.add(.phone, number.hasPrefix("+") ? number : "+" + number, assurance)
+      }
+      return identifiers.list
+    }
+
+    private func name(_ profile: JSONValue) -> String? {
+      let names = ["first_name", "last_name", "title"].compactMap {
+        profile[$0].string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty
+      }
+      return names.joined(separator: " ").nonEmpty
+    }
+
+    private func username(_ profile: JSONValue) -> String? {
+      profile["username"].string(prefix: 2 * JSONValue.longestID)?.nonEmpty?.prefix(utf8Bytes: delivery.limits.lineBytes)
+    }
+
+    /// What the user's app is set to.
+    private func language(_ user: JSONValue) -> String? { user["language_code"].string(atMost: 64)?.languageOfLocale }
+  }
+
+  /// Copies of other messages, and what says nothing to an agent.
+  private static let copies: Set<String> = ["reply_to_message", "from", "reply_markup"]
+
+  /// What has a place of its own in a message.
+  private static let consumed: Set<String> = copies.union([
+    "message_id", "date", "text", "caption", "media_group_id", "photo", "live_photo", "animation", "document", "video", "audio",
+    "voice", "video_note", "sticker", "paid_media", "username", "album", "start", "unknown",
+  ])
+
+  /// What is about a message, and not what it says.
+  private static let context: Set<String> = [
+    "chat", "sender_chat", "business_connection_id", "message_thread_id", "is_topic_message", "via_bot", "forward_origin",
+    "entities", "has_protected_content", "edit_date", "direct_messages_topic", "author_signature", "sender_tag",
+    "sender_boost_count", "is_from_offline", "sender_business_bot", "external_reply", "quote", "guest_query_id",
+    "guest_bot_caller_user", "guest_bot_caller_chat", "effect_id", "link_preview_options",
+  ]
+
+  /// What Telegram itself says in a chat.
+  private static let service: Set<String> = [
+    "new_chat_members", "left_chat_member", "new_chat_title", "new_chat_photo", "delete_chat_photo", "group_chat_created",
+    "supergroup_chat_created", "channel_chat_created", "message_auto_delete_timer_changed", "pinned_message",
+    "write_access_allowed", "connected_website", "proximity_alert_triggered", "boost_added", "chat_background_set",
+    "forum_topic_created", "forum_topic_edited", "forum_topic_closed", "forum_topic_reopened", "general_forum_topic_hidden",
+    "general_forum_topic_unhidden", "video_chat_scheduled", "video_chat_started", "video_chat_ended",
+    "video_chat_participants_invited", "direct_message_price_changed", "paid_message_price_changed",
+  ]
+
+  /// Who wrote a message, and who is the customer of it.
+  private struct Person {
+    var isOurs = false
+    var authorKind = AuthorKind.customer
+    var authorID: String?
+    /// nil of what we write to many at once.
+    var customer: String?
+    /// The customer's.
+    var profile = JSONValue.absent
+
+    init(_ item: JSONValue, isPost: Bool, account: String) throws(Rejection) {
+      let from = item["from"]
+      let chat = item["chat"]
+      let chatID = try chat.requiredID("id", in: "chat.")
+      if item["business_connection_id"].exists {
+        // The chat is called after the customer, whoever of the two writes.
+        customer = chatID
+        let bot = item["sender_business_bot"]["id"].id
+        isOurs = bot != nil || from["id"].id != chatID
+        profile = isOurs ? chat : from
+        guard isOurs else { return }
+        authorID = bot ?? from["id"].id
+        // Away and greeting messages and the like; what we send goes out through our own bot.
+        authorKind = item["is_from_offline"].bool == true ? .system : bot == nil || bot == account ? .agent : .bot
+      } else if isPost || from["id"].id == account {
+        isOurs = true
+        authorKind = .agent
+        profile = chat
+        customer = isPost || chat["type"].string == "private" ? chatID : nil
+      } else {
+        // On behalf of a chat; `from` is nobody then.
+        let sender = item["sender_chat"].isObject ? item["sender_chat"] : from
+        let id = try sender.requiredID("id", in: "from.")
+        (customer, profile) = (id, sender)
+        guard !item["sender_chat"].isObject, from["is_bot"].bool == true else { return }
+        authorKind = .bot
+        authorID = id
+      }
+    }
+  }
+
+  /// What a message says.
+  private struct Content {
+    private(set) var text: String?
+    /// Of the user's own words.
+    private(set) var language: String?
+    private(set) var attachments: [Attachment] = []
+    /// What is worth keeping beside the attachments, by the names of the members.
+    private(set) var kept: [(name: String, json: JSONText)] = []
+
+    init(_ item: JSONValue, limit: Int) throws(Rejection) {
+      let said = try item.text("text")
+      let caption = try item.text("caption")
+      text = said ?? caption ?? RichText.text(of: item["rich_message"])
+      if let text {
+        let entities = item[said == nil ? "caption_entities" : "entities"].elements.prefix(100)
+          .filter { Self.silent.contains($0["type"].string ?? "") }
+        let ranges = entities.map { (offset: $0["offset"].int64 ?? 0, length: $0["length"].int64 ?? 0) }
+        language = Language.detect(text.beginning(withoutUTF16: ranges))
+      }
+      addFiles(item, limit: limit)
+
+      // A venue also is a location.
+      let venue = item["venue"]
+      if venue.isObject {
+        let lines = [venue["title"].string?.nonEmpty, venue["address"].string?.nonEmpty].compactMap { $0 }
+        text = text ?? lines.joined(separator: "\n").nonEmpty
+        attachments.append(Attachment(kind: "location", name: lines.first))
+      } else if item["location"].isObject {
+        attachments.append(Attachment(kind: "location"))
+      }
+      let contact = item["contact"]
+      if contact.isObject {
+        let names = [contact["first_name"].string?.nonEmpty, contact["last_name"].string?.nonEmpty].compactMap { $0 }
+        attachments.append(Attachment(kind: "contact", name: names.joined(separator: " ").nonEmpty))
+      }
+      if text == nil {
+        let tasks = item["checklist"]["tasks"].elements.prefix(100).compactMap { $0["text"].string?.nonEmpty }
+        let lines = [item["checklist"]["title"].string?.nonEmpty].compactMap { $0 } + tasks
+        text =
+          item["poll"]["question"].string?.nonEmpty ?? item["dice"]["emoji"].string?.nonEmpty
+          ?? item["web_app_data"]["button_text"].string?.nonEmpty ?? lines.joined(separator: "\n").nonEmpty
+      }
+    }
+
+    /// Names, links and code are no language's.
+    private static let silent: Set<String> = [
+      "mention", "text_mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "code", "pre",
+    ]
+
+    private static let kinds = [
+      ("animation", "video"), ("document", "document"), ("video", "video"), ("audio", "audio"), ("voice", "audio"),
+      ("video_note", "video"), ("sticker", "sticker"),
+    ]
+
+    private mutating func addFiles(_ item: JSONValue, limit: Int) {
+      // A moving photo also is a photo, an animation also is a document.
+      let moving = item["live_photo"]
+      if let photo = Self.largest(item["photo"]) {
+        add(photo, "image")
+        kept.append(("photo", Self.rest(photo)))
+        kept.append(("live_photo", moving.isObject ? moving.rest(without: ["thumbnail", "photo"]) : JSONText()))
+      } else if moving.isObject {
+        add(moving, "video")
+        kept.append(("live_photo", Self.rest(moving)))
+      }
+      for (name, kind) in Self.kinds where item[name].isObject {
+        if name == "document", item["animation"].isObject { continue }
+        add(item[name], kind)
+        kept.append((name, Self.rest(item[name])))
+      }
+      let paid = item["paid_media"]
+      guard paid.isObject else { return }
+      for media in paid["paid_media"].elements.prefix(limit) {
+        if let photo = Self.largest(media["photo"]) {
+          add(photo, "image")
+        } else if media["video"].isObject || media["live_photo"].isObject {
+          add(media["video"].isObject ? media["video"] : media["live_photo"], "video")
+        }
+      }
+      kept.append(("paid_media", paid.rest(without: ["paid_media"])))
+    }
+
+    private mutating func add(_ file: JSONValue, _ kind: String) {
+      attachments.append(
+        Attachment(
+          kind: kind, name: file["file_name"].string?.nonEmpty, type: file["mime_type"].string?.nonEmpty,
+          sizeBytes: file["file_size"].int64.flatMap { $0 >= 0 ? $0 : nil }, providerID: file["file_id"].id))
+    }
+
+    /// `photo` is one photo in several sizes.
+    private static func largest(_ sizes: JSONValue) -> JSONValue? {
+      func area(_ size: JSONValue) -> Double { (size["width"].double ?? 0) * (size["height"].double ?? 0) }
+      return sizes.elements.prefix(100).filter(\.isObject).max { area($0) < area($1) }
+    }
+
+    private static func rest(_ file: JSONValue) -> JSONText {
+      file.rest(without: ["file_id", "file_name", "mime_type", "file_size", "thumbnail", "thumb", "cover", "qualities"])
+    }
+  }
+
+  /// The words of a `rich_message`, a line for each block.
+  private enum RichText {
+    static func text(of message: JSONValue) -> String? {
+      var lines: [String] = []
+      add(message["blocks"], to: &lines)
+      return lines.joined(separator: "\n").nonEmpty
+    }
+
+    private static let nested: Set<String> = ["blocks", "items", "cells"]
+
+    private static func add(_ block: JSONValue, to lines: inout [String]) {
+      for block in block.elements { add(block, to: &lines) }
+      for name in ["summary", "text", "expression", "blocks", "items", "cells", "caption", "credit"] where block[name].exists {
+        if nested.contains(name) {
+          add(block[name], to: &lines)
+        } else {
+          var line = ""
+          append(block[name], to: &line)
+          if !line.isEmpty { lines.append(line) }
+        }
+      }
+    }
+
+    /// A string, a list, or an object around one of the two.
+    private static func append(_ value: JSONValue, to line: inout String) {
+      if let text = value.string { line += text }
+      for part in value.elements { append(part, to: &line) }
+      if let inner = ["text", "alternative_text", "expression", "name"].first(where: { value[$0].exists }) {
+        append(value[inner], to: &line)
+      }
+    }
+  }
+}
