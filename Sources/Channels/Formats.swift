@@ -25,6 +25,8 @@ public struct ChannelFormat: Sendable {
   enum Read: Sendable {
     case json(@Sendable (JSONValue, Delivery, inout Elements) throws(Rejection) -> Void)
     case bytes(@Sendable ([UInt8], Delivery, inout Elements) throws(Rejection) -> Void)
+    /// Bytes that may be JSON: a form or JSON, as the provider is set.
+    case either(@Sendable ([UInt8], Delivery, inout Elements) throws(Rejection) -> Void)
   }
 
   init(_ type: String, topic: String, channel: Channel?, readers: Readers = .ingest, _ read: Read) {
@@ -42,11 +44,15 @@ public enum Formats {
 
   private static let others: [ChannelFormat] = [
     ChannelFormat("agent.presence", topic: "agent.presence", channel: .desk, readers: .route, .json(AgentPresence.read)),
+    ChannelFormat("asterisk.cdr", topic: "channel.voice", channel: .voice, .either(AsteriskCDR.read)),
+    ChannelFormat("bandwidth.sms", topic: "channel.sms", channel: .sms, .json(BandwidthSMS.read)),
     ChannelFormat("bot.handoff", topic: "channel.bot", channel: .bot, .json(BotHandoff.read)),
     ChannelFormat("chat.event", topic: "channel.chat", channel: .chat, .json(ChatEvent.read)),
+    ChannelFormat("connect.contact", topic: "channel.voice", channel: .voice, .json(ConnectContact.read)),
     ChannelFormat("contact.upsert", topic: "crm.contacts", channel: .crm, .json(ContactUpsert.read)),
     ChannelFormat("email.rfc822", topic: "channel.email", channel: .email, .bytes(EmailRFC822.read)),
     ChannelFormat("form.submission", topic: "channel.form", channel: .form, .json(FormSubmission.read)),
+    ChannelFormat("freeswitch.cdr", topic: "channel.voice", channel: .voice, .either(FreeSwitchCDR.read)),
     ChannelFormat("line.webhook", topic: "channel.line", channel: .line, .json(LineWebhook.read)),
     ChannelFormat("meta.instagram", topic: "channel.instagram", channel: .instagram, .json(MetaInstagram.read)),
     ChannelFormat("meta.messenger", topic: "channel.messenger", channel: .messenger, .json(MetaMessenger.read)),
@@ -55,6 +61,7 @@ public enum Formats {
     ChannelFormat("twilio.sms", topic: "channel.sms", channel: .sms, .bytes(TwilioSMS.read)),
     ChannelFormat("twilio.voice", topic: "channel.voice", channel: .voice, .bytes(TwilioVoice.read)),
     ChannelFormat("viber.callback", topic: "channel.viber", channel: .viber, .json(ViberCallback.read)),
+    ChannelFormat("vonage.sms", topic: "channel.sms", channel: .sms, .either(VonageSMS.read)),
     ChannelFormat("whatsapp.cloud", topic: "channel.whatsapp", channel: .whatsapp, .json(WhatsAppCloud.read)),
     ChannelFormat("x.activity", topic: "channel.x", channel: .x, .json(XActivity.read)),
   ]

@@ -27,13 +27,20 @@ struct Sample: Sendable, CustomTestStringConvertible {
 
   private static let others: [String: [String: String]] = [
     "agent.presence": ["ce_source": "/channels/desk/main"],
+    "asterisk.cdr": [
+      "ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature", "content-type": "text/csv",
+      "http_query": "region=ES",
+    ],
+    "bandwidth.sms": ["ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature"],
     "bot.handoff": ["ce_source": "/channels/bot/bot_1", "ce_attested": "signature"],
     "chat.event": ["ce_source": "/channels/chat/w_shop"],
+    "connect.contact": ["ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature"],
     "contact.upsert": ["ce_source": "/channels/crm/erp", "ce_attested": "business"],
     "email.rfc822": [
       "ce_source": "/channels/email/support%40shop.example", "ce_attested": "dmarc", "content-type": "message/rfc822",
     ],
     "form.submission": ["ce_source": "/channels/form/contact-es"],
+    "freeswitch.cdr": ["ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature"],
     "line.webhook": ["ce_source": "/channels/line/U8189cf6745fc0d808977bdb0b9f22995", "ce_attested": "signature"],
     "meta.instagram": ["ce_source": "/channels/instagram/acc_1", "ce_attested": "signature"],
     "meta.messenger": ["ce_source": "/channels/messenger/acc_1", "ce_attested": "signature"],
@@ -48,6 +55,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
       "content-type": "application/x-www-form-urlencoded",
     ],
     "viber.callback": ["ce_source": "/channels/viber/pa_5036841", "ce_attested": "signature"],
+    "vonage.sms": ["ce_source": "/channels/sms/447700900000", "ce_attested": "signature"],
     "whatsapp.cloud": ["ce_source": "/channels/whatsapp/acc_1", "ce_attested": "signature"],
     "x.activity": ["ce_source": "/channels/x/1716450569358098433", "ce_attested": "signature"],
   ]
@@ -60,7 +68,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         (try? FileManager.default.contentsOfDirectory(at: folder.appending(path: type), includingPropertiesForKeys: nil))
       for file in (files ?? []).sorted(by: { $0.path < $1.path }) {
         let name = file.deletingPathExtension().lastPathComponent
-        guard ["json", "eml", "form"].contains(file.pathExtension), !name.contains("."), let payload = try? Data(contentsOf: file)
+        guard ["json", "eml", "form", "csv", "txt"].contains(file.pathExtension), !name.contains("."),
+          let payload = try? Data(contentsOf: file)
         else { continue }
         var headers = headers
         headers.merge(
