@@ -25,6 +25,8 @@ public struct ChannelFormat: Sendable {
   enum Read: Sendable {
     case json(@Sendable (JSONValue, Delivery, inout Elements) throws(Rejection) -> Void)
     case bytes(@Sendable ([UInt8], Delivery, inout Elements) throws(Rejection) -> Void)
+    /// A form here and JSON there, as the bytes say.
+    case formOrJSON(@Sendable ([UInt8], Delivery, inout Elements) throws(Rejection) -> Void)
   }
 
   init(_ type: String, topic: String, channel: Channel?, readers: Readers = .ingest, _ read: Read) {
@@ -42,14 +44,20 @@ public enum Formats {
 
   private static let others: [ChannelFormat] = [
     ChannelFormat("agent.presence", topic: "agent.presence", channel: .desk, readers: .route, .json(AgentPresence.read)),
+    ChannelFormat("apple.message", topic: "channel.apple", channel: .apple, .json(AppleMessage.read)),
     ChannelFormat("bot.handoff", topic: "channel.bot", channel: .bot, .json(BotHandoff.read)),
     ChannelFormat("chat.event", topic: "channel.chat", channel: .chat, .json(ChatEvent.read)),
     ChannelFormat("contact.upsert", topic: "crm.contacts", channel: .crm, .json(ContactUpsert.read)),
+    ChannelFormat("dialogflow.cx", topic: "channel.bot", channel: .bot, .json(DialogflowCX.read)),
     ChannelFormat("email.rfc822", topic: "channel.email", channel: .email, .bytes(EmailRFC822.read)),
     ChannelFormat("form.submission", topic: "channel.form", channel: .form, .json(FormSubmission.read)),
     ChannelFormat("meta.instagram", topic: "channel.instagram", channel: .instagram, .json(MetaInstagram.read)),
     ChannelFormat("meta.messenger", topic: "channel.messenger", channel: .messenger, .json(MetaMessenger.read)),
     ChannelFormat("outbound.result", topic: "outbound.results", channel: nil, .json(OutboundResult.read)),
+    ChannelFormat("rasa.event", topic: "channel.bot", channel: .bot, .json(RasaEvent.read)),
+    ChannelFormat("rcs.event", topic: "channel.rcs", channel: .rcs, .json(RCSEvent.read)),
+    ChannelFormat("slack.event", topic: "channel.slack", channel: .slack, .formOrJSON(SlackEvent.read)),
+    ChannelFormat("store.visit", topic: "channel.store", channel: .store, .json(StoreVisit.read)),
     ChannelFormat("twilio.sms", topic: "channel.sms", channel: .sms, .bytes(TwilioSMS.read)),
     ChannelFormat("twilio.voice", topic: "channel.voice", channel: .voice, .bytes(TwilioVoice.read)),
     ChannelFormat("whatsapp.cloud", topic: "channel.whatsapp", channel: .whatsapp, .json(WhatsAppCloud.read)),

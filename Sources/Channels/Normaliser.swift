@@ -57,12 +57,14 @@ public final class Normaliser {
     case (.json(let read), .bytes(let bytes)):
       elements = Elements(limits: limits, mayHoldNUL: JSONText(utf8: bytes).mayHoldNUL)
       try read(parser.document(bytes), delivery, &elements)
-    case (.bytes(let read), .bytes(let bytes)):
+    case (.bytes(let read), .bytes(let bytes)), (.formOrJSON(let read), .bytes(let bytes)):
       elements = Elements(limits: limits, mayHoldNUL: true)
       try read(bytes, delivery, &elements)
     case (.bytes, .json(let value)):
       guard let text = value.string else { throw Rejection(.malformedPayload, "data") }
       return try self.elements(of: record, envelope, .bytes(Array(text.utf8)))
+    case (.formOrJSON, .json(let value)):
+      return try self.elements(of: record, envelope, .bytes(value.string.map { Array($0.utf8) } ?? value.utf8))
     }
     return elements.finished
   }
