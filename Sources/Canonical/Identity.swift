@@ -28,6 +28,7 @@ public struct IdentifierKind: RawRepresentable, Hashable, Sendable, Comparable {
   public static let line = Self(rawValue: "line")
   public static let viber = Self(rawValue: "viber")
   public static let slack = Self(rawValue: "slack")
+  public static let apple = Self(rawValue: "apple")
   public static let visitor = Self(rawValue: "visitor")
   public static let device = Self(rawValue: "device")
   public static let loyalty = Self(rawValue: "loyalty")

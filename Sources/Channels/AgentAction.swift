@@ -84,6 +84,6 @@ enum AgentAction {
 
   /// What says who somebody is. Cookies are known by their holder alone, and an order number is nobody's.
   private static let kinds: Set<IdentifierKind> = [
-    .externalID, .email, .phone, .loyalty, .whatsapp, .messenger, .instagram, .telegram, .x, .line, .viber, .slack,
+    .externalID, .email, .phone, .loyalty, .whatsapp, .messenger, .instagram, .telegram, .x, .line, .viber, .slack, .apple,
   ]
 }

@@ -30,7 +30,7 @@ enum BotHandoff {
   }
 
   /// The conversation that the bot speaks in, by the names of its own channel.
-  private struct Conversation {
+  struct Conversation {
     let channel: Channel
     let account: String
     let session: ReferenceKey

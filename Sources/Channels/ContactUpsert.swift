@@ -49,7 +49,7 @@ enum ContactUpsert {
   /// The kinds that a contact may name.
   private static let kinds: Set<IdentifierKind> = [
     .externalID, .email, .phone, .loyalty, .order, .whatsapp, .messenger, .instagram, .telegram, .x, .line, .viber, .slack,
-    .visitor, .device,
+    .apple, .visitor, .device,
   ]
 
   private static func organization(_ value: JSONValue, _ delivery: Delivery) throws(Rejection) -> Organization? {

@@ -59,6 +59,22 @@ extension String {
   /// The part of a content type before its parameters, in lower case.
   var mediaType: String { (split(separator: ";", maxSplits: 1).first ?? "").trimmed.lowercased() }
 
+  /// With the three characters that X and Slack send as HTML, and no others, as they are.
+  var htmlUnescaped: String {
+    let escapes = [("lt;", UInt8(ascii: "<")), ("gt;", UInt8(ascii: ">")), ("amp;", UInt8(ascii: "&"))]
+    var bytes: [UInt8] = []
+    var rest = Substring(self).utf8
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "&"), let (name, meant) = escapes.first(where: { rest.starts(with: $0.0.utf8) }) {
+        bytes.append(meant)
+        rest = rest.dropFirst(name.utf8.count)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   /// RFC 4648 base64, padding optional; nil for anything else.
   var base64Decoded: [UInt8]? {
     var bytes: [UInt8] = []

@@ -155,7 +155,7 @@ enum XActivity {
       if customer == account { return .ignored(reason: "self") }
       let data = create["message_data"]
       guard data.isObject else { throw Rejection(.malformedPayload, "message_data") }
-      let text = try data.text("text").map(unescaped)
+      let text = try data.text("text").map(\.htmlUnescaped)
       let media = Media(directMessage: data["attachment"])
       let isButton = data["quick_reply_response"].isObject
 
@@ -304,8 +304,8 @@ enum XActivity {
     var entities: JSONValue { long["entities"].isObject ? long["entities"] : item["entities"] }
 
     func text() throws(Rejection) -> String? {
-      if let text = long["full_text"].string ?? long["text"].string { return unescaped(text).nonEmpty }
-      return try item.text("text").map(unescaped)
+      if let text = long["full_text"].string ?? long["text"].string { return text.htmlUnescaped.nonEmpty }
+      return try item.text("text").map(\.htmlUnescaped)
     }
 
     /// Whom an answer is to: the author that it replies to or, when that is ourselves (in parts), the first who is mentioned.
@@ -376,22 +376,6 @@ enum XActivity {
     }
 
     private func rate(_ variant: JSONValue) -> Int64 { variant["bit_rate"].int64 ?? variant["bitrate"].int64 ?? 0 }
-  }
-
-  /// X sends three characters as HTML, and no others.
-  private static func unescaped(_ text: String) -> String {
-    let escapes = [("lt;", UInt8(ascii: "<")), ("gt;", UInt8(ascii: ">")), ("amp;", UInt8(ascii: "&"))]
-    var bytes: [UInt8] = []
-    var rest = Substring(text).utf8
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "&"), let (name, meant) = escapes.first(where: { rest.starts(with: $0.0.utf8) }) {
-        bytes.append(meant)
-        rest = rest.dropFirst(name.utf8.count)
-      } else {
-        bytes.append(byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Links and names are no language's.

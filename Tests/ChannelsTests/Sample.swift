@@ -32,10 +32,15 @@ struct Sample: Sendable, CustomTestStringConvertible {
       "http_query": "region=ES",
     ],
     "bandwidth.sms": ["ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature"],
+    "apple.message": ["ce_source": "/channels/apple/acc_1", "ce_attested": "signature"],
     "bot.handoff": ["ce_source": "/channels/bot/bot_1", "ce_attested": "signature"],
     "chat.event": ["ce_source": "/channels/chat/w_shop"],
     "connect.contact": ["ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature"],
     "contact.upsert": ["ce_source": "/channels/crm/erp", "ce_attested": "business"],
+    "dialogflow.cx": [
+      "ce_source": "/channels/bot/bot_1", "ce_attested": "signature",
+      "http_path": "/v3/projects/shop/locations/global/agents/a1/sessions/s-71:detectIntent",
+    ],
     "email.rfc822": [
       "ce_source": "/channels/email/support%40shop.example", "ce_attested": "dmarc", "content-type": "message/rfc822",
     ],
@@ -46,6 +51,10 @@ struct Sample: Sendable, CustomTestStringConvertible {
     "meta.messenger": ["ce_source": "/channels/messenger/acc_1", "ce_attested": "signature"],
     "outbound.result": ["ce_source": "/channels/whatsapp/acc_1"],
     "telegram.update": ["ce_source": "/channels/telegram/6512345678", "ce_attested": "signature"],
+    "rasa.event": ["ce_source": "/channels/bot/bot_1", "ce_attested": "business"],
+    "rcs.event": ["ce_source": "/channels/rcs/acc_1", "ce_attested": "signature"],
+    "slack.event": ["ce_source": "/channels/slack/T111", "ce_attested": "signature"],
+    "store.visit": ["ce_source": "/channels/store/till", "ce_attested": "business"],
     "twilio.sms": [
       "ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature",
       "content-type": "application/x-www-form-urlencoded",

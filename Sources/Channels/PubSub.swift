@@ -1,0 +1,19 @@
+import Canonical
+import Parsing
+
+/// What Google's Pub/Sub pushes: a JSON document as base64 in `message.data`, at least once and in any order.
+enum PubSub {
+  /// The document that was pushed and the id of the push, which a repeated one keeps; the body itself when it is no push.
+  ///
+  /// The document is valid until `nestedParser` parses again.
+  static func unwrapped(_ root: JSONValue, _ delivery: Delivery) throws(Rejection) -> (document: JSONValue, id: String?) {
+    let message = root["message"]
+    guard message.isObject, message["data"].exists else { return (root, nil) }
+    guard let bytes = message["data"].string?.base64Decoded else { throw Rejection(.malformedPayload, "message.data") }
+    // Base64 hides a zero from the look at the whole body.
+    guard !JSONText(utf8: bytes).holdsNUL else { throw Rejection(.nulInText, "message.data") }
+    let document = try delivery.nestedParser.document(bytes)
+    guard document.isObject else { throw Rejection(.malformedPayload, "message.data") }
+    return (document, message["messageId"].id ?? message["message_id"].id)
+  }
+}
