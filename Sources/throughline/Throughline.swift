@@ -11,5 +11,7 @@ struct Throughline: AsyncParsableCommand {
     commandName: "throughline",
     abstract: "One conversation per customer issue, whatever the channel, in front of the right agent.",
     version: version,
-    subcommands: [Ingest.self, Route.self, Migrate.self, DeadLetterCommands.self, Dev.self, Config.self])
+    subcommands: [
+      Ingest.self, Route.self, Migrate.self, Normalize.self, DeadLetterCommands.self, Dev.self, Config.self,
+    ])
 }
