@@ -30,13 +30,14 @@ import Testing
 
   @Test func `a topic that takes nothing fills its own share, in records or in bytes, and no other's`() {
     var flight = OutboxFlight()
-    let many = (0..<1_200).map { row(Int64($0), "s\($0)") }
-    #expect(flight.admit(many).count == 1_000)
+    let share = OutboxFlight.topicLimit.records
+    let many = (0..<share + 200).map { row(Int64($0), "s\($0)") }
+    #expect(flight.admit(many).count == share)
     #expect(flight.fullTopics == ["conversation.events"] && !flight.isFull)
-    #expect(flight.admit([row(2_000, "x"), row(2_001, "y", topic: "routing.events")]).map(\.id) == [2_001])
-    let long = (0..<20).map { row(Int64(3_000 + $0), "s\($0 % 3)", topic: "dlq.channel.chat", bytes: 900_000) }
+    #expect(flight.admit([row(20_000, "x"), row(20_001, "y", topic: "routing.events")]).map(\.id) == [20_001])
+    let long = (0..<20).map { row(Int64(30_000 + $0), "s\($0 % 3)", topic: "dlq.channel.chat", bytes: 900_000) }
     // What is left behind is left behind in its order.
-    #expect(flight.admit(long).map(\.id) == [3_000, 3_001, 3_002, 3_003, 3_004])
+    #expect(flight.admit(long).map(\.id) == [30_000, 30_001, 30_002, 30_003, 30_004])
     flight.land(many)
     #expect(flight.fullTopics == ["dlq.channel.chat"])
   }
