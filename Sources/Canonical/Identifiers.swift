@@ -19,9 +19,6 @@ public struct Bytes16: Hashable, Sendable, Comparable {
     self.init(high: high, low: low)
   }
 
-  /// By the half that is random in an id; of a hash, one is as good as the other.
-  public func hash(into hasher: inout Hasher) { hasher.combine(low) }
-
   /// The order PostgreSQL gives the type `uuid`.
   public static func < (a: Self, b: Self) -> Bool { a.high != b.high ? a.high < b.high : a.low < b.low }
 }

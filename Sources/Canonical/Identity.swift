@@ -118,10 +118,11 @@ public struct Identifier: Hashable, Sendable, Comparable {
   /// By the value alone: kinds and scopes are few.
   public func hash(into hasher: inout Hasher) { hasher.combine(value) }
 
-  /// The order in which identities are inserted, the same in every process.
+  /// The order in which identities are inserted, the same in every process: by UTF-8 bytes.
   public static func < (a: Self, b: Self) -> Bool {
-    if a.value != b.value { return a.value < b.value }
-    return a.kind != b.kind ? a.kind < b.kind : a.scope < b.scope
+    if a.kind != b.kind { return a.kind.rawValue.utf8.lexicographicallyPrecedes(b.kind.rawValue.utf8) }
+    if a.scope != b.scope { return a.scope.utf8.lexicographicallyPrecedes(b.scope.utf8) }
+    return a.value.utf8.lexicographicallyPrecedes(b.value.utf8)
   }
 }
 

@@ -75,12 +75,10 @@ public struct InTenant<Value: Hashable & Sendable>: Hashable, Sendable {
     self.tenant = tenant
     self.value = value
   }
-  /// By the value alone: a batch has few tenants.
-  public func hash(into hasher: inout Hasher) { hasher.combine(value) }
 }
 
 extension InTenant: Comparable where Value: Comparable {
   public static func < (a: Self, b: Self) -> Bool {
-    a.tenant != b.tenant ? a.tenant < b.tenant : a.value < b.value
+    a.tenant != b.tenant ? a.tenant.utf8.lexicographicallyPrecedes(b.tenant.utf8) : a.value < b.value
   }
 }

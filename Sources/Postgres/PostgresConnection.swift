@@ -222,13 +222,11 @@ public actor PostgresConnection {
     prepared.insert(statement.name)
   }
 
-  /// Begins to copy rows into `target`, a table with its column list. The server writes the ones sent while the next are made.
-  public func beginCopy(into target: String) throws(PostgresFault) {
+  /// Copies rows into `target`, a table with its column list. Like that of `send`, its fault is that of the next call.
+  ///
+  /// All rows are made before it begins: a server that waits for more is not idle, and no timeout of ours would end it.
+  public func copy(_ rows: CopyRows, into target: String) throws(PostgresFault) {
     try execute("COPY \(target) FROM STDIN (FORMAT binary)")
-  }
-
-  /// Sends the rows made so far, and takes them out.
-  public func sendCopy(_ rows: inout CopyRows) throws(PostgresFault) {
     let pg = try connection()
     let isSent = rows.encoder.bytes.withUnsafeBytes { bytes in
       // libpq copies each piece into its own buffer; pieces keep that buffer small.
@@ -237,16 +235,10 @@ public actor PostgresConnection {
         return PQputCopyData(pg, piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count)) == 1
       }
     }
-    guard isSent else { throw .connectionLost(pg) }
-    rows.encoder.bytes.removeAll(keepingCapacity: true)
-  }
-
-  /// Sends the last rows; like that of `send`, its fault is that of the next call.
-  public func endCopy(_ rows: inout CopyRows) throws(PostgresFault) {
-    rows.encoder.raw(Int16(-1))
-    try sendCopy(&rows)
-    let pg = try connection()
-    guard PQputCopyEnd(pg, nil) == 1 else { throw .connectionLost(pg) }
+    let trailer: [UInt8] = [0xff, 0xff]
+    let ended =
+      isSent && trailer.withUnsafeBytes { PQputCopyData(pg, $0.baseAddress?.assumingMemoryBound(to: CChar.self), 2) } == 1
+    guard ended, PQputCopyEnd(pg, nil) == 1 else { throw .connectionLost(pg) }
     isUnderWay = true
   }
 

@@ -95,11 +95,9 @@ public struct PostgresParameter: Sendable {
 
 /// Rows for `COPY … FROM STDIN (FORMAT binary)`.
 public struct CopyRows: Sendable {
+  public private(set) var count = 0
   var encoder = PostgresEncoder()
   private let columns: Int16
-
-  /// Enough to be sent.
-  public var isFull: Bool { encoder.bytes.count >= 1 << 20 }
 
   /// - Parameter columns: how many values each row appends.
   public init(columns: Int) {
@@ -111,5 +109,6 @@ public struct CopyRows: Sendable {
   public mutating func row(_ write: (inout PostgresEncoder) -> Void) {
     encoder.raw(columns)
     write(&encoder)
+    count += 1
   }
 }

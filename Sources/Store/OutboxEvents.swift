@@ -57,22 +57,12 @@ extension WriteSet.DomainEvent {
 
 extension PostgresConnection {
   /// Copies rows into `target`, a table of ours with its column list.
-  ///
-  /// The first are made before it begins: a server that waits for rows is not idle, and no timeout of ours would end it.
   func copy<Row>(
     _ rows: [Row], into target: String, count columns: Int, _ write: (inout PostgresEncoder, Row) -> Void
   ) throws(PostgresFault) {
     guard !rows.isEmpty else { return }
     var buffer = CopyRows(columns: columns)
-    var hasBegun = false
-    for row in rows {
-      buffer.row { write(&$0, row) }
-      guard buffer.isFull else { continue }
-      if !hasBegun { try beginCopy(into: "throughline." + target) }
-      hasBegun = true
-      try sendCopy(&buffer)
-    }
-    if !hasBegun { try beginCopy(into: "throughline." + target) }
-    try endCopy(&buffer)
+    for row in rows { buffer.row { write(&$0, row) } }
+    try copy(buffer, into: "throughline." + target)
   }
 }

@@ -10,17 +10,9 @@ final class KnownIdentities: Sendable {
   /// Of the younger half, after which the older one is forgotten.
   private static let limit = 40_000
 
-  /// By tenant and value: those of all tenants together, many customer numbers are the same.
-  private struct Key: Hashable {
-    var identifier: InTenant<Identifier>
-    func hash(into hasher: inout Hasher) {
-      hasher.combine(identifier.tenant)
-      hasher.combine(identifier.value)
-    }
-  }
   private struct Halves {
-    var younger: [Key: IdentityFacts.Stored] = [:]
-    var older: [Key: IdentityFacts.Stored] = [:]
+    var younger: [InTenant<Identifier>: IdentityFacts.Stored] = [:]
+    var older: [InTenant<Identifier>: IdentityFacts.Stored] = [:]
   }
   private let halves = Mutex(Halves())
 
@@ -32,8 +24,7 @@ final class KnownIdentities: Sendable {
       var known = [InTenant<Identifier>: IdentityFacts.Stored](minimumCapacity: identifiers.count)
       var unknown: [InTenant<Identifier>] = []
       for identifier in identifiers {
-        let key = Key(identifier: identifier)
-        if let found = halves.younger.removeValue(forKey: key) ?? halves.older.removeValue(forKey: key) {
+        if let found = halves.younger.removeValue(forKey: identifier) ?? halves.older.removeValue(forKey: identifier) {
           known[identifier] = found
         } else {
           unknown.append(identifier)
@@ -48,7 +39,7 @@ final class KnownIdentities: Sendable {
   /// What is committed now.
   func put(_ identities: [InTenant<Identifier>: IdentityFacts.Stored]) {
     halves.withLock { halves in
-      for (identifier, stored) in identities { halves.younger[Key(identifier: identifier)] = stored }
+      halves.younger.merge(identities) { $1 }
       guard halves.younger.count > Self.limit else { return }
       halves.older = halves.younger
       halves.younger = [:]

@@ -28,14 +28,6 @@ extension PostgresConnection {
     try await perform { db throws(PostgresFault) in try db.textRows(text) }
   }
 
-  /// Copies the rows, and waits for that.
-  func copy(_ rows: CopyRows, into target: String) throws(PostgresFault) {
-    var rows = rows
-    try beginCopy(into: target)
-    try endCopy(&rows)
-    try settle()
-  }
-
   /// The first value of `sql`.
   nonisolated func value(_ text: String) async throws(PostgresFault) -> String? {
     try await sql(text).first?.first ?? nil

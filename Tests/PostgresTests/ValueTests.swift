@@ -167,6 +167,7 @@ import Testing
         $0.bytea(nil)
         $0.jsonb(nil)
       }
+      #expect(copy.count == rows.count + 1)
       try db.copy(copy, into: "kinds (n, t, i2, i4, i8, b, u, ts, by, j)")
       return try db.textRows("SELECT t, i2, i4, i8, b::text, u, ts, by, j FROM kinds ORDER BY n")
     }

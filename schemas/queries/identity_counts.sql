@@ -1,5 +1,5 @@
 -- :many  How many identities of each kind these customers have. The filter is no condition of the scan: else the index of valid
--- identities, which begins with the tenant, would do as well on an empty table.
+-- identities, which has the tenant too, would do as well on an empty table.
 SELECT k.position, i.kind, i.count
 FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS k(tenant_id, customer_id, position)
 CROSS JOIN LATERAL (
