@@ -93,10 +93,7 @@ enum AppleMessage {
     guard let id = root["sourceId"].id ?? delivery.envelope.headers["http_source-id"]?.nonEmpty else {
       throw Rejection(.malformedPayload, "sourceId")
     }
-    var identifiers = StatedIdentifiers(delivery.limits)
-    try identifiers.add(
-      .apple, scope: delivery.account, id, delivery.envelope.attested.contains(.signature) ? .a2 : .a0)
-    return identifiers.list
+    return try delivery.identifiers(.apple, scope: delivery.account, id, delivery.providerAssurance)
   }
 
   /// What has a place of its own.

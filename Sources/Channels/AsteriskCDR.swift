@@ -92,7 +92,7 @@ enum AsteriskCDR {
         direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer, customer: parties.customer,
         customerName: isOutbound ? nil : callerName, externalID: call, names: [name],
         session: .session(.voice, account: delivery.account, id: call),
-        attachments: recording.map { [AsteriskCDR.recording($0)] } ?? [], details: details.finished,
+        attachments: recording.map { [Attachment(recordingAt: $0)] } ?? [], details: details.finished,
         flags: (parties.customer.isEmpty ? ["caller_unknown"] : []) + continuation.flags)
       message.continuation = continuation.conversation
       return delivery.event(MessageKey(name), sentAt: AsteriskCDR.time(ofID: call), .message(message))
@@ -109,8 +109,7 @@ enum AsteriskCDR {
       // Without a sequence number the attempts of one channel differ in what they did.
       let attempt =
         entry["sequence"].map { [$0] } ?? ["dst", "dstchannel", "lastapp", "start", "answer", "end"].map { entry[$0] ?? "" }
-      let key = Digest.bytes16([delivery.channel.rawValue, delivery.account, "call", call, id] + attempt)
-      return delivery.event(MessageKey(Bytes16(key)), sentAt: AsteriskCDR.time(ofID: id), .change(change))
+      return delivery.event(delivery.key("call", [call, id] + attempt), sentAt: AsteriskCDR.time(ofID: id), .change(change))
     }
 
     private func summary(withOutcome: Bool) -> JSONText {
@@ -126,7 +125,7 @@ enum AsteriskCDR {
       return call.finished
     }
 
-    private func number(_ name: String) -> Int64? { entry[name].flatMap { Int64($0) }.flatMap { $0 >= 0 ? $0 : nil } }
+    private func number(_ name: String) -> Int64? { entry[name]?.naturalNumber }
 
     /// Of `"Ana" <34600123456>`.
     private var callerName: String? {
@@ -142,12 +141,6 @@ enum AsteriskCDR {
       for prefix in ["rec=", "audio:"] where field.hasPrefix(prefix) { return String(field.dropFirst(prefix.count)).nonEmpty }
       return [".wav", ".mp3", ".gsm"].contains { field.lowercased().hasSuffix($0) } ? field : nil
     }
-  }
-
-  /// A file on the switch.
-  private static func recording(_ path: String) -> Attachment {
-    let end = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { Substring(path.utf8[$0...].dropFirst()) }
-    return Attachment(kind: "audio", name: end.map { String($0) } ?? path, providerID: path)
   }
 
   /// Of `1778577247.161` or `pbx1-1778577247.161`.

@@ -84,10 +84,8 @@ enum BandwidthSMS {
 
   /// Short codes and names are nobody's number.
   private static func identifiers(_ address: JSONValue, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
-    var identifiers = StatedIdentifiers(delivery.limits)
     guard let number = address.id, number.hasPrefix("+") else { return [] }
-    try identifiers.add(.phone, number, delivery.envelope.attested.contains(.signature) ? .a1 : .a0)
-    return identifiers.list
+    return try delivery.identifiers(.phone, number, delivery.networkAssurance)
   }
 
   /// Without the layout of the slides.
@@ -96,7 +94,7 @@ enum BandwidthSMS {
   }
 
   private static func attachment(_ url: String) -> Attachment {
-    let name = url.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(Substring(url.utf8[$0...].dropFirst())) }
+    let name = url.lastPart
     let ending = name?.split(separator: ".").last?.lowercased() ?? ""
     return Attachment(kind: kinds[ending] ?? "file", name: name?.nonEmpty, url: url)
   }

@@ -21,9 +21,7 @@ struct BotSession {
       customer = []
     } else {
       name = .session(.bot, account: delivery.account, id: id)
-      var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.visitor, scope: delivery.account, id, .bearer)
-      customer = identifiers.list
+      customer = try delivery.identifiers(.visitor, scope: delivery.account, id, .bearer)
     }
   }
 

@@ -48,15 +48,12 @@ struct CallParties {
   private static func identifiers(
     _ number: String?, isCaller: Bool, _ delivery: Delivery
   ) throws(Rejection) -> [StatedIdentifier] {
-    let attested = delivery.envelope.attested
-    let isVerified = isCaller && attested.contains(.callerID)
-    var identifiers = StatedIdentifiers(delivery.limits)
-    try identifiers.add(.phone, number, isVerified ? .a2 : attested.contains(.signature) ? .a1 : .a0)
-    return identifiers.list
+    let isVerified = isCaller && delivery.envelope.attested.contains(.callerID)
+    return try delivery.identifiers(.phone, number, isVerified ? .a2 : delivery.networkAssurance)
   }
 }
 
-extension Delivery {
-  /// The parameters of the query that a webhook was called with.
-  var query: FormURLEncoded? { envelope.headers["http_query"].flatMap { try? FormURLEncoded(query: $0) } }
+extension Attachment {
+  /// A file on the switch.
+  init(recordingAt path: String) { self.init(kind: "audio", name: path.lastPart ?? path, providerID: path) }
 }

@@ -20,13 +20,8 @@ enum ConnectContact {
 
   private static func add(encoded item: JSONValue, _ delivery: Delivery, _ elements: inout Elements) {
     do throws(Rejection) {
-      guard let bytes = (item["kinesis"]["data"].string ?? item["data"].string)?.base64Decoded else {
-        throw Rejection(.malformedPayload, "kinesis.data")
-      }
-      let record = try delivery.nestedParser.document(bytes)
-      // Base64 hides a zero from the look at the whole body.
-      if record.json.holdsNUL { throw Rejection(.nulInText, "kinesis.data") }
-      add(record, delivery, &elements)
+      let data = item["kinesis"]["data"].string ?? item["data"].string
+      add(try delivery.document(base64: data, in: "kinesis.data"), delivery, &elements)
     } catch {
       elements.add { () throws(Rejection) in throw error }
     }
@@ -140,11 +135,8 @@ enum ConnectContact {
       guard let number = address("CustomerEndpoint"), number.hasPrefix("+"), type == nil || type == "TELEPHONE_NUMBER" else {
         return []
       }
-      let attested = delivery.envelope.attested
-      let isVerified = !isOutbound && attested.contains(.callerID)
-      var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.phone, number, isVerified ? .a2 : attested.contains(.signature) ? .a1 : .a0)
-      return identifiers.list
+      let isVerified = !isOutbound && delivery.envelope.attested.contains(.callerID)
+      return try delivery.identifiers(.phone, number, isVerified ? .a2 : delivery.networkAssurance)
     }
 
     /// The first stands in both places; what was deleted is in neither.

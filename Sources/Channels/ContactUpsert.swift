@@ -21,8 +21,7 @@ enum ContactUpsert {
       let version = updatedAt?.iso8601 ?? delivery.envelope.id
       // A claim must not pass for the statement that it copies.
       let kind = isVouchedFor(delivery) ? "contact" : "claimed_contact"
-      let key = MessageKey(Bytes16(Digest.bytes16([delivery.channel.rawValue, delivery.account, kind, version] + who)))
-      return delivery.event(key, sentAt: updatedAt, .contact(contact))
+      return delivery.event(delivery.key(kind, [version] + who), sentAt: updatedAt, .contact(contact))
     }
   }
 

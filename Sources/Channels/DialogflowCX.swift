@@ -109,8 +109,7 @@ enum DialogflowCX {
 
     /// The webhook request and the response of one turn have the same id.
     private func key(_ part: String, _ rest: String...) -> MessageKey {
-      MessageKey(
-        Bytes16(Digest.bytes16([delivery.channel.rawValue, delivery.account, "turn", sessionID, id, part] + rest)))
+      delivery.key("turn", [sessionID, id, part] + rest)
     }
 
     private static let context: Set<String> = ["channel", "responseType", "source"]

@@ -90,3 +90,8 @@ extension JSONObjectWriter {
     for (name, value) in form.members where !names.contains(name) { member(name, value) }
   }
 }
+
+extension Delivery {
+  /// The parameters of the query that a webhook was called with.
+  var query: FormURLEncoded? { envelope.headers["http_query"].flatMap { try? FormURLEncoded(query: $0) } }
+}

@@ -96,7 +96,7 @@ enum FreeSwitchCDR {
         direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer, customer: parties.customer,
         customerName: isOutbound || callerName == caller ? nil : callerName, externalID: id, names: [name(id)],
         session: .session(.voice, account: delivery.account, id: id),
-        attachments: recording.map { [FreeSwitchCDR.recording($0)] } ?? [], details: details.finished,
+        attachments: recording.map { [Attachment(recordingAt: $0)] } ?? [], details: details.finished,
         flags: (parties.customer.isEmpty ? ["caller_unknown"] : []) + continuation.flags)
       message.continuation = continuation.conversation
       return delivery.event(MessageKey(name(id)), sentAt: time, .message(message))
@@ -140,7 +140,7 @@ enum FreeSwitchCDR {
       return cdr.finished
     }
 
-    private func number(_ name: String) -> Int64? { variable(name).flatMap { Int64($0) }.flatMap { $0 >= 0 ? $0 : nil } }
+    private func number(_ name: String) -> Int64? { variable(name)?.naturalNumber }
 
     private var time: Timestamp? { epoch("start") }
 
@@ -150,11 +150,5 @@ enum FreeSwitchCDR {
       let time = exact ?? number(name + "_epoch").map { Timestamp(seconds: $0) }
       return time.flatMap { $0.microseconds > 0 && Timestamp.storable.contains($0) ? $0 : nil }
     }
-  }
-
-  /// A file on the switch.
-  private static func recording(_ path: String) -> Attachment {
-    let end = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { Substring(path.utf8[$0...].dropFirst()) }
-    return Attachment(kind: "audio", name: end.map { String($0) } ?? path, providerID: path)
   }
 }

@@ -151,9 +151,7 @@ enum LineWebhook {
     }
 
     private func identifiers(_ id: String?) throws(Rejection) -> [StatedIdentifier] {
-      var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.line, scope: delivery.account, id, delivery.envelope.attested.contains(.signature) ? .a2 : .a0)
-      return identifiers.list
+      try delivery.identifiers(.line, scope: delivery.account, id, delivery.providerAssurance)
     }
   }
 
@@ -177,7 +175,7 @@ enum LineWebhook {
         let ranges = (mentions + emojis).map { (offset: $0["index"].int64 ?? 0, length: $0["length"].int64 ?? 0) }
         language = text.flatMap { Language.detect($0.beginning(withoutUTF16: ranges)) }
       case "image", "video", "audio", "file":
-        let size = body["fileSize"].int64.flatMap { $0 >= 0 ? $0 : nil }
+        let size = body["fileSize"].naturalNumber
         attachments = [
           Attachment(
             kind: type, name: body["fileName"].string?.nonEmpty, sizeBytes: size, providerID: id,

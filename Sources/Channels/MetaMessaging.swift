@@ -229,7 +229,7 @@ enum MetaMessaging {
     private func identifiers(
       _ person: Person, sharing text: String? = nil, _ payload: String? = nil
     ) throws(Rejection) -> [StatedIdentifier] {
-      let assurance: Assurance = delivery.envelope.attested.contains(.signature) ? .a2 : .a0
+      let assurance = delivery.providerAssurance
       var identifiers = StatedIdentifiers(delivery.limits)
       try identifiers.add(kind, scope: delivery.account, person.id, assurance)
       if let text, text == payload, !person.isUs, text.utf8.count <= Identifier.maximumBytes {

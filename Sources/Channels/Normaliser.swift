@@ -110,7 +110,9 @@ struct Delivery {
         traceparent: envelope.traceparent, body: body))
   }
 
-  func key(_ kind: String, _ parts: String...) -> MessageKey {
+  func key(_ kind: String, _ parts: String...) -> MessageKey { key(kind, parts) }
+
+  func key(_ kind: String, _ parts: [String]) -> MessageKey {
     MessageKey(Bytes16(Digest.bytes16([channel.rawValue, account, kind] + parts)))
   }
 

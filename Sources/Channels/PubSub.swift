@@ -9,10 +9,7 @@ enum PubSub {
   static func unwrapped(_ root: JSONValue, _ delivery: Delivery) throws(Rejection) -> (document: JSONValue, id: String?) {
     let message = root["message"]
     guard message.isObject, message["data"].exists else { return (root, nil) }
-    guard let bytes = message["data"].string?.base64Decoded else { throw Rejection(.malformedPayload, "message.data") }
-    // Base64 hides a zero from the look at the whole body.
-    guard !JSONText(utf8: bytes).holdsNUL else { throw Rejection(.nulInText, "message.data") }
-    let document = try delivery.nestedParser.document(bytes)
+    let document = try delivery.document(base64: message["data"].string, in: "message.data")
     guard document.isObject else { throw Rejection(.malformedPayload, "message.data") }
     return (document, message["messageId"].id ?? message["message_id"].id)
   }

@@ -103,9 +103,7 @@ enum RCSEvent {
 
   private static func identifiers(_ event: JSONValue, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
     guard let number = number(of: event) else { throw Rejection(.malformedPayload, "senderPhoneNumber") }
-    var identifiers = StatedIdentifiers(delivery.limits)
-    try identifiers.add(.phone, number, delivery.envelope.attested.contains(.signature) ? .a2 : .a0)
-    return identifiers.list
+    return try delivery.identifiers(.phone, number, delivery.providerAssurance)
   }
 
   /// What has a place of its own.

@@ -85,6 +85,12 @@ extension JSONValue {
     return stated.flatMap { Timestamp.storable.contains($0) ? $0 : nil }
   }
 
+  /// A whole number that is not below zero: a size, a duration.
+  var naturalNumber: Int64? { int64.flatMap { $0 >= 0 ? $0 : nil } }
+
+  /// What somebody is called: as much of it as a line can hold, and a little more.
+  var personName: String? { string(prefix: 2 * Self.longestID)?.trimmed.nonEmpty }
+
   /// The flag for a time that is there and says nothing.
   var timeFlags: [String] { exists && !isNull && time == nil ? ["sent_at_invalid"] : [] }
 }
@@ -135,6 +141,29 @@ struct StatedIdentifiers {
     } else {
       list.append(stated)
     }
+  }
+}
+
+extension Delivery {
+  /// How sure an id is that the provider itself gives: as sure as the adapter is that it is the provider who speaks.
+  var providerAssurance: Assurance { envelope.attested.contains(.signature) ? .a2 : .a0 }
+  /// How sure a number is that the provider has from the network, which vouches for little.
+  var networkAssurance: Assurance { envelope.attested.contains(.signature) ? .a1 : .a0 }
+
+  /// The one identifier of an element that states no others; none when it says nothing.
+  func identifiers(
+    _ kind: IdentifierKind, scope: String = "", _ value: String?, _ assurance: Assurance
+  ) throws(Rejection) -> [StatedIdentifier] {
+    var identifiers = StatedIdentifiers(limits)
+    try identifiers.add(kind, scope: scope, value, assurance)
+    return identifiers.list
+  }
+
+  /// A document inside a body, as base64, which hides a zero from the look at the whole body. Valid until `nestedParser` parses again.
+  func document(base64: String?, in place: String) throws(Rejection) -> JSONValue {
+    guard let bytes = base64?.base64Decoded else { throw Rejection(.malformedPayload, place) }
+    guard !JSONText(utf8: bytes).holdsNUL else { throw Rejection(.nulInText, place) }
+    return try nestedParser.document(bytes)
   }
 }
 

@@ -56,10 +56,7 @@ enum SlackEvent {
   }
 
   static func identifiers(_ user: String, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
-    var identifiers = StatedIdentifiers(delivery.limits)
-    try identifiers.add(
-      .slack, scope: delivery.account, user, delivery.envelope.attested.contains(.signature) ? .a2 : .a0)
-    return identifiers.list
+    try delivery.identifiers(.slack, scope: delivery.account, user, delivery.providerAssurance)
   }
 
   /// The event of one `event_callback`.
@@ -233,7 +230,7 @@ enum SlackEvent {
     private var displayName: String? {
       let profile = item["user_profile"]
       let names = [profile["real_name"], profile["display_name"], profile["name"], item["username"], item["bot_profile"]["name"]]
-      return names.lazy.compactMap { $0.string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty }.first
+      return names.lazy.compactMap(\.personName).first
     }
 
     private var time: Timestamp? { SlackEvent.time(item["event_ts"].id ?? item["ts"].id) }

@@ -50,7 +50,7 @@ enum SlackInteraction {
     let time = SlackEvent.time(stamp)
     let body = Message(
       direction: .inbound, authorKind: .customer, customer: try SlackEvent.identifiers(user, delivery),
-      customerName: payload["user"]["name"].string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty,
+      customerName: payload["user"]["name"].personName,
       references: targets.map { .message(.slack, account: delivery.account, id: $0) }, replyToExternalID: targets.first,
       text: words(of: action), details: details.finished, flags: stamp != nil && time == nil ? ["sent_at_invalid"] : [])
     let key = delivery.key("press", targets.first ?? container["view_id"].id ?? "", user, name, stamp ?? action.json.string)

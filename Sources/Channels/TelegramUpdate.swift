@@ -222,7 +222,7 @@ enum TelegramUpdate {
         delivery.key("unknown", kind, updateID), sentAt: item["date"].time, .unknown(Unknown(what: kind, details: item.json)))
     }
 
-    private var assurance: Assurance { delivery.envelope.attested.contains(.signature) ? .a2 : .a0 }
+    private var assurance: Assurance { delivery.providerAssurance }
 
     private func reference(_ id: String) -> ReferenceKey { .message(.telegram, account: delivery.account, id: id) }
 
@@ -270,9 +270,7 @@ enum TelegramUpdate {
     }
 
     private func name(_ profile: JSONValue) -> String? {
-      let names = ["first_name", "last_name", "title"].compactMap {
-        profile[$0].string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty
-      }
+      let names = ["first_name", "last_name", "title"].compactMap { profile[$0].personName }
       return names.joined(separator: " ").nonEmpty
     }
 
@@ -438,7 +436,7 @@ enum TelegramUpdate {
       attachments.append(
         Attachment(
           kind: kind, name: file["file_name"].string?.nonEmpty, type: file["mime_type"].string?.nonEmpty,
-          sizeBytes: file["file_size"].int64.flatMap { $0 >= 0 ? $0 : nil }, providerID: file["file_id"].id))
+          sizeBytes: file["file_size"].naturalNumber, providerID: file["file_id"].id))
     }
 
     /// `photo` is one photo in several sizes.

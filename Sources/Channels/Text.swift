@@ -75,6 +75,12 @@ extension String {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// What stands behind the last `/` of a path or URL; nil without one.
+  var lastPart: String? { utf8.lastIndex(of: UInt8(ascii: "/")).map { String(Substring(utf8[$0...].dropFirst())) } }
+
+  /// A whole number that is not below zero.
+  var naturalNumber: Int64? { Int64(self).flatMap { $0 >= 0 ? $0 : nil } }
+
   /// RFC 4648 base64, padding optional; nil for anything else.
   var base64Decoded: [UInt8]? {
     var bytes: [UInt8] = []

@@ -85,9 +85,7 @@ enum TwilioSMS {
   private static func identifiers(
     of parameter: String, _ form: FormURLEncoded, _ delivery: Delivery
   ) throws(Rejection) -> [StatedIdentifier] {
-    let isSigned = delivery.envelope.attested.contains(.signature)
-    let assurance: Assurance = isSigned ? .a1 : .a0
-    let scoped: Assurance = isSigned ? .a2 : .a0
+    let (assurance, scoped) = (delivery.networkAssurance, delivery.providerAssurance)
     var identifiers = StatedIdentifiers(delivery.limits)
     guard let address = form[parameter] else { return [] }
     let parts = address.split(separator: ":", maxSplits: 1).map(String.init)
@@ -121,8 +119,7 @@ enum TwilioSMS {
         if index < announced { continue } else { break }
       }
       let type = form["MediaContentType\(index)"]
-      let end = url.utf8.lastIndex(of: UInt8(ascii: "/")).map { Substring(url.utf8[$0...].dropFirst()) }
-      let id = end.flatMap { $0.hasPrefix("ME") ? String($0) : nil }
+      let id = url.lastPart.flatMap { $0.hasPrefix("ME") ? $0 : nil }
       list.append(Attachment(kind: Attachment.kind(ofType: type), type: type, providerID: id, url: url))
     }
     return list

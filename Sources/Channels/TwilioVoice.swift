@@ -107,9 +107,7 @@ enum TwilioVoice {
       let change = Change(
         kind: "call", target: name(target), targetExternalID: target, customer: isOurs ? [] : try identifiers(),
         details: details(part: part[0]))
-      let key = MessageKey(
-        Bytes16(Digest.bytes16([delivery.channel.rawValue, delivery.account, "call", id] + part)))
-      return delivery.event(key, sentAt: time, .change(change))
+      return delivery.event(delivery.key("call", [id] + part), sentAt: time, .change(change))
     }
 
     private func details(part: String? = nil) -> JSONText {
@@ -134,12 +132,9 @@ enum TwilioVoice {
     }
 
     /// The signed token of the conversation that an agent placed the call from; never stored.
-    private var token: String? {
-      let query = delivery.envelope.headers["http_query"].flatMap { try? FormURLEncoded(query: $0) }
-      return query?["conversation"] ?? form["conversation"]
-    }
+    private var token: String? { delivery.query?["conversation"] ?? form["conversation"] }
 
-    private func number(_ name: String) -> Int64? { form[name].flatMap { Int64($0) }.flatMap { $0 >= 0 ? $0 : nil } }
+    private func number(_ name: String) -> Int64? { form[name]?.naturalNumber }
 
     private var time: Timestamp? { form["Timestamp"].flatMap(TwilioVoice.time) }
 
@@ -150,9 +145,7 @@ enum TwilioVoice {
       let isVerified =
         isOutbound == false
         && (attested.contains(.callerID) || attested.contains(.signature) && form["StirVerstat"] == "TN-Validation-Passed-A")
-      var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.phone, party, isVerified ? .a2 : attested.contains(.signature) ? .a1 : .a0)
-      return identifiers.list
+      return try delivery.identifiers(.phone, party, isVerified ? .a2 : delivery.networkAssurance)
     }
   }
 

@@ -54,7 +54,7 @@ enum ViberCallback {
       details.member("message", body.rest(without: ["type", "text", "media", "file_name", "size"]))
       details.member("unknown", content.isKnown ? nil : body["type"].string ?? "message")
       let message = Message(
-        direction: .inbound, authorKind: .customer, customer: try identifiers(user), customerName: name(sender),
+        direction: .inbound, authorKind: .customer, customer: try identifiers(user), customerName: sender["name"].personName,
         language: isButton ? locale : content.text.flatMap(Language.detect) ?? locale, externalID: id, names: [reference(id)],
         text: content.text, attachments: content.attachments, details: details.finished, flags: root["timestamp"].timeFlags)
       return delivery.event(MessageKey(reference(id)), sentAt: time, .message(message))
@@ -93,13 +93,7 @@ enum ViberCallback {
     private func reference(_ id: String) -> ReferenceKey { .message(.viber, account: delivery.account, id: id) }
 
     private func identifiers(_ id: String) throws(Rejection) -> [StatedIdentifier] {
-      var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.viber, scope: delivery.account, id, delivery.envelope.attested.contains(.signature) ? .a2 : .a0)
-      return identifiers.list
-    }
-
-    private func name(_ profile: JSONValue) -> String? {
-      profile["name"].string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty
+      try delivery.identifiers(.viber, scope: delivery.account, id, delivery.providerAssurance)
     }
   }
 
@@ -116,7 +110,7 @@ enum ViberCallback {
       switch type {
       case "text": break
       case "picture", "video", "file":
-        let size = body["size"].int64.flatMap { $0 >= 0 ? $0 : nil }
+        let size = body["size"].naturalNumber
         attachments = [
           Attachment(
             kind: type == "picture" ? "image" : type, name: body["file_name"].string?.nonEmpty, sizeBytes: size, url: media)

@@ -144,8 +144,7 @@ enum VonageSMS {
 
     /// Digits without `+`; short codes and names are nobody's number.
     private func identifiers() throws(Rejection) -> [StatedIdentifier] {
-      let isSigned = delivery.envelope.attested.contains(.signature)
-      let scoped: Assurance = isSigned ? .a2 : .a0
+      let scoped = delivery.providerAssurance
       var identifiers = StatedIdentifiers(delivery.limits)
       guard let party else { return [] }
       let digits = party.hasPrefix("+") ? String(party.dropFirst()) : party
@@ -157,7 +156,7 @@ enum VonageSMS {
         try identifiers.add(.whatsapp, scope: delivery.account, digits, scoped)
         if isNumber { try identifiers.add(.phone, "+" + digits, scoped) }
       default:
-        if isNumber { try identifiers.add(.phone, "+" + digits, isSigned ? .a1 : .a0) }
+        if isNumber { try identifiers.add(.phone, "+" + digits, delivery.networkAssurance) }
       }
       return identifiers.list
     }

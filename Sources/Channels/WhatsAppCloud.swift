@@ -78,7 +78,7 @@ enum WhatsAppCloud {
       self.business = business
       contacts = Contacts(value["contacts"])
       errors = value["errors"].isArray ? value["errors"].json : JSONText()
-      senderAssurance = delivery.envelope.attested.contains(.signature) ? .a2 : .a0
+      senderAssurance = delivery.providerAssurance
     }
 
     private var account: String { delivery.account }
@@ -213,7 +213,7 @@ enum WhatsAppCloud {
       guard let contact = self.userID.flatMap({ contacts?[$0] }) ?? self.number.flatMap({ contacts?[$0] }) else { return }
       if self.userID == nil { self.userID = contact["user_id"].id }
       if self.number == nil { self.number = contact["wa_id"].id.flatMap { isBusinessScoped($0) ? nil : $0 } }
-      name = contact["profile"]["name"].string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty
+      name = contact["profile"]["name"].personName
       username = contact["profile"]["username"].string(prefix: 2 * JSONValue.longestID)?.nonEmpty
     }
   }

@@ -247,14 +247,10 @@ enum XActivity {
     }
 
     private func identifiers(_ id: String) throws(Rejection) -> [StatedIdentifier] {
-      var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.x, id, delivery.envelope.attested.contains(.signature) ? .a2 : .a0)
-      return identifiers.list
+      try delivery.identifiers(.x, id, delivery.providerAssurance)
     }
 
-    private func displayName(_ profile: JSONValue?) -> String? {
-      profile?["name"].string(prefix: 2 * JSONValue.longestID)?.trimmed.nonEmpty
-    }
+    private func displayName(_ profile: JSONValue?) -> String? { profile?["name"].personName }
 
     private func username(_ profile: JSONValue?) -> String? {
       let names = [profile?["username"], profile?["screen_name"]]
