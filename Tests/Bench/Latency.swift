@@ -61,23 +61,13 @@ struct Latency {
         try await Task.sleep(for: .milliseconds(50))
       }
       try await atRate(rate, total: warm) { try await send($0.count, isMeasured: false) }
-      let (cpu, server) = (Machine.cpuSeconds(of: worker.pid) ?? 0, Machine.cpuSeconds(ofServer: database.pid))
-      let start = ContinuousClock.now
-      try await atRate(rate, total: total) { try await send($0.count, isMeasured: true) }
-      let seconds = (ContinuousClock.now - start) / .seconds(1)
-      let deadline = ContinuousClock.now + .seconds(20)
-      while !produced.keys.allSatisfy({ reader.time(of: $0) != nil }) && .now < deadline {
-        try await Task.sleep(for: .milliseconds(50))
+      let watched = try await reader.watch(worker, database, rate, total: total, produced: { produced }) {
+        try await send($0.count, isMeasured: true)
       }
       group.cancelAll()
-      let times = reader.times
-      guard produced.keys.allSatisfy({ times[$0] != nil }) else { throw Failure("some records never came: \(worker.tail)") }
       return Line(
-        properties: properties,
-        recordsPerSecond: Double(total) / seconds,
-        milliseconds: Latencies(produced.map { ((times[$0.key] ?? .infinity) - $0.value) / 1_000 }),
-        workerCPUSeconds: (Machine.cpuSeconds(of: worker.pid) ?? 0) - cpu,
-        postgresCPUSeconds: Machine.cpuSeconds(ofServer: database.pid) - server,
+        properties: properties, recordsPerSecond: watched.perSecond, milliseconds: watched.milliseconds,
+        workerCPUSeconds: watched.workerCPUSeconds, postgresCPUSeconds: watched.postgresCPUSeconds,
         peakMemoryMiB: Machine.memory(of: worker.pid, "VmHWM"))
     }
     try await worker.stop()

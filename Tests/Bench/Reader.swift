@@ -44,6 +44,39 @@ final class Reader: Sendable {
 
   var times: [String: Double] { seen.withLock { $0 } }
   func time(of name: String) -> Double? { seen.withLock { $0[name] } }
+
+  /// What a worker took while so many were sent at a rate, until all of them were seen.
+  struct Watched: Sendable {
+    var perSecond: Double
+    var milliseconds: Latencies
+    var workerCPUSeconds: Double
+    var postgresCPUSeconds: Double
+  }
+
+  /// - Parameters:
+  ///   - send: sends some more of them.
+  ///   - produced: when each was sent, by what it is known by.
+  func watch(
+    _ worker: Competitor, _ database: Database, _ rate: Double, total: Int, produced: () -> [String: Double],
+    send: (Range<Int>) async throws -> Void
+  ) async throws -> Watched {
+    let (cpu, server) = (Machine.cpuSeconds(of: worker.pid) ?? 0, Machine.cpuSeconds(ofServer: database.pid))
+    let start = ContinuousClock.now
+    try await atRate(rate, total: total, send)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    let produced = produced()
+    let deadline = ContinuousClock.now + .seconds(20)
+    while !produced.keys.allSatisfy({ time(of: $0) != nil }) && .now < deadline {
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    let times = times
+    guard produced.keys.allSatisfy({ times[$0] != nil }) else { throw Failure("some never came: \(worker.tail)") }
+    return Watched(
+      perSecond: Double(total) / seconds,
+      milliseconds: Latencies(produced.map { ((times[$0.key] ?? .infinity) - $0.value) / 1_000 }),
+      workerCPUSeconds: (Machine.cpuSeconds(of: worker.pid) ?? 0) - cpu,
+      postgresCPUSeconds: Machine.cpuSeconds(ofServer: database.pid) - server)
+  }
 }
 
 /// Percentiles of a latency in milliseconds.

@@ -201,22 +201,13 @@ struct Routing {
       }
       try await atRate(Self.eventsPerSecond, total: 1_000) { _ = try await open($0.count) }
       produced = [:]
-      let (cpu, server) = (Machine.cpuSeconds(of: router.pid) ?? 0, Machine.cpuSeconds(ofServer: database.pid))
-      let start = ContinuousClock.now
-      try await atRate(Self.eventsPerSecond, total: total) { _ = try await open($0.count) }
-      let seconds = (ContinuousClock.now - start) / .seconds(1)
-      let deadline = ContinuousClock.now + .seconds(20)
-      while !produced.keys.allSatisfy({ reader.time(of: $0) != nil }) && .now < deadline {
-        try await Task.sleep(for: .milliseconds(50))
+      let watched = try await reader.watch(router, database, Self.eventsPerSecond, total: total, produced: { produced }) {
+        _ = try await open($0.count)
       }
       group.cancelAll()
-      let times = reader.times
-      guard produced.keys.allSatisfy({ times[$0] != nil }) else { throw Failure("some were never assigned: \(router.tail)") }
       return AtAgents(
-        agents: agents, properties: properties, eventsPerSecond: Double(total) / seconds,
-        milliseconds: Latencies(produced.map { ((times[$0.key] ?? .infinity) - $0.value) / 1_000 }),
-        workerCPUSeconds: (Machine.cpuSeconds(of: router.pid) ?? 0) - cpu,
-        postgresCPUSeconds: Machine.cpuSeconds(ofServer: database.pid) - server)
+        agents: agents, properties: properties, eventsPerSecond: watched.perSecond, milliseconds: watched.milliseconds,
+        workerCPUSeconds: watched.workerCPUSeconds, postgresCPUSeconds: watched.postgresCPUSeconds)
     }
     try await router.stop()
     await feed.close()

@@ -6,7 +6,7 @@ import Testing
 /// Apple: what its goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct AppleMessageTests {
   private func normalise(_ name: String) throws -> NormalisedRecord {
-    Normaliser().normalise(try Sample.named("apple.message", name).record())
+    try Sample.normalise("apple.message", name)
   }
 
   private let customer = StatedIdentifier(Identifier(.apple, scope: "93f0-business-id", "urn:mbid:AQAAY45PVG4jg"), .a2)

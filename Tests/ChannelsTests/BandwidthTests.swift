@@ -6,9 +6,7 @@ import Testing
 /// Bandwidth: what its goldens do not say by themselves (traps of `channels.md`, section 21, by their numbers).
 @Suite struct BandwidthTests {
   private func normalise(_ name: String, replacing old: String = "", with new: String = "") throws -> NormalisedRecord {
-    var sample = try Sample.named("bandwidth.sms", name)
-    if !old.isEmpty { sample.payload = Array(String(decoding: sample.payload, as: UTF8.self).replacing(old, with: new).utf8) }
-    return Normaliser().normalise(sample.record())
+    try Sample.normalise("bandwidth.sms", name, replacing: old, with: new)
   }
 
   @Test("6 and 7: every callback of a list is read, a bad one spoils no other and an unknown one is kept")

@@ -6,7 +6,7 @@ import Testing
 /// Rasa and Dialogflow: what their goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct BotTests {
   private func normalise(_ type: String, _ name: String) throws -> NormalisedRecord {
-    Normaliser().normalise(try Sample.named(type, name).record())
+    try Sample.normalise(type, name)
   }
 
   private func rasa(_ name: String) throws -> NormalisedRecord { try normalise("rasa.event", name) }

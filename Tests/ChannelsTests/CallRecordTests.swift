@@ -6,7 +6,7 @@ import Testing
 /// Records of calls: what their goldens do not say by themselves (traps of `channels.md`, section 21, by their numbers).
 @Suite struct CallRecordTests {
   private func normalise(_ type: String, _ name: String) throws -> NormalisedRecord {
-    Normaliser().normalise(try Sample.named(type, name).record())
+    try Sample.normalise(type, name)
   }
 
   private let ana = Identifier(.phone, "+34600123456")

@@ -291,7 +291,7 @@ import Testing
       try result(message.replacing("ID", with: id), source: source).names
     }
     func sample(_ type: String, _ name: String) throws -> NormalisedRecord {
-      Normaliser().normalise(try Sample.named(type, name).record())
+      try Sample.normalise(type, name)
     }
     for (type, name, source) in [
       ("whatsapp.cloud", "echoes", "/channels/whatsapp/"), ("meta.messenger", "conversation", "/channels/messenger/"),
@@ -366,7 +366,7 @@ import Testing
   @Test("A bot speaks under the ownership that it states, in a chat and beside one")
   func bots() throws {
     func record(_ type: String, _ name: String) throws -> NormalisedRecord {
-      Normaliser().normalise(try Sample.named(type, name).record())
+      try Sample.normalise(type, name)
     }
     #expect(try record("bot.handoff", "bot_says").messages.map(\.ownershipEpoch) == [3])
     #expect(try record("bot.handoff", "nobody_named").changes.map(\.ownershipEpoch) == [3])

@@ -6,9 +6,7 @@ import Testing
 /// LINE: what its goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct LineTests {
   private func normalise(_ name: String, replacing old: String = "", with new: String = "") throws -> NormalisedRecord {
-    var sample = try Sample.named("line.webhook", name)
-    if !old.isEmpty { sample.payload = Array(String(decoding: sample.payload, as: UTF8.self).replacing(old, with: new).utf8) }
-    return Normaliser().normalise(sample.record())
+    try Sample.normalise("line.webhook", name, replacing: old, with: new)
   }
 
   private let bot = "U8189cf6745fc0d808977bdb0b9f22995"

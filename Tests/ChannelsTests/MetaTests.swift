@@ -6,7 +6,7 @@ import Testing
 /// Messenger and Instagram: what their goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct MetaTests {
   private func normalise(_ type: String, _ name: String) throws -> NormalisedRecord {
-    Normaliser().normalise(try Sample.named(type, name).record())
+    try Sample.normalise(type, name)
   }
 
   private func stated(_ message: Message) -> [String] {

@@ -6,7 +6,7 @@ import Testing
 /// RCS: what its goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct RCSEventTests {
   private func normalise(_ name: String) throws -> NormalisedRecord {
-    Normaliser().normalise(try Sample.named("rcs.event", name).record())
+    try Sample.normalise("rcs.event", name)
   }
 
   @Test("2: nanoseconds are cut to microseconds, nonsense is flagged")

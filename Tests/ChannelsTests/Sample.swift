@@ -102,6 +102,15 @@ struct Sample: Sendable, CustomTestStringConvertible {
     try #require(all.first { $0.type == type && $0.name == name })
   }
 
+  /// What a sample's record becomes, with a part of its payload replaced by something else.
+  static func normalise(
+    _ type: String, _ name: String, replacing old: String = "", with new: String = ""
+  ) throws -> NormalisedRecord {
+    var sample = try named(type, name)
+    if !old.isEmpty { sample.payload = Array(String(decoding: sample.payload, as: UTF8.self).replacing(old, with: new).utf8) }
+    return Normaliser().normalise(sample.record())
+  }
+
   var topic: String { Formats.all.first { $0.type == type }?.topic ?? "" }
 
   /// The record in binary content mode.

@@ -6,9 +6,7 @@ import Testing
 /// Slack: what its goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct SlackEventTests {
   private func normalise(_ name: String, replacing old: String = "", with new: String = "") throws -> NormalisedRecord {
-    var sample = try Sample.named("slack.event", name)
-    if !old.isEmpty { sample.payload = Array(String(decoding: sample.payload, as: UTF8.self).replacing(old, with: new).utf8) }
-    return Normaliser().normalise(sample.record())
+    try Sample.normalise("slack.event", name, replacing: old, with: new)
   }
 
   private let ana = StatedIdentifier(Identifier(.slack, scope: "T111", "U9EXT"), .a2)

@@ -6,7 +6,7 @@ import Testing
 /// Visits to a store: what their goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct StoreVisitTests {
   private func normalise(_ name: String) throws -> NormalisedRecord {
-    Normaliser().normalise(try Sample.named("store.visit", name).record())
+    try Sample.normalise("store.visit", name)
   }
 
   private func stated(_ name: String) throws -> [String] {

@@ -6,9 +6,7 @@ import Testing
 /// Telegram: what its goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct TelegramTests {
   private func normalise(_ name: String, replacing old: String = "", with new: String = "") throws -> NormalisedRecord {
-    var sample = try Sample.named("telegram.update", name)
-    if !old.isEmpty { sample.payload = Array(String(decoding: sample.payload, as: UTF8.self).replacing(old, with: new).utf8) }
-    return Normaliser().normalise(sample.record())
+    try Sample.normalise("telegram.update", name, replacing: old, with: new)
   }
 
   private let ana = Identifier(.telegram, scope: "6512345678", "5527065123")

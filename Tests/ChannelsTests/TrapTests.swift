@@ -6,7 +6,7 @@ import Testing
 /// The traps of `channels.md`, section 21, by their numbers, as far as these formats meet them.
 @Suite struct TrapTests {
   private func normalise(_ type: String, _ name: String) throws -> NormalisedRecord {
-    Normaliser().normalise(try Sample.named(type, name).record())
+    try Sample.normalise(type, name)
   }
 
   @Test("2: seconds, milliseconds and text are told apart, nonsense and skew are flagged")

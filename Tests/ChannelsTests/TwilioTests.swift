@@ -6,7 +6,7 @@ import Testing
 /// What the golden events of Twilio's two formats and of the bot do not say by themselves.
 @Suite struct TwilioTests {
   private func normalise(_ type: String, _ name: String) throws -> NormalisedRecord {
-    Normaliser().normalise(try Sample.named(type, name).record())
+    try Sample.normalise(type, name)
   }
 
   private func normalise(_ type: String, body: String) throws -> NormalisedRecord {

@@ -6,9 +6,7 @@ import Testing
 /// Viber: what its goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct ViberTests {
   private func normalise(_ name: String, replacing old: String = "", with new: String = "") throws -> NormalisedRecord {
-    var sample = try Sample.named("viber.callback", name)
-    if !old.isEmpty { sample.payload = Array(String(decoding: sample.payload, as: UTF8.self).replacing(old, with: new).utf8) }
-    return Normaliser().normalise(sample.record())
+    try Sample.normalise("viber.callback", name, replacing: old, with: new)
   }
 
   @Test("2: milliseconds; the probe of a webhook has its numbers swapped, and is no event")

@@ -6,9 +6,7 @@ import Testing
 /// Vonage: what its goldens do not say by themselves (traps of `channels.md`, section 21, by their numbers).
 @Suite struct VonageTests {
   private func normalise(_ name: String, replacing old: String = "", with new: String = "") throws -> NormalisedRecord {
-    var sample = try Sample.named("vonage.sms", name)
-    if !old.isEmpty { sample.payload = Array(String(decoding: sample.payload, as: UTF8.self).replacing(old, with: new).utf8) }
-    return Normaliser().normalise(sample.record())
+    try Sample.normalise("vonage.sms", name, replacing: old, with: new)
   }
 
   @Test("Query, form and JSON are the same message")

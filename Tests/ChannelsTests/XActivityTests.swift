@@ -7,9 +7,7 @@ import Testing
 /// X: what its goldens show and do not say (traps of `channels.md`, section 21, by their numbers).
 @Suite struct XActivityTests {
   private func normalise(_ name: String, replacing old: String = "", with new: String = "") throws -> NormalisedRecord {
-    var sample = try Sample.named("x.activity", name)
-    if !old.isEmpty { sample.payload = Array(String(decoding: sample.payload, as: UTF8.self).replacing(old, with: new).utf8) }
-    return Normaliser().normalise(sample.record())
+    try Sample.normalise("x.activity", name, replacing: old, with: new)
   }
 
   private let us = "1716450569358098433"

@@ -11,42 +11,13 @@ import Testing
 
 /// `throughline dlq` against a real worker, database and broker.
 @Suite(.serialized) struct DeadLetterTests {
-  private struct Run {
-    var code: Int32
-    var output: [UInt8]
-    var problems: String
-    var text: String { String(decoding: output, as: UTF8.self) }
-    var objects: [[String: Any]] {
-      text.split(separator: "\n").compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
-    }
-  }
-
-  /// Runs the command to its end, with nobody at a terminal.
-  private func dlq(_ cluster: Cluster, _ arguments: String..., properties: String = "") async throws -> Run {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-      .appendingPathComponent("throughline")
-    process.arguments = ["dlq"] + arguments
-    var environment = ProcessInfo.processInfo.environment
-    environment["THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS"] = cluster.broker.bootstrapServers
-    environment["THROUGHLINE_DATABASE_URL"] = cluster.databaseURL
-    environment["THROUGHLINE_KAFKA_PROPERTIES"] = properties
-    process.environment = environment
-    let files = ["out", "err"].map {
-      FileManager.default.temporaryDirectory.appendingPathComponent("dlq-\(UUID().uuidString).\($0)")
-    }
-    defer { for file in files { try? FileManager.default.removeItem(at: file) } }
-    for file in files { try Data().write(to: file) }
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: files[0])
-    process.standardError = try FileHandle(forWritingTo: files[1])
-    try await withCheckedThrowingContinuation { (ended: CheckedContinuation<Void, any Error>) in
-      process.terminationHandler = { _ in ended.resume() }
-      do { try process.run() } catch { ended.resume(throwing: error) }
-    }
-    return Run(
-      code: process.terminationStatus, output: Array(try Data(contentsOf: files[0])),
-      problems: try String(contentsOf: files[1], encoding: .utf8))
+  private func dlq(_ cluster: Cluster, _ arguments: String..., properties: String = "") async throws -> ToolRun {
+    try await ToolRun(
+      ["dlq"] + arguments,
+      environment: [
+        "THROUGHLINE_KAFKA_BOOTSTRAP_SERVERS": cluster.broker.bootstrapServers,
+        "THROUGHLINE_DATABASE_URL": cluster.databaseURL, "THROUGHLINE_KAFKA_PROPERTIES": properties,
+      ])
   }
 
   private func send(

@@ -3,19 +3,9 @@ import Testing
 
 /// `throughline normalize`: what the workers would read, at a terminal.
 @Suite struct NormalizeTests {
-  private func normalize(_ arguments: String..., body: String) throws -> (status: Int32, out: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-      .appendingPathComponent("throughline")
-    process.arguments = ["normalize"] + arguments
-    let (input, output) = (Pipe(), Pipe())
-    (process.standardInput, process.standardOutput) = (input, output)
-    try process.run()
-    input.fileHandleForWriting.write(Data(body.utf8))
-    input.fileHandleForWriting.closeFile()
-    let out = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return (process.terminationStatus, out)
+  private func normalize(_ arguments: String..., body: String) async throws -> (status: Int32, out: String) {
+    let run = try await ToolRun(["normalize"] + arguments, input: body)
+    return (run.code, run.text)
   }
 
   private let body = #"""
@@ -23,24 +13,24 @@ import Testing
      "sender":{"id":"01234567890A=","name":"Ana \u001b[31m"},"message":{"type":"text","text":"hola"}}
     """#
 
-  @Test func `identifiers come with their assurance, and nothing that a terminal would obey`() throws {
-    let (status, out) = try normalize("--type", "viber.callback", "--attested", "signature", body: body)
+  @Test func `identifiers come with their assurance, and nothing that a terminal would obey`() async throws {
+    let (status, out) = try await normalize("--type", "viber.callback", "--attested", "signature", body: body)
     #expect(status == 0)
     #expect(out.hasPrefix("message     inbound, by customer\n"))
     #expect(out.contains("customer    A2  viber 01234567890A= in account\n"))
     #expect(out.contains("text        hola\n"))
     #expect(!out.contains("\u{1b}"))
-    #expect(try normalize("--type", "viber.callback", body: body).out.contains("customer    A0  viber"))
+    #expect(try await normalize("--type", "viber.callback", body: body).out.contains("customer    A0  viber"))
   }
 
-  @Test func `as JSON an element is a line, and what is rejected is the exit code`() throws {
-    let (status, out) = try normalize("--type", "viber.callback", "--json", body: body)
+  @Test func `as JSON an element is a line, and what is rejected is the exit code`() async throws {
+    let (status, out) = try await normalize("--type", "viber.callback", "--json", body: body)
     #expect(status == 0)
     let event = try JSONSerialization.jsonObject(with: Data(out.utf8)) as? [String: Any]
     #expect(event?["channel"] as? String == "viber")
-    let rejected = try normalize("--type", "viber.callback", "--json", body: "{")
+    let rejected = try await normalize("--type", "viber.callback", "--json", body: "{")
     #expect(rejected.status == 1)
     #expect(rejected.out.hasPrefix(#"{"rejected":{"reason":"malformed_json""#))
-    #expect(try normalize("--type", "no.such", body: body).status == 64)
+    #expect(try await normalize("--type", "no.such", body: body).status == 64)
   }
 }
