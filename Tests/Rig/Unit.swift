@@ -118,6 +118,16 @@ public final class Unit: Sendable {
   /// Ends that nobody asked for, and hangs.
   public var surprises: [String] { state.withLock { $0.surprises } }
 
+  /// Waits for a word of it, or its next start: one that hangs says nothing until its watchdog has ended it.
+  public func waitForLife(seconds: Double = 60) async throws {
+    let moment = ContinuousClock.now
+    for _ in 0..<Int(seconds * 20) {
+      if isRunning, state.withLock({ $0.fedAt > moment }) { return }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    throw RigFault("\(name) says nothing")
+  }
+
   /// Says whether it is a fault's doing when it aborts or hangs from now on.
   public func expectAborts(_ mayAbort: Bool) { state.withLock { $0.mayAbort = mayAbort } }
 
@@ -175,9 +185,10 @@ public final class Unit: Sendable {
 
   public func startAgain() { state.withLock { $0.isWanted = true } }
 
-  /// Stops it in order and starts it with another watchdog.
+  /// Stops it in order and starts it with another watchdog; meanwhile the more patient of the two watches.
   public func restart(watchdog: Duration) async throws {
     let starts = starts
+    allow(watchdog)
     do {
       defer { startAgain() }
       try await stop()
@@ -185,6 +196,9 @@ public final class Unit: Sendable {
     }
     try await waitForStart(after: starts)
   }
+
+  /// Gives it so long without a word, from now on, if that is more than it had.
+  public func allow(_ watchdog: Duration) { state.withLock { $0.watchdog = max($0.watchdog, watchdog) } }
 
   /// Ends it for good, however.
   public func close() {
