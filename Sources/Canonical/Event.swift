@@ -18,6 +18,10 @@ public struct Event: Sendable {
     case message(Message)
     /// What the business knows of a customer.
     case contact(Contact)
+    /// What a customer has ordered.
+    case order(Order)
+    /// What a customer answers when they are asked how it was.
+    case survey(SurveyResponse)
     /// An event about another message (edit, delete, reaction, receipt …), applied when its target is known.
     case change(Change)
     /// Something inside a known body that this version does not know.
@@ -182,30 +186,155 @@ public struct Organization: Sendable, Equatable {
   }
 }
 
-/// An event about a message that is known by its provider id.
+/// An order as the shop knows it: whole, and the newest version wins.
+public struct Order: Sendable {
+  public struct Item: Sendable, Equatable {
+    public var title: String
+    public var quantity: Int64?
+    public init(title: String, quantity: Int64? = nil) {
+      self.title = title
+      self.quantity = quantity
+    }
+  }
+  /// The shop's id of it, unique inside the account.
+  public var externalID: String
+  /// What people say: `#1004`.
+  public var number: String?
+  /// The shop's word, such as `paid` or `cancelled`.
+  public var status: String?
+  /// A decimal number, as the shop writes it.
+  public var total: String?
+  /// ISO 4217.
+  public var currency: String?
+  public var items: [Item]
+  public var placedAt: Timestamp?
+  public var updatedAt: Timestamp
+  /// Whose it is; empty: of nobody who is known.
+  public var customer: [StatedIdentifier]
+  public var customerName: String?
+  /// BCP 47.
+  public var language: String?
+  /// A JSON object with everything else worth keeping.
+  public var details: JSONText
+
+  public init(
+    externalID: String, number: String? = nil, status: String? = nil, total: String? = nil, currency: String? = nil,
+    items: [Item] = [], placedAt: Timestamp? = nil, updatedAt: Timestamp, customer: [StatedIdentifier],
+    customerName: String? = nil, language: String? = nil, details: JSONText = JSONText()
+  ) {
+    self.externalID = externalID
+    self.number = number
+    self.status = status
+    self.total = total
+    self.currency = currency
+    self.items = items
+    self.placedAt = placedAt
+    self.updatedAt = updatedAt
+    self.customer = customer
+    self.customerName = customerName
+    self.language = language
+    self.details = details
+  }
+}
+
+/// An answer to a survey; it may be completed later, and the newest version wins.
+public struct SurveyResponse: Sendable {
+  /// The provider's id of the answer, the same in every version of it.
+  public var externalID: String
+  /// `csat`, `nps`, `ces`, or the provider's word.
+  public var metric: String
+  /// Decimal numbers as the provider writes them; scales differ, and nothing is converted.
+  public var score: String?
+  public var scaleMin: String?
+  public var scaleMax: String?
+  public var comment: String?
+  public var answeredAt: Timestamp?
+  public var updatedAt: Timestamp
+  public var customer: [StatedIdentifier]
+  public var customerName: String?
+  /// BCP 47, only where reliable.
+  public var language: String?
+  /// The conversation it is about, if a signed token of ours or the business names it.
+  public var conversation: ID?
+  /// The provider's session it is about.
+  public var session: ReferenceKey?
+  /// A JSON object with everything else worth keeping.
+  public var details: JSONText
+
+  public init(
+    externalID: String, metric: String, score: String? = nil, scaleMin: String? = nil, scaleMax: String? = nil,
+    comment: String? = nil, answeredAt: Timestamp? = nil, updatedAt: Timestamp, customer: [StatedIdentifier] = [],
+    customerName: String? = nil, language: String? = nil, conversation: ID? = nil, session: ReferenceKey? = nil,
+    details: JSONText = JSONText()
+  ) {
+    self.externalID = externalID
+    self.metric = metric
+    self.score = score
+    self.scaleMin = scaleMin
+    self.scaleMax = scaleMax
+    self.comment = comment
+    self.answeredAt = answeredAt
+    self.updatedAt = updatedAt
+    self.customer = customer
+    self.customerName = customerName
+    self.language = language
+    self.conversation = conversation
+    self.session = session
+    self.details = details
+  }
+}
+
+/// An event about a message that is known by its provider id, or about a customer or session.
 public struct Change: Sendable {
   /// A bot asks for a human.
   public static let handoff = "handoff"
 
-  /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `handoff`, `bot_message`.
+  /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `erasure`, `conversation_state`, `handoff`,
+  /// `bot_message`.
   public var kind: String
-  /// Name of the target message, where it has one.
+  /// Name of the target message or session, where it has one.
   public var target: ReferenceKey?
   public var targetExternalID: String?
   /// The customer's side as the element states it.
   public var customer: [StatedIdentifier]
-  /// A JSON object with what is to be applied.
+  /// Who did it, where the provider says so.
+  public var authorKind: AuthorKind?
+  /// Edit: the whole new text, empty when nothing is left of it. Call: what was said.
+  public var text: String?
+  /// Edit: all that is attached now; nil where that did not change. Call: recordings.
+  public var attachments: [Attachment]?
+  /// Receipt: `sent`, `delivered`, `read` or `failed`. Consent: `opt_in` or `opt_out`. Reaction: `add` or `remove`. Conversation state:
+  /// the provider's word.
+  public var status: String?
+  /// Of a receipt that failed.
+  public var error: String?
+  /// The emoji, or the provider's name of one; nil takes back whatever there was.
+  public var reaction: String?
+  /// Of a receipt without target: of everything that was sent up to then.
+  public var upTo: Timestamp?
+  /// A JSON object with everything else worth keeping.
   public var details: JSONText
   /// Of a bot: the ownership under which it speaks.
   public var ownershipEpoch: Int64?
+  /// The provider or the business vouches for the delivery, and so for who did it.
+  public var isAttested = false
+
   public init(
     kind: String, target: ReferenceKey? = nil, targetExternalID: String? = nil, customer: [StatedIdentifier] = [],
-    details: JSONText = JSONText()
+    authorKind: AuthorKind? = nil, text: String? = nil, attachments: [Attachment]? = nil, status: String? = nil,
+    error: String? = nil, reaction: String? = nil, upTo: Timestamp? = nil, details: JSONText = JSONText()
   ) {
     self.kind = kind
     self.target = target
     self.targetExternalID = targetExternalID
     self.customer = customer
+    self.authorKind = authorKind
+    self.text = text
+    self.attachments = attachments
+    self.status = status
+    self.error = error
+    self.reaction = reaction
+    self.upTo = upTo
     self.details = details
   }
 }

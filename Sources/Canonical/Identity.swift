@@ -2,8 +2,9 @@
 public enum Channel: String, Sendable, CaseIterable {
   case email, chat, form, store, whatsapp, messenger, instagram, sms, voice, telegram, x, line, viber, slack, rcs, apple, bot,
     ticket
-  /// The business's own customer data (`crm.contacts`); carries no messages.
-  case crm
+  /// The business's own customer data (`crm.contacts`), its shop (`commerce.orders`) and its surveys (`feedback.surveys`); they carry
+  /// no messages.
+  case crm, commerce, survey
   /// The agents' desktop: actions and presence.
   case desk
 
@@ -29,6 +30,9 @@ public struct IdentifierKind: RawRepresentable, Hashable, Sendable, Comparable {
   public static let viber = Self(rawValue: "viber")
   public static let slack = Self(rawValue: "slack")
   public static let apple = Self(rawValue: "apple")
+  /// The record of a person in another system of the business (CRM, help desk, shop, survey tool); the scope is
+  /// `<system>:<account>`, such as `zendesk:22129848`.
+  public static let contact = Self(rawValue: "contact")
   public static let visitor = Self(rawValue: "visitor")
   public static let device = Self(rawValue: "device")
   public static let loyalty = Self(rawValue: "loyalty")

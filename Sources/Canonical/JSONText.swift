@@ -4,6 +4,38 @@ public struct JSONText: Sendable, Hashable {
   public init(utf8: [UInt8] = []) { self.utf8 = utf8 }
   public var isEmpty: Bool { utf8.isEmpty }
   public var string: String { String(decoding: utf8, as: UTF8.self) }
+
+  /// An array of these values.
+  public init(array items: [JSONText]) {
+    self.init(utf8: [UInt8(ascii: "[")] + items.map(\.utf8).joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")])
+  }
+}
+
+extension Attachment {
+  /// As `schemas/canonical/event.json` has it.
+  public var json: JSONText {
+    var writer = JSONObjectWriter()
+    writer.member("kind", kind)
+    writer.member("name", name)
+    writer.member("type", type)
+    writer.member("size_bytes", sizeBytes)
+    writer.member("provider_id", providerID)
+    writer.member("url", url)
+    return writer.finish()
+  }
+}
+
+extension Order {
+  /// `[{"title", "quantity"}]`.
+  public var itemsJSON: JSONText {
+    JSONText(
+      array: items.map { item in
+        var writer = JSONObjectWriter()
+        writer.member("title", item.title)
+        writer.member("quantity", item.quantity)
+        return writer.finish()
+      })
+  }
 }
 
 /// Writes one JSON object, member after member, in the order of the calls.

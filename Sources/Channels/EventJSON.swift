@@ -14,6 +14,8 @@ public func canonicalJSON(_ event: Event) -> JSONText {
   switch event.body {
   case .message(let message): writer.member("message", json(message))
   case .contact(let contact): writer.member("contact", json(contact))
+  case .order(let order): writer.member("order", json(order))
+  case .survey(let response): writer.member("survey", json(response))
   case .change(let change): writer.member("change", json(change))
   case .unknown(let unknown):
     var body = JSONObjectWriter()
@@ -47,7 +49,7 @@ private func json(_ message: Message) -> JSONText {
   writer.member("direction", message.direction.rawValue)
   writer.member("author_kind", message.authorKind.rawValue)
   writer.member("author_id", message.authorID)
-  writer.member("customer", array(message.customer.map(json)))
+  writer.member("customer", JSONText(array: message.customer.map(json)))
   writer.member("customer_name", message.customerName)
   writer.member("language", message.language)
   writer.member("external_id", message.externalID)
@@ -59,7 +61,7 @@ private func json(_ message: Message) -> JSONText {
   writer.member("reply_to_external_id", message.replyToExternalID)
   writer.member("subject", message.subject)
   writer.member("text", message.text)
-  writer.member("attachments", array(message.attachments.map(json)))
+  writer.member("attachments", JSONText(array: message.attachments.map(\.json)))
   if let original = message.original {
     var body = JSONObjectWriter()
     body.member("content_type", original.contentType)
@@ -73,7 +75,7 @@ private func json(_ message: Message) -> JSONText {
 
 private func json(_ contact: Contact) -> JSONText {
   var writer = JSONObjectWriter()
-  writer.member("identifiers", array(contact.identifiers.map(json)))
+  writer.member("identifiers", JSONText(array: contact.identifiers.map(json)))
   writer.member("display_name", contact.displayName)
   writer.member("language", contact.language)
   if let organization = contact.organization {
@@ -93,12 +95,55 @@ private func json(_ contact: Contact) -> JSONText {
   return writer.finish()
 }
 
+private func json(_ order: Order) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("external_id", order.externalID)
+  writer.member("number", order.number)
+  writer.member("status", order.status)
+  writer.member("total", order.total)
+  writer.member("currency", order.currency)
+  writer.member("items", order.itemsJSON)
+  writer.member("placed_at", order.placedAt?.iso8601)
+  writer.member("updated_at", order.updatedAt.iso8601)
+  writer.member("customer", JSONText(array: order.customer.map(json)))
+  writer.member("customer_name", order.customerName)
+  writer.member("language", order.language)
+  writer.member("details", order.details)
+  return writer.finish()
+}
+
+private func json(_ response: SurveyResponse) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.member("external_id", response.externalID)
+  writer.member("metric", response.metric)
+  writer.member("score", response.score)
+  writer.member("scale_min", response.scaleMin)
+  writer.member("scale_max", response.scaleMax)
+  writer.member("comment", response.comment)
+  writer.member("answered_at", response.answeredAt?.iso8601)
+  writer.member("updated_at", response.updatedAt.iso8601)
+  writer.member("customer", JSONText(array: response.customer.map(json)))
+  writer.member("customer_name", response.customerName)
+  writer.member("language", response.language)
+  writer.member("conversation_id", response.conversation?.description)
+  writer.member("session", response.session?.raw.hex)
+  writer.member("details", response.details)
+  return writer.finish()
+}
+
 private func json(_ change: Change) -> JSONText {
   var writer = JSONObjectWriter()
   writer.member("kind", change.kind)
   writer.member("target", change.target?.raw.hex)
   writer.member("target_external_id", change.targetExternalID)
-  writer.member("customer", array(change.customer.map(json)))
+  writer.member("customer", JSONText(array: change.customer.map(json)))
+  writer.member("author_kind", change.authorKind?.rawValue)
+  writer.member("status", change.status)
+  writer.member("error", change.error)
+  writer.member("reaction", change.reaction)
+  writer.member("up_to", change.upTo?.iso8601)
+  writer.member("text", change.text)
+  if let attachments = change.attachments { writer.member("attachments", JSONText(array: attachments.map(\.json))) }
   writer.member("ownership_epoch", change.ownershipEpoch)
   writer.member("details", change.details)
   return writer.finish()
@@ -113,12 +158,12 @@ private func json(_ action: Action) -> JSONText {
   writer.member("ownership_epoch", action.ownershipEpoch)
   writer.member("seen_version", action.seenVersion)
   writer.member("text", action.text)
-  writer.member("attachments", array(action.attachments.map(json)))
+  writer.member("attachments", JSONText(array: action.attachments.map(\.json)))
   writer.member("channel", action.channel?.rawValue)
   writer.member("until", action.until?.iso8601)
   writer.member("priority", action.priority.map(Int64.init))
   writer.member("reason", action.reason)
-  writer.member("identifiers", array(action.identifiers.map(json)))
+  writer.member("identifiers", JSONText(array: action.identifiers.map(json)))
   writer.member("to_queue", action.toQueue)
   writer.member("to_agent", action.toAgent)
   return writer.finish()
@@ -163,20 +208,6 @@ private func json(_ stated: StatedIdentifier) -> JSONText {
   return writer.finish()
 }
 
-private func json(_ attachment: Attachment) -> JSONText {
-  var writer = JSONObjectWriter()
-  writer.member("kind", attachment.kind)
-  writer.member("name", attachment.name)
-  writer.member("type", attachment.type)
-  writer.member("size_bytes", attachment.sizeBytes)
-  writer.member("provider_id", attachment.providerID)
-  writer.member("url", attachment.url)
-  return writer.finish()
-}
-
-private func array(_ items: [JSONText]) -> JSONText {
-  JSONText(utf8: [UInt8(ascii: "[")] + items.map(\.utf8).joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")])
-}
 
 extension Bytes16 {
   /// 32 hexadecimal digits.

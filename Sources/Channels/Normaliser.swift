@@ -103,8 +103,16 @@ struct Delivery {
   var nestedParser: JSONParser
   var tokenKey: TokenKey?
 
+  /// Who did what an element tells of: only of these is the provider's or the business's word for it.
+  var isVouchedFor: Bool { !envelope.attested.isDisjoint(with: [.signature, .business]) }
+
   func event(_ key: MessageKey, sentAt: Timestamp?, _ body: Event.Body) -> NormalisedElement {
-    .event(
+    var body = body
+    if case .change(var change) = body {
+      change.isAttested = isVouchedFor
+      body = .change(change)
+    }
+    return .event(
       Event(
         tenant: envelope.tenant, channel: channel, account: account, key: key, sentAt: sentAt, receivedAt: receivedAt,
         traceparent: envelope.traceparent, body: body))
@@ -179,8 +187,36 @@ struct Elements {
         contact.organization = organization
       }
       event.body = .contact(contact)
+    case .order(var order):
+      cut(&order.number)
+      cut(&order.status)
+      cut(&order.currency)
+      cut(&order.customerName)
+      order.total = order.total?.decimalNumber
+      if order.items.count > limits.attachments { order.items.removeSubrange(limits.attachments...) }
+      for position in order.items.indices {
+        order.items[position].title = order.items[position].title.prefix(utf8Bytes: limits.lineBytes)
+      }
+      event.body = .order(order)
+    case .survey(var response):
+      response.metric = response.metric.prefix(utf8Bytes: limits.lineBytes)
+      response.score = response.score?.decimalNumber
+      response.scaleMin = response.scaleMin?.decimalNumber
+      response.scaleMax = response.scaleMax?.decimalNumber
+      response.comment = response.comment?.prefix(utf8Bytes: limits.textBytes)
+      cut(&response.customerName)
+      event.body = .survey(response)
     case .change(var change):
       drop(&change.targetExternalID)
+      cut(&change.status)
+      cut(&change.error)
+      cut(&change.reaction)
+      change.text = change.text?.prefix(utf8Bytes: limits.textBytes)
+      if var attachments = change.attachments {
+        if attachments.count > limits.attachments { attachments.removeSubrange(limits.attachments...) }
+        bound(&attachments)
+        change.attachments = attachments
+      }
       event.body = .change(change)
     case .unknown(var unknown):
       unknown.what = unknown.what.prefix(utf8Bytes: limits.lineBytes)

@@ -78,6 +78,16 @@ extension String {
   /// What stands behind the last `/` of a path or URL; nil without one.
   var lastPart: String? { utf8.lastIndex(of: UInt8(ascii: "/")).map { String(Substring(utf8[$0...].dropFirst())) } }
 
+  /// Itself, when it is a plain decimal number of at most 32 characters, such as `49.90`, `-3` or `0`.
+  var decimalNumber: String? {
+    let digits = utf8.drop { $0 == UInt8(ascii: "-") }
+    let parts = digits.split(separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)
+    guard utf8.count <= 32, utf8.count - digits.count <= 1, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy(\.isDigit) }) else {
+      return nil
+    }
+    return self
+  }
+
   /// A whole number that is not below zero.
   var naturalNumber: Int64? { Int64(self).flatMap { $0 >= 0 ? $0 : nil } }
 

@@ -153,6 +153,8 @@ public struct IdentityResolver: Sendable {
     switch event.body {
     case .message(let message): message.customer
     case .contact(let contact): contact.identifiers
+    case .order(let order): order.customer
+    case .survey(let response): response.customer
     case .change(let change): change.kind == "identity_change" ? change.customer : []
     case .action(let action): action.kind == .identify ? action.identifiers : []
     case .unknown, .result, .presence: []

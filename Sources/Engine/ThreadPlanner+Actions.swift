@@ -168,7 +168,7 @@ extension ThreadPlanner {
     data.member("to", route.address)
     data.member("in_reply_to", route.externalID)
     data.member("text", action.text)
-    data.member("attachments", Self.json(action.attachments))
+    if !action.attachments.isEmpty { data.member("attachments", JSONText(array: action.attachments.map(\.json))) }
     if channel == .email {
       data.member("subject", changed.subject)
       data.member("mail_message_id", signed?.text)
@@ -185,21 +185,6 @@ extension ThreadPlanner {
         tenant: key.tenant, id: ids.next(), topic: "outbound." + channel.rawValue, type: "outbound.message",
         subject: key.value.description, seq: seq, at: at, traceparent: event.traceparent, data: data.finish()))
     return .stored
-  }
-
-  private static func json(_ attachments: [Attachment]) -> JSONText {
-    guard !attachments.isEmpty else { return JSONText() }
-    let list = attachments.map { attachment -> [UInt8] in
-      var item = JSONObjectWriter()
-      item.member("kind", attachment.kind)
-      item.member("name", attachment.name)
-      item.member("type", attachment.type)
-      item.member("size_bytes", attachment.sizeBytes)
-      item.member("provider_id", attachment.providerID)
-      item.member("url", attachment.url)
-      return item.finish().utf8
-    }
-    return JSONText(utf8: [UInt8(ascii: "[")] + list.joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")])
   }
 
   /// Adds a message of ours to a conversation that is known; without a route it stays among us.

@@ -152,6 +152,7 @@ public struct ThreadPlanner: Sendable {
       if let organization = contact.organization { add(organization, of: event, contact.updatedAt) }
       updateProfile(event, resolved, resolver) { Self.apply(contact, from: event.account, to: &$0) }
       outcome = .stored
+    case .order, .survey: outcome = .stored
     case .change(let change) where change.kind == Change.handoff:
       if let done = handOff(change, event, orderedAt) { return done }
       park(event, change, nil, element)

@@ -34,8 +34,27 @@ enum EventText {
     case .contact(let contact):
       lines = [("contact", contact.displayName ?? "")] + contact.identifiers.map { ("customer", text($0)) }
       lines += contact.traits.sorted { $0.key < $1.key }.map { ("trait", "\($0.key) = \($0.value.string)") }
+    case .order(let order):
+      let total = [order.total, order.currency].compactMap { $0 }.joined(separator: " ")
+      lines = [("order", order.number ?? order.externalID)] + order.customer.map { ("customer", text($0)) }
+      lines += [("name", order.customerName), ("status", order.status), ("total", total.isEmpty ? nil : total)]
+      lines += order.items.map { ("item", [$0.quantity.map { "\($0) ×" }, $0.title].compactMap { $0 }.joined(separator: " ")) }
+      lines += [("details", order.details.isEmpty ? nil : order.details.string)]
+    case .survey(let response):
+      let scale = [response.scaleMin, response.scaleMax].compactMap { $0 }.joined(separator: " to ")
+      lines = [("survey", response.metric), ("id", response.externalID)] + response.customer.map { ("customer", text($0)) }
+      lines += [
+        ("name", response.customerName), ("score", response.score), ("scale", scale.isEmpty ? nil : scale),
+        ("comment", response.comment), ("about", response.conversation?.description),
+        ("details", response.details.isEmpty ? nil : response.details.string),
+      ]
     case .change(let change):
       lines = [("change", change.kind), ("of", change.targetExternalID)] + change.customer.map { ("customer", text($0)) }
+      lines += [
+        ("by", change.authorKind?.rawValue), ("status", change.status), ("error", change.error), ("reaction", change.reaction),
+        ("up to", change.upTo?.iso8601), ("text", change.text),
+      ]
+      lines += (change.attachments ?? []).map { ("attachment", text($0)) }
       lines += [("details", change.details.isEmpty ? nil : change.details.string)]
     case .unknown(let unknown): lines = [("unknown", unknown.what), ("details", unknown.details.string)]
     case .action, .result, .presence: lines = [("desk", canonicalJSON(event).string)]

@@ -181,6 +181,8 @@ extension Event {
     switch body {
     case .message(let message): message.customer
     case .contact(let contact): contact.identifiers
+    case .order(let order): order.customer
+    case .survey(let response): response.customer
     case .change(let change): change.customer
     case .action(let action): action.identifiers
     case .unknown, .result, .presence: []

@@ -90,7 +90,9 @@ extension NormalisedElement {
       let references = message.references.map { String($0.raw.high, radix: 16) }
       line += " message \(message.externalID ?? "-") \(message.direction) \(message.authorKind) to \(references)"
     case .contact(let contact): line += " contact \(contact.organization?.externalID ?? "") \(contact.traits.keys.sorted())"
-    case .change(let change): line += " \(change.kind)"
+    case .order(let order): line += " order \(order.externalID) \(order.updatedAt.iso8601)"
+    case .survey(let response): line += " survey \(response.externalID) \(response.updatedAt.iso8601)"
+    case .change(let change): line += " \(change.kind) \(change.status ?? "") of \(change.target.map { String($0.raw.high, radix: 16) } ?? "-")"
     case .unknown, .action, .result, .presence: line += " unknown"
     }
     return line

@@ -96,9 +96,33 @@ public enum Promises {
         broken.unless(value.utf8.isJSON && !hasZero(value), "a trait is JSON")
       }
       broken.unless(Timestamp.storable.contains(contact.updatedAt), "times can be stored")
+    case .order(let order):
+      customer(order.customer)
+      line(order.externalID, Identifier.maximumBytes, "an order's id")
+      for text in [order.number, order.status, order.currency, order.customerName] { line(text, limits.lineBytes, "a line of an order") }
+      line(order.total, 32, "a total")
+      line(order.language, 3, "a language")
+      broken.unless(order.items.count <= limits.attachments, "items are counted")
+      for item in order.items { line(item.title, limits.lineBytes, "an item") }
+      broken.unless([order.placedAt, order.updatedAt].allSatisfy { $0.map(Timestamp.storable.contains) ?? true }, "times can be stored")
+      object(order.details)
+    case .survey(let response):
+      customer(response.customer)
+      line(response.externalID, Identifier.maximumBytes, "an answer's id")
+      line(response.metric, limits.lineBytes, "a metric")
+      for number in [response.score, response.scaleMin, response.scaleMax] { line(number, 32, "a score") }
+      line(response.comment, limits.textBytes, "a comment")
+      line(response.customerName, limits.lineBytes, "a name")
+      line(response.language, 3, "a language")
+      broken.unless(
+        [response.answeredAt, response.updatedAt].allSatisfy { $0.map(Timestamp.storable.contains) ?? true }, "times can be stored")
+      object(response.details)
     case .change(let change):
       customer(change.customer)
       line(change.targetExternalID, limits.lineBytes, "a target")
+      for text in [change.status, change.error, change.reaction] { line(text, limits.lineBytes, "a line of a change") }
+      line(change.text, limits.textBytes, "a text")
+      files(change.attachments ?? [], limits.attachments)
       object(change.details)
     case .unknown(let unknown):
       line(unknown.what, limits.lineBytes, "what is unknown")
