@@ -288,6 +288,10 @@ public struct SurveyResponse: Sendable {
 public struct Change: Sendable {
   /// A bot asks for a human.
   public static let handoff = "handoff"
+  /// Somebody is known by other identifiers from now on.
+  public static let identityChange = "identity_change"
+  /// What another system says of the session or ticket that a conversation is there.
+  public static let conversationState = "conversation_state"
 
   /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `erasure`, `conversation_state`, `handoff`,
   /// `bot_message`.
@@ -297,6 +301,8 @@ public struct Change: Sendable {
   public var targetExternalID: String?
   /// The customer's side as the element states it.
   public var customer: [StatedIdentifier]
+  /// Identity change: what is theirs no longer, and leads nowhere until somebody else states it.
+  public var former: [Identifier] = []
   /// Who did it, where the provider says so.
   public var authorKind: AuthorKind?
   /// Edit: the whole new text, empty when nothing is left of it. Call: what was said.

@@ -137,6 +137,7 @@ private func json(_ change: Change) -> JSONText {
   writer.member("target", change.target?.raw.hex)
   writer.member("target_external_id", change.targetExternalID)
   writer.member("customer", JSONText(array: change.customer.map(json)))
+  if !change.former.isEmpty { writer.member("former", JSONText(array: change.former.map(json))) }
   writer.member("author_kind", change.authorKind?.rawValue)
   writer.member("status", change.status)
   writer.member("error", change.error)
@@ -201,11 +202,23 @@ private func json(_ presence: Presence) -> JSONText {
 
 private func json(_ stated: StatedIdentifier) -> JSONText {
   var writer = JSONObjectWriter()
-  writer.member("kind", stated.identifier.kind.rawValue)
-  writer.member("scope", stated.identifier.scope)
-  writer.member("value", stated.identifier.value)
+  writer.members(of: stated.identifier)
   writer.member("assurance", stated.assurance.label)
   return writer.finish()
+}
+
+private func json(_ identifier: Identifier) -> JSONText {
+  var writer = JSONObjectWriter()
+  writer.members(of: identifier)
+  return writer.finish()
+}
+
+extension JSONObjectWriter {
+  fileprivate mutating func members(of identifier: Identifier) {
+    member("kind", identifier.kind.rawValue)
+    member("scope", identifier.scope)
+    member("value", identifier.value)
+  }
 }
 
 

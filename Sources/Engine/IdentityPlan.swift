@@ -72,8 +72,11 @@ public struct IdentityPlan: Sendable {
 
   /// Nothing was sent after it was received, and nothing before anybody could: such times order as the reception does.
   static func clamp(_ event: Event, _ policy: Policy) -> Timestamp {
-    guard let sentAt = event.sentAt, sentAt >= policy.earliestPlausible else { return event.receivedAt }
-    return min(sentAt, event.receivedAt)
+    clamp(sentAt: event.sentAt, receivedAt: event.receivedAt, policy)
+  }
+  static func clamp(sentAt: Timestamp?, receivedAt: Timestamp, _ policy: Policy) -> Timestamp {
+    guard let sentAt, sentAt >= policy.earliestPlausible else { return receivedAt }
+    return min(sentAt, receivedAt)
   }
 
   /// The keys to look up before planning.
@@ -187,21 +190,25 @@ public struct IdentityPlan: Sendable {
     return numbers
   }
 
-  /// The sessions that messages belong to or that bots hand over: of those that nobody knows yet, one waits for the other.
-  public var sessions: (named: Set<InTenant<ReferenceKey>>, handedOver: Set<InTenant<ReferenceKey>>) {
-    var (named, handedOver): (Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>) = ([], [])
+  /// The names that the batch's messages bring, and those that its changes are about. A session is named by whoever writes in it first.
+  public var names: (brought: Set<InTenant<ReferenceKey>>, sessions: Set<InTenant<ReferenceKey>>, targets: Set<InTenant<ReferenceKey>>) {
+    var (brought, sessions, targets): (Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>) = ([], [], [])
     for case .event(let event, _, _) in elements.lazy.map(\.content) {
       switch event.body {
-      case .message(let message): if let session = message.session { named.insert(InTenant(event.tenant, session)) }
-      case .change(let change) where change.kind == Change.handoff:
-        if let target = change.target { handedOver.insert(InTenant(event.tenant, target)) }
+      case .message(let message):
+        for name in message.names { brought.insert(InTenant(event.tenant, name)) }
+        if let session = message.session { sessions.insert(InTenant(event.tenant, session)) }
+      case .change(let change): if let target = change.target { targets.insert(InTenant(event.tenant, target)) }
       default: break
       }
     }
-    return (named, handedOver)
+    for case .result(let event, let result, _, _) in elements.lazy.map(\.content) {
+      for name in result.names { brought.insert(InTenant(event.tenant, name)) }
+    }
+    return (brought, sessions, targets)
   }
 
-  /// The references to look up: what the batch's messages are called and what they refer to.
+  /// The references to look up: what the batch's messages are called, what they refer to and what changes are about.
   public var references: Set<InTenant<ReferenceKey>> {
     var references: Set<InTenant<ReferenceKey>> = []
     for case .event(let event, _, _) in elements.lazy.map(\.content) {
@@ -210,8 +217,8 @@ public struct IdentityPlan: Sendable {
         for key in message.names + message.references + (message.session.map { [$0] } ?? []) {
           references.insert(InTenant(event.tenant, key))
         }
-      case .change(let change) where change.kind == Change.handoff:
-        if let target = change.target { references.insert(InTenant(event.tenant, target)) }
+      case .survey(let response): if let session = response.session { references.insert(InTenant(event.tenant, session)) }
+      case .change(let change): if let target = change.target { references.insert(InTenant(event.tenant, target)) }
       default: break
       }
     }

@@ -148,14 +148,14 @@ public struct IdentityResolver: Sendable {
     return customers
   }
 
-  /// The identifiers that an event states about its customer; changes and unknown elements speak for nobody.
+  /// The identifiers that an event states about its customer; changes of messages and unknown elements speak for nobody.
   public static func stated(in event: Event) -> [StatedIdentifier] {
     switch event.body {
     case .message(let message): message.customer
     case .contact(let contact): contact.identifiers
     case .order(let order): order.customer
     case .survey(let response): response.customer
-    case .change(let change): change.kind == "identity_change" ? change.customer : []
+    case .change(let change): change.saysWhoItIsAbout ? change.customer : []
     case .action(let action): action.kind == .identify ? action.identifiers : []
     case .unknown, .result, .presence: []
     }
@@ -171,6 +171,11 @@ public struct IdentityResolver: Sendable {
       guard case .message = event.body else { return nil }
     }
     var (usable, claims, named) = sorted(stated, event)
+    if case .change(let change) = event.body, change.kind != Change.identityChange {
+      // Finds somebody, and makes nobody.
+      let known = usable.filter { self.stored($0.identifier, event.tenant) != nil }
+      return hit(known, tenant: event.tenant).map { Resolved(customer: $0, isClaimed: false, assurance: .a0, claims: []) }
+    }
     if event.isOutbound {
       // Whom we wrote to says nothing about who they are: below the provider's word it finds somebody, and makes nobody.
       usable = usable.filter { $0.assurance >= .a2 || stored($0.identifier, event.tenant) != nil }
@@ -212,6 +217,7 @@ public struct IdentityResolver: Sendable {
     for other in former where other != resolved {
       suggest(event.tenant, resolved, other, rule: "recycled_number", JSONText(), time)
     }
+    if case .change(let change) = event.body { giveUp(change.former, of: resolved, usable, event.tenant, at: time) }
     return Resolved(
       customer: resolved, isClaimed: false, assurance: usable.map(\.assurance).max() ?? .a0, claims: claims, merges: merges)
   }
@@ -292,6 +298,10 @@ public struct IdentityResolver: Sendable {
 
   /// A number that this plan has given to somebody changes hands with this record, or may: that has to be written first.
   func needsToLookAgain(for record: NormalisedRecord) -> Bool {
+    for case .event(let event) in record.elements {
+      guard case .change(let change) = event.body else { continue }
+      if change.former.contains(where: { newIdentities[InTenant(event.tenant, $0)] != nil }) { return true }
+    }
     let stated = record.elements.map { element -> (tenant: String, identifiers: [Identifier]) in
       guard case .event(let event) = element else { return ("", []) }
       return (event.tenant, Self.stated(in: event).filter { $0.assurance > .a0 }.map(\.identifier))
@@ -324,6 +334,18 @@ public struct IdentityResolver: Sendable {
       if !former.contains(owner) { former.append(owner) }
     }
     return former
+  }
+
+  /// What the provider says to be theirs no longer: whoever states it next is somebody else.
+  private mutating func giveUp(
+    _ former: [Identifier], of customer: ID, _ usable: [StatedIdentifier], _ tenant: String, at time: Timestamp
+  ) {
+    // Something has to lead to them still.
+    guard let holder = usable.first(where: { !former.contains($0.identifier) && $0.assurance >= .a2 })?.identifier else { return }
+    for identifier in former {
+      let key = InTenant(tenant, identifier)
+      if newIdentities[key] == nil, stored(identifier, tenant)?.customer == customer { retired[key] = (customer, time, holder) }
+    }
   }
 
   /// Rule 4: the identity of a sender that is nothing but a claim, kept inside the channel account.
@@ -457,6 +479,11 @@ public struct IdentityResolver: Sendable {
   }
 }
 
+extension Change {
+  /// About a customer, not about a message.
+  var saysWhoItIsAbout: Bool { kind == Self.identityChange || kind == "consent" || kind == "erasure" }
+}
+
 extension Event {
   /// Sent by us: the customer it names is whom it went to.
   var isOutbound: Bool {
@@ -472,6 +499,7 @@ extension Event {
   var namedConversation: ID? {
     switch body {
     case .message(let message): message.continuation
+    case .survey(let response): response.conversation
     case .action(let action): action.conversation
     default: nil
     }

@@ -16,10 +16,12 @@ public struct ThreadFacts: Sendable {
   public var outboundSeqs: [OutboundTopic: Int64] = [:]
   /// Which agent had a conversation under an earlier ownership, and until when.
   public var holders: [Holding: (agent: String, until: Timestamp)] = [:]
-  /// The messages of ours that results are about.
-  public var sent: [InTenant<ID>: SentMessage] = [:]
-  /// Bots that asked for a human before the session they name was known.
-  public var handoffs: [InTenant<ReferenceKey>: [WriteSet.ParkedEvent]] = [:]
+  /// The messages that results and changes are about.
+  public var messages: [InTenant<ID>: StoredMessage] = [:]
+  /// Names that changes wait for and nobody has.
+  public var awaited: Set<InTenant<ReferenceKey>> = []
+  /// Changes that wait for names of the batch: of sessions (a bot that asked for a human, a ticket's state) and of messages.
+  public var parked: [InTenant<ReferenceKey>: [WriteSet.ParkedEvent]] = [:]
   public init() {}
 }
 
@@ -35,17 +37,76 @@ public struct Holding: Hashable, Sendable {
   }
 }
 
-/// A message of ours, where it is and how far it came.
-public struct SentMessage: Sendable, Equatable {
+/// A message that is stored, as far as what happens to it later is concerned.
+public struct StoredMessage: Sendable, Equatable {
   public var conversation: ID
+  public var direction: Direction
+  /// The customer's side as the channel calls it.
+  public var address: String?
+  /// Of what we sent: how far it came.
   public var status: String?
   public var error: String?
   public var externalID: String?
-  public init(conversation: ID, status: String?, error: String?, externalID: String?) {
+  public var editedAt: Timestamp?
+  public var isDeleted: Bool
+  public init(
+    conversation: ID, direction: Direction, address: String?, status: String?, error: String?, externalID: String?,
+    editedAt: Timestamp? = nil, isDeleted: Bool = false
+  ) {
     self.conversation = conversation
+    self.direction = direction
+    self.address = address
     self.status = status
     self.error = error
     self.externalID = externalID
+    self.editedAt = editedAt
+    self.isDeleted = isDeleted
+  }
+}
+
+/// A change as it waits for its message.
+public struct PendingChange: Sendable, Equatable {
+  public var kind: String
+  public var author: AuthorKind?
+  /// The customer's side as the channel calls it, in every way that the change says.
+  public var addresses: [String]
+  /// Somebody vouches for the addresses, or whoever states one holds it.
+  public var isAssured: Bool
+  /// The provider or the business vouches for the whole.
+  public var isAttested: Bool
+  public var at: Timestamp
+  public var text: String?
+  /// A JSON array.
+  public var attachments: JSONText?
+  public var status: String?
+  public var error: String?
+  public var reaction: String?
+  public var details: JSONText
+
+  public init(
+    kind: String, author: AuthorKind?, addresses: [String], isAssured: Bool, isAttested: Bool, at: Timestamp, text: String?,
+    attachments: JSONText?, status: String?, error: String?, reaction: String?, details: JSONText
+  ) {
+    self.kind = kind
+    self.author = author
+    self.addresses = addresses
+    self.isAssured = isAssured
+    self.isAttested = isAttested
+    self.at = at
+    self.text = text
+    self.attachments = attachments
+    self.status = status
+    self.error = error
+    self.reaction = reaction
+    self.details = details
+  }
+
+  init(_ change: Change, at: Timestamp) {
+    self.init(
+      kind: change.kind, author: change.authorKind, addresses: change.customer.map(\.identifier.value),
+      isAssured: change.customer.contains { $0.assurance >= .bearer }, isAttested: change.isAttested, at: at, text: change.text,
+      attachments: change.attachments.map { JSONText(array: $0.map(\.json)) }, status: change.status, error: change.error,
+      reaction: change.reaction, details: change.details)
   }
 }
 

@@ -116,7 +116,7 @@ extension ThreadPlanner {
     return .ignored(reason: "refused_" + refusal.rawValue)
   }
 
-  private mutating func update(_ key: InTenant<ID>, _ body: (inout ThreadPlanner, inout ConversationState) -> Void) {
+  mutating func update(_ key: InTenant<ID>, _ body: (inout ThreadPlanner, inout ConversationState) -> Void) {
     guard var conversation = conversations[key] else { return }
     conversation.version += 1
     body(&self, &conversation)
@@ -188,7 +188,7 @@ extension ThreadPlanner {
   }
 
   /// Adds a message of ours to a conversation that is known; without a route it stays among us.
-  private mutating func add(
+  mutating func add(
     _ message: Message, to key: InTenant<ID>, _ id: ID, _ event: Event, _ at: Timestamp, on channel: Channel? = nil,
     _ route: Route? = nil
   ) {
@@ -208,7 +208,9 @@ extension ThreadPlanner {
   /// taken for a message of its own, is the same message.
   mutating func apply(_ result: SendResult, _ event: Event, _ at: Timestamp, _ element: IdentityPlan.Element) -> Outcome {
     let key = InTenant(event.tenant, result.message)
-    guard var message = sent[key], let conversation = current(event.tenant, message.conversation) else {
+    guard var message = messages[key], message.direction == .outbound,
+      let conversation = current(event.tenant, message.conversation)
+    else {
       return reject(Rejection(.unknownTarget, "message_id"), event.tenant, element, isAlone: true)
     }
     for name in result.names.map({ InTenant(event.tenant, $0) }) {
@@ -221,23 +223,31 @@ extension ThreadPlanner {
       } else if writes.deletedEchoes[InTenant(event.tenant, echo)] == nil {
         writes.deletedEchoes[InTenant(event.tenant, echo)] = at
       }
+      // Receipts from now on are of the message that stays.
+      note(name, conversation.id, result.message)
     }
-    // Results of one message come in any order: what is later on its way stays.
-    let isLater = Self.rank(result.status) >= Self.rank(message.status ?? "")
-    let wasFailed = message.status == "failed"
     message.externalID = result.externalID ?? message.externalID
-    if isLater { (message.status, message.error) = (result.status, result.error) }
-    sent[key] = message
+    messages[key] = message
     writes.deliveries[key] = message
-    if isLater, result.status == "failed", !wasFailed {
-      update(InTenant(event.tenant, conversation.id)) { planner, conversation in
-        planner.emit("conversation.delivery_failed", &conversation, event, at) { data in
-          data.member("message_id", result.message.description)
-          data.member("error", result.error)
-        }
+    deliver(key, result.status, error: result.error, event, at)
+    for name in result.names { applyParked(InTenant(event.tenant, name), event) }
+    return .stored
+  }
+
+  /// How far a message of ours came. Of one message the words come in any order: what is later on its way stays.
+  mutating func deliver(_ key: InTenant<ID>, _ status: String, error: String?, _ event: Event, _ at: Timestamp) {
+    guard var message = messages[key], Self.rank(status) >= Self.rank(message.status ?? "") else { return }
+    let wasFailed = message.status == "failed"
+    (message.status, message.error) = (status, error)
+    messages[key] = message
+    writes.deliveries[key] = message
+    guard status == "failed", !wasFailed, let conversation = current(key.tenant, message.conversation) else { return }
+    update(InTenant(key.tenant, conversation.id)) { planner, conversation in
+      planner.emit("conversation.delivery_failed", &conversation, event, at) { data in
+        data.member("message_id", key.value.description)
+        data.member("error", error)
       }
     }
-    return .stored
   }
 
   /// The order in which a message gets there.
@@ -280,27 +290,6 @@ extension ThreadPlanner {
     let note = Message(direction: .internal, authorKind: .bot, customer: [], details: change.details)
     add(note, to: key, id, event, at)
     return .stored
-  }
-
-  /// What bots asked before the session was known.
-  mutating func handOffParked(_ session: InTenant<ReferenceKey>) {
-    let waiting =
-      (facts.handoffs[session] ?? []).filter { parked in
-        !writes.unparked.contains { $0.value == parked.id }
-      }
-    writes.unparked += waiting.map { InTenant(session.tenant, $0.id) }
-    let isWaiting = { (parked: WriteSet.ParkedEvent) in
-      parked.kind == Change.handoff && parked.target == session.value && parked.tenant == session.tenant
-    }
-    let new = writes.parked.filter(isWaiting)
-    writes.parked.removeAll(where: isWaiting)
-    for parked in waiting + new {
-      let change = Change(kind: Change.handoff, target: session.value, details: parked.details)
-      let event = Event(
-        tenant: session.tenant, channel: parked.channel, account: parked.account, key: MessageKey(parked.id.raw),
-        sentAt: parked.sentAt, receivedAt: parked.receivedAt, body: .change(change))
-      _ = handOff(change, event, IdentityPlan.clamp(event, policy))
-    }
   }
 
   private mutating func refuse(

@@ -15,7 +15,10 @@ public struct ThreadPlanner: Sendable {
   var profiles: [InTenant<ID>: CustomerProfile]
   var routes: [InTenant<ID>: [Channel: Route]]
   var outboundSeqs: [OutboundTopic: Int64]
-  var sent: [InTenant<ID>: SentMessage]
+  /// Those that something happens to.
+  var messages: [InTenant<ID>: StoredMessage]
+  /// What waits for a name, stored or of this batch.
+  var waiting: [InTenant<ReferenceKey>: [WriteSet.ParkedEvent]]
   var live: [Lane: ID] = [:]
   var ended: [Lane: Set<ID>] = [:]
   /// In the order of first use, so that rows come out the same for the same batch.
@@ -42,7 +45,8 @@ public struct ThreadPlanner: Sendable {
     profiles = facts.profiles
     routes = facts.routes
     outboundSeqs = facts.outboundSeqs
-    sent = facts.sent
+    messages = facts.messages
+    waiting = facts.parked
     for (key, conversation) in facts.conversations { index(conversation, key) }
   }
 
@@ -152,13 +156,24 @@ public struct ThreadPlanner: Sendable {
       if let organization = contact.organization { add(organization, of: event, contact.updatedAt) }
       updateProfile(event, resolved, resolver) { Self.apply(contact, from: event.account, to: &$0) }
       outcome = .stored
-    case .order, .survey: outcome = .stored
-    case .change(let change) where change.kind == Change.handoff:
-      if let done = handOff(change, event, orderedAt) { return done }
-      park(event, change, nil, element)
-      outcome = .parked
+    case .order(let order):
+      if let resolved {
+        updateProfile(event, resolved, resolver) { profile in
+          profile.displayName = profile.displayName ?? order.customerName
+          profile.language = profile.language ?? order.language
+        }
+      }
+      add(order, event, resolved)
+      outcome = .stored
+    case .survey(let response):
+      if let resolved {
+        updateProfile(event, resolved, resolver) { $0.displayName = $0.displayName ?? response.customerName }
+      }
+      add(response, event, resolved)
+      outcome = .stored
     case .change(let change):
-      if let resolved { updateProfile(event, resolved, resolver) { _ in } }
+      if let resolved, change.kind == Change.identityChange { updateProfile(event, resolved, resolver) { _ in } }
+      if let done = apply(change, event, orderedAt, resolved) { return done }
       park(event, change, resolved?.customer, element)
       outcome = .parked
     case .unknown(let unknown):
@@ -207,7 +222,10 @@ public struct ThreadPlanner: Sendable {
         account: event.account, address: address, externalID: message.externalID, at: orderedAt)
     }
     advance(InTenant(event.tenant, conversation), message, id, event, orderedAt)
-    if let session = message.session { handOffParked(InTenant(event.tenant, session)) }
+    if !waiting.isEmpty {
+      for name in message.names { applyParked(InTenant(event.tenant, name), event) }
+      if let session = message.session { applyParked(InTenant(event.tenant, session), event) }
+    }
     return id
   }
 
@@ -471,13 +489,20 @@ public struct ThreadPlanner: Sendable {
   }
 
   mutating func note(_ key: InTenant<ReferenceKey>, _ conversation: ID, _ message: ID?) {
-    let isStored = references[key] != nil && writes.references[key].map(\.replaces) ?? true
+    let isStored = writes.references[key].map(\.replaces) ?? (references[key] != nil || facts.awaited.contains(key))
     references[key] = (conversation, message)
-    writes.references[key] = .init(conversation: conversation, message: message, replaces: isStored)
+    writes.references[key] = .init(
+      conversation: conversation, message: message, replaces: isStored, was: facts.references[key]?.message)
+    writes.awaited.remove(key)
   }
 
   private mutating func park(_ event: Event, _ change: Change, _ customer: ID?, _ element: IdentityPlan.Element) {
-    writes.parked.append(.init(event, ids.next(), change, customer: customer, element))
+    let parked = WriteSet.ParkedEvent(event, ids.next(), change, customer: customer, element)
+    writes.parked.append(parked)
+    guard let target = change.target.map({ InTenant(event.tenant, $0) }) else { return }
+    waiting[target, default: []].append(parked)
+    // Whoever brings the name finds that somebody waits; two who do not see each other meet at the row.
+    if references[target] == nil, !facts.awaited.contains(target) { writes.awaited.insert(target) }
   }
 
   private static func details(_ unknown: Unknown) -> JSONText {

@@ -48,8 +48,9 @@ public struct WriteSet: Sendable {
     public var conversation: ID
     /// nil while only others have referred to it.
     public var message: ID?
-    /// The key exists in the database, pointing at a conversation by hearsay.
+    /// The key exists in the database: by hearsay, for somebody who waits, or as the name of an echo (`was`).
     public var replaces: Bool
+    public var was: ID?
   }
   public struct NewClaim: Sendable, Equatable {
     public var tenant: String
@@ -77,25 +78,104 @@ public struct WriteSet: Sendable {
     public var sentAt: Timestamp?
     public var receivedAt: Timestamp
     public var details: JSONText
+    /// What it does once its message is known.
+    public var change: PendingChange?
     /// The record in the batch and the element in it.
     public var record: Int
     public var element: Int
 
     /// One that is stored.
     public init(
-      tenant: String, id: ID, kind: String, channel: Channel, account: String, target: ReferenceKey, sentAt: Timestamp?,
-      receivedAt: Timestamp, details: JSONText
+      tenant: String, id: ID, kind: String, channel: Channel, account: String, target: ReferenceKey, targetExternalID: String?,
+      sentAt: Timestamp?, receivedAt: Timestamp, details: JSONText, change: PendingChange?
     ) {
       (self.tenant, self.id, self.kind, self.channel, self.account) = (tenant, id, kind, channel, account)
-      (self.target, self.sentAt, self.receivedAt, self.details) = (target, sentAt, receivedAt, details)
-      (record, element) = (0, 0)
+      (self.target, self.targetExternalID, self.sentAt, self.receivedAt) = (target, targetExternalID, sentAt, receivedAt)
+      (self.details, self.change, record, element) = (details, change, 0, 0)
     }
 
     init(_ event: Event, _ id: ID, _ change: Change, customer: ID?, _ element: IdentityPlan.Element) {
       (tenant, self.id, kind, channel, account) = (event.tenant, id, change.kind, event.channel, event.account)
       (self.customer, target, targetExternalID) = (customer, change.target, change.targetExternalID)
       (sentAt, receivedAt, details) = (event.sentAt, event.receivedAt, change.details)
+      self.change = change.target.map { _ in PendingChange(change, at: event.receivedAt) }
       (record, self.element) = (element.record, element.element)
+    }
+  }
+  /// What has happened to a message since it was written.
+  public struct MessageChange: Sendable, Equatable {
+    /// In their order; an empty text is none.
+    public var edits: [(at: Timestamp, text: String)] = []
+    /// Its content goes: text, details, original and attachments.
+    public var deletion: (at: Timestamp, by: AuthorKind?)?
+    /// What was said in a call, unless that is known.
+    public var transcript: String?
+    /// What else was told of it, each a JSON object; kept as `details.parts`.
+    public var parts: [JSONText] = []
+    /// What was attached is gone.
+    public var losesAttachments = false
+    /// JSON arrays of attachments, each added unless it is there.
+    public var attachments: [JSONText] = []
+    /// The same of attachments that are taken away, known by their providers' ids.
+    public var removedAttachments: [JSONText] = []
+    public init() {}
+
+    public static func == (a: Self, b: Self) -> Bool {
+      a.edits.elementsEqual(b.edits, by: ==) && a.deletion?.at == b.deletion?.at && a.deletion?.by == b.deletion?.by
+        && a.transcript == b.transcript && a.parts == b.parts && a.losesAttachments == b.losesAttachments
+        && a.attachments == b.attachments && a.removedAttachments == b.removedAttachments
+    }
+  }
+  /// What somebody thinks of a message: one thing, or one of each kind where the channel has it so.
+  public struct ReactionKey: Sendable, Hashable {
+    public var message: InTenant<ID>
+    /// The customer's side as the channel calls it, or `agent`.
+    public var actor: String
+    /// Empty, or the reaction itself.
+    public var slot: String
+  }
+  public struct ReceiptKey: Sendable, Hashable {
+    public var message: InTenant<ID>
+    public var status: String
+    /// The customer's side as the channel calls it; empty where it is not said.
+    public var recipient: String
+  }
+  /// The customer's side of a channel account as the channel calls it.
+  public struct Address: Sendable, Hashable, Comparable {
+    public var tenant: String
+    public var channel: Channel
+    public var account: String
+    public var address: String
+
+    public static func < (a: Self, b: Self) -> Bool {
+      (a.tenant, a.channel.rawValue, a.account, a.address) < (b.tenant, b.channel.rawValue, b.account, b.address)
+    }
+  }
+  public struct WatermarkKey: Sendable, Hashable {
+    public var address: Address
+    /// `delivered` or `read`.
+    public var status: String
+  }
+  /// Something that happened with a customer and is no message: `identity_change`, `consent` or `erasure`.
+  public struct CustomerEvent: Sendable {
+    public var tenant: String
+    public var id: ID
+    public var customer: ID
+    public var kind: String
+    public var status: String?
+    public var channel: Channel
+    public var account: String
+    public var at: Timestamp
+    public var details: JSONText
+  }
+  /// An order or an answer, by the account that it came through and the id that it has there.
+  public struct SourceKey: Sendable, Hashable, Comparable {
+    public var tenant: String
+    public var account: String
+    public var externalID: String
+
+    public static func < (a: Self, b: Self) -> Bool {
+      (a.tenant, a.account, a.externalID) < (b.tenant, b.account, b.externalID)
     }
   }
   public struct DeadLetter: Sendable, Equatable {
@@ -152,8 +232,22 @@ public struct WriteSet: Sendable {
   public var moves: [Move] = []
   /// In their order, with the conversations that became part of others.
   public var merges: [(id: ID, merge: Merge, conversations: [(from: ID, into: ID)])] = []
-  /// What the adapters have said about messages of ours.
-  public var deliveries: [InTenant<ID>: SentMessage] = [:]
+  /// What the adapters and the providers' receipts have said about messages of ours.
+  public var deliveries: [InTenant<ID>: StoredMessage] = [:]
+  public var messageChanges: [InTenant<ID>: MessageChange] = [:]
+  /// nil: taken back.
+  public var reactions: [ReactionKey: (reaction: String?, at: Timestamp)] = [:]
+  public var receipts: [ReceiptKey: Timestamp] = [:]
+  /// Everything that was sent up to then.
+  public var watermarks: [WatermarkKey: Timestamp] = [:]
+  /// Whether we may write there: the newest word wins.
+  public var consents: [Address: (isGiven: Bool, at: Timestamp)] = [:]
+  public var customerEvents: [CustomerEvent] = []
+  /// The newest version wins.
+  public var orders: [SourceKey: (order: Order, customer: ID?)] = [:]
+  public var surveys: [SourceKey: (response: SurveyResponse, customer: ID?, conversation: ID?)] = [:]
+  /// Names that somebody waits for and nobody has.
+  public var awaited: Set<InTenant<ReferenceKey>> = []
   /// Messages that turned out to be others: stored echoes of what results are about.
   public var deletedEchoes: [InTenant<ID>: Timestamp] = [:]
   /// Parked events that have come to their target.

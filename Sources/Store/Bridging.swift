@@ -24,5 +24,6 @@ extension PostgresResult {
 
 extension PostgresParameter {
   static func ids(_ values: [ID]) -> Self { uuids(values.map { PostgresUUID($0) }) }
+  static func optionalIDs(_ values: [ID?]) -> Self { optionalUUIDs(values.map { $0.map { PostgresUUID($0) } }) }
   static func times(_ values: [Timestamp?]) -> Self { timestamps(microseconds: values.map { $0?.stored }) }
 }

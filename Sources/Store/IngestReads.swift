@@ -104,20 +104,22 @@ public enum IngestReads {
     return owners
   }
 
-  /// The messages of ours that results are about.
-  private static func sent(
+  /// The messages that results and changes are about.
+  private static func messages(
     _ messages: Set<InTenant<ID>>, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [InTenant<ID>: SentMessage] {
+  ) throws(PostgresFault) -> [InTenant<ID>: StoredMessage] {
     guard !messages.isEmpty else { return [:] }
     let keys = Array(messages)
-    let result = try db.query(Queries.named("sent_read"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
-    var sent: [InTenant<ID>: SentMessage] = [:]
+    let result = try db.query(Queries.named("messages_read"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    var found: [InTenant<ID>: StoredMessage] = [:]
     for row in 0..<result.count {
-      sent[keys[result.position(row)]] = SentMessage(
-        conversation: result.uuid(row, 1).id, status: result.optionalText(row, 2), error: result.optionalText(row, 3),
-        externalID: result.optionalText(row, 4))
+      guard let direction = Direction(rawValue: result.text(row, 2)) else { continue }
+      found[keys[result.position(row)]] = StoredMessage(
+        conversation: result.uuid(row, 1).id, direction: direction, address: result.optionalText(row, 3),
+        status: result.optionalText(row, 4), error: result.optionalText(row, 5), externalID: result.optionalText(row, 6),
+        editedAt: result.optionalTimestamp(row, 7), isDeleted: result.bool(row, 8))
     }
-    return sent
+    return found
   }
 
   /// Locks the customers, in id order, and returns their profiles; of `joining` with all traits.
@@ -152,9 +154,9 @@ public enum IngestReads {
   public static func threads(_ identity: IdentityPlan, on db: isolated PostgresConnection) throws(PostgresFault) -> ThreadFacts {
     var facts = ThreadFacts()
     let (named, answered) = identity.named
-    facts.sent = try sent(IdentityPlan.sentMessages(identity.records), on: db)
-    try readReferences(identity, &facts, on: db)
-    var conversations = named.union(facts.sent.map { InTenant($0.key.tenant, $0.value.conversation) })
+    let targets = try readReferences(identity, &facts, on: db)
+    facts.messages = try messages(IdentityPlan.sentMessages(identity.records).union(targets), on: db)
+    var conversations = named.union(facts.messages.map { InTenant($0.key.tenant, $0.value.conversation) })
     conversations.formUnion(facts.references.map { InTenant($0.key.tenant, $0.value.conversation) })
     let numbers = Array(identity.numbers)
     if !numbers.isEmpty {
@@ -199,39 +201,80 @@ public enum IngestReads {
     return facts
   }
 
-  /// Where the references lead; and what waits for sessions that nobody knew.
+  /// Where the references lead; and what waits for names that the batch brings. Returns the messages that changes are about.
   private static func readReferences(
     _ identity: IdentityPlan, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
+  ) throws(PostgresFault) -> Set<InTenant<ID>> {
     func read(_ keys: [InTenant<ReferenceKey>]) throws(PostgresFault) {
       guard !keys.isEmpty else { return }
       let result = try db.query(Queries.named("references_read"), parameters(keys))
       for row in 0..<result.count {
-        facts.references[keys[result.position(row)]] = (result.uuid(row, 1).id, result.optionalUUID(row, 2)?.id)
+        let key = keys[result.position(row)]
+        if let conversation = result.optionalUUID(row, 1)?.id {
+          facts.references[key] = (conversation, result.optionalUUID(row, 2)?.id)
+          facts.awaited.remove(key)
+        } else {
+          facts.awaited.insert(key)
+        }
       }
     }
     func parameters(_ keys: [InTenant<ReferenceKey>]) -> [PostgresParameter] {
       [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })]
     }
+    func isWithoutMessage(_ key: InTenant<ReferenceKey>) -> Bool {
+      facts.references[key].map { $0.message == nil } ?? facts.awaited.contains(key)
+    }
     try read(Array(identity.references))
-    let (named, handedOver) = identity.sessions
-    let unknown = named.union(handedOver).filter { facts.references[$0] == nil }.sorted()
-    guard !unknown.isEmpty else { return }
-    try db.send(Queries.named("sessions_lock"), [.uuids(unknown.map { PostgresUUID($0.value.raw) })])
-    // Somebody may have named them before the lock was ours.
-    try read(unknown)
-    let waiting = named.filter { facts.references[$0] == nil }.sorted()
-    guard !waiting.isEmpty else { return }
-    let parked = try db.query(Queries.named("handoffs_parked"), parameters(waiting))
-    for row in 0..<parked.count {
-      let session = waiting[parked.position(row)]
-      guard let channel = Channel(rawValue: parked.text(row, 4)) else { continue }
-      facts.handoffs[session, default: []].append(
+    let (brought, sessions, targets) = identity.names
+    // Who waits for a name and who brings it take its lock: one of them sees the other. A name without a row is its own lock.
+    var contested = sessions.filter { facts.references[$0] == nil }
+    contested.formUnion(brought.filter(isWithoutMessage))
+    contested.formUnion(targets.filter { facts.references[$0]?.message == nil })
+    if !contested.isEmpty {
+      let keys = contested.sorted()
+      try db.send(Queries.named("sessions_lock"), [.uuids(keys.map { PostgresUUID($0.value.raw) })])
+      // Somebody may have named them before the lock was ours.
+      try read(keys)
+      let awaited = keys.filter { key in
+        sessions.contains(key) && facts.references[key] == nil || brought.contains(key) && isWithoutMessage(key)
+      }
+      try readParked(awaited, parameters(awaited), &facts, on: db)
+    }
+    return Set(targets.compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } })
+  }
+
+  private static func readParked(
+    _ names: [InTenant<ReferenceKey>], _ parameters: [PostgresParameter], _ facts: inout ThreadFacts,
+    on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !names.isEmpty else { return }
+    let rows = try db.query(Queries.named("parked_read"), parameters)
+    for row in 0..<rows.count {
+      let name = names[rows.position(row)]
+      guard let channel = Channel(rawValue: rows.text(row, 3)) else { continue }
+      let id = rows.uuid(row, 1).id
+      let address = rows.optionalText(row, 18)
+      // One row for each address.
+      if let address, var last = facts.parked[name]?.last, last.id == id {
+        last.change?.addresses.append(address)
+        facts.parked[name]?.removeLast()
+        facts.parked[name]?.append(last)
+        continue
+      }
+      let details = JSONText(utf8: Array(rows.text(row, 8).utf8))
+      // Rows of earlier versions say nothing of what they do.
+      let change = rows.optionalText(row, 9).map { isAttested in
+        PendingChange(
+          kind: rows.text(row, 2), author: rows.optionalText(row, 11).flatMap(AuthorKind.init), addresses: address.map { [$0] } ?? [],
+          isAssured: rows.optionalText(row, 10) == "true", isAttested: isAttested == "true", at: rows.timestamp(row, 7),
+          text: rows.optionalText(row, 12), attachments: rows.optionalText(row, 13).map { JSONText(utf8: Array($0.utf8)) },
+          status: rows.optionalText(row, 14), error: rows.optionalText(row, 15), reaction: rows.optionalText(row, 16), details: details)
+      }
+      facts.parked[name, default: []].append(
         .init(
-          tenant: session.tenant, id: parked.uuid(row, 1).id, kind: Change.handoff, channel: channel,
-          account: parked.text(row, 5),
-          target: session.value, sentAt: parked.optionalTimestamp(row, 3), receivedAt: parked.timestamp(row, 6),
-          details: JSONText(utf8: Array(parked.text(row, 2).utf8))))
+          tenant: name.tenant, id: id, kind: rows.text(row, 2), channel: channel, account: rows.text(row, 4), target: name.value,
+          targetExternalID: rows.optionalText(row, 5), sentAt: rows.optionalTimestamp(row, 6), receivedAt: rows.timestamp(row, 7),
+          details: details, change: change))
     }
   }
 

@@ -60,6 +60,8 @@ public enum IngestWrites {
     try move(writes, identity.resolver, on: db)
     try messages(writes, on: db)
     try deliveries(writes, on: db)
+    try changes(writes, on: db)
+    try aboutCustomers(writes, on: db)
     try references(writes, on: db)
     try aside(writes, identity.records, on: db)
     try outbox(writes, identity.records, topicPrefix, on: db)
@@ -181,8 +183,7 @@ public enum IngestWrites {
           .texts(changed.map(\.lastAccount)), .int2s(changed.map(\.priority)), .int8s(changed.map(\.customerVersion)),
           .times(changed.map(\.waitingSince)), .times(changed.map(\.snoozedUntil)), .texts(changed.map(\.handoff?.string)),
           .ids(changed.map(\.customer)), .texts(changed.map(\.lane)),
-          .optionalUUIDs(changed.map { $0.mergedInto.map { PostgresUUID($0) } }),
-          .optionalUUIDs(changed.map { $0.originCustomer.map { PostgresUUID($0) } }),
+          .optionalIDs(changed.map(\.mergedInto)), .optionalIDs(changed.map(\.originCustomer)),
           .int4s(changed.map(\.automaticCount)), .times(changed.map(\.automaticSince)),
         ])
     }
@@ -313,10 +314,150 @@ public enum IngestWrites {
       ])
   }
 
+  /// What has happened to messages since they were written, these ones too; each step for all of them.
+  private static func changes(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+    func ids(_ rows: [(key: InTenant<ID>, value: WriteSet.MessageChange)]) -> [PostgresParameter] {
+      [.texts(rows.map(\.key.tenant)), .ids(rows.map(\.key.value))]
+    }
+    let rows = writes.messageChanges.sorted { $0.key < $1.key }
+    let written = rows.filter { row in
+      !row.value.edits.isEmpty || row.value.deletion != nil || row.value.transcript != nil || !row.value.parts.isEmpty
+    }
+    if !written.isEmpty {
+      try db.send(
+        Queries.named("messages_change"),
+        ids(written) + [
+          .texts(written.map { $0.value.edits.last?.text ?? $0.value.transcript }), .times(written.map { $0.value.edits.first?.at }),
+          .times(written.map { $0.value.edits.last?.at }), .texts(written.map { earlier($0.value.edits).string }),
+          .times(written.map { $0.value.deletion?.at }),
+          .texts(written.map { row in row.value.deletion.map { $0.by?.rawValue ?? "unknown" } }),
+          .texts(written.map { row in row.value.parts.isEmpty ? nil : JSONText(array: row.value.parts).string }),
+        ])
+    }
+    let erased = rows.filter { $0.value.losesAttachments }
+    if !erased.isEmpty { try db.send(Queries.named("attachments_erase"), ids(erased)) }
+    let deleted = rows.filter { $0.value.deletion != nil }
+    if !deleted.isEmpty { try db.send(Queries.named("originals_erase"), ids(deleted)) }
+    for (statement, files) in [
+      ("attachments_add", rows.flatMap { row in row.value.attachments.map { (row.key, $0) } }),
+      ("attachments_remove", rows.flatMap { row in row.value.removedAttachments.map { (row.key, $0) } }),
+    ] where !files.isEmpty {
+      try db.send(
+        Queries.named(statement), [.texts(files.map(\.0.tenant)), .ids(files.map(\.0.value)), .texts(files.map(\.1.string))])
+    }
+    let reactions = writes.reactions.sorted {
+      ($0.key.message, $0.key.actor, $0.key.slot) < ($1.key.message, $1.key.actor, $1.key.slot)
+    }
+    if !reactions.isEmpty {
+      try db.send(
+        Queries.named("reactions_upsert"),
+        [
+          .texts(reactions.map(\.key.message.tenant)), .ids(reactions.map(\.key.message.value)), .texts(reactions.map(\.key.actor)),
+          .texts(reactions.map(\.key.slot)), .texts(reactions.map(\.value.reaction)), .times(reactions.map(\.value.at)),
+        ])
+    }
+    let receipts = writes.receipts.sorted {
+      ($0.key.message, $0.key.status, $0.key.recipient) < ($1.key.message, $1.key.status, $1.key.recipient)
+    }
+    if !receipts.isEmpty {
+      try db.send(
+        Queries.named("receipts_upsert"),
+        [
+          .texts(receipts.map(\.key.message.tenant)), .ids(receipts.map(\.key.message.value)), .texts(receipts.map(\.key.status)),
+          .texts(receipts.map(\.key.recipient)), .times(receipts.map(\.value)),
+        ])
+    }
+    let watermarks = writes.watermarks.sorted { ($0.key.address, $0.key.status) < ($1.key.address, $1.key.status) }
+    if !watermarks.isEmpty {
+      try db.send(
+        Queries.named("watermarks_upsert"),
+        keys(watermarks.map(\.key.address)) + [.texts(watermarks.map(\.key.status)), .times(watermarks.map(\.value))])
+    }
+  }
+
+  /// What a message said before its last edit in the batch, and until when: the database knows what was before the first.
+  private static func earlier(_ edits: [(at: Timestamp, text: String)]) -> JSONText {
+    JSONText(
+      array: zip(edits, edits.dropFirst()).map { edit, next in
+        var entry = JSONObjectWriter()
+        entry.member("text", edit.text)
+        entry.member("until", next.at.iso8601)
+        return entry.finish()
+      })
+  }
+
+  private static func json(_ change: PendingChange) -> JSONText {
+    var object = JSONObjectWriter()
+    object.member("is_attested", change.isAttested)
+    object.member("is_assured", change.isAssured)
+    object.member("addresses", change.addresses)
+    object.member("author_kind", change.author?.rawValue)
+    object.member("text", change.text)
+    object.member("attachments", change.attachments ?? JSONText())
+    object.member("status", change.status)
+    object.member("error", change.error)
+    object.member("reaction", change.reaction)
+    return object.finish()
+  }
+
+  private static func keys(_ addresses: [WriteSet.Address]) -> [PostgresParameter] {
+    [
+      .texts(addresses.map(\.tenant)), .texts(addresses.map(\.channel.rawValue)), .texts(addresses.map(\.account)),
+      .texts(addresses.map(\.address)),
+    ]
+  }
+
+  /// Consents, orders, answers to surveys, and what else happened with customers.
+  private static func aboutCustomers(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+    let consents = writes.consents.sorted { $0.key < $1.key }
+    if !consents.isEmpty {
+      try db.send(
+        Queries.named("consents_upsert"),
+        keys(consents.map(\.key)) + [.bools(consents.map(\.value.isGiven)), .times(consents.map(\.value.at))])
+    }
+    try copy(
+      writes.customerEvents, "customer_event (tenant_id, id, customer_id, kind, status, channel, account, at, details)", 9, on: db
+    ) { row, event in
+      row.text(event.tenant)
+      row.uuid(PostgresUUID(event.id))
+      row.uuid(PostgresUUID(event.customer))
+      row.text(event.kind)
+      row.text(event.status)
+      row.text(event.channel.rawValue)
+      row.text(event.account)
+      row.timestamp(event.at.stored)
+      row.jsonb(event.details.orObject.utf8)
+    }
+    func sources(_ keys: [WriteSet.SourceKey]) -> [PostgresParameter] {
+      [.texts(keys.map(\.tenant)), .texts(keys.map(\.account)), .texts(keys.map(\.externalID))]
+    }
+    let orders = writes.orders.sorted { $0.key < $1.key }
+    if !orders.isEmpty {
+      let values = orders.map(\.value.order)
+      try db.send(
+        Queries.named("orders_upsert"),
+        sources(orders.map(\.key)) + [
+          .optionalIDs(orders.map(\.value.customer)), .texts(values.map(\.number)), .texts(values.map(\.status)),
+          .texts(values.map(\.total)), .texts(values.map(\.currency)), .texts(values.map(\.itemsJSON.string)),
+          .times(values.map(\.placedAt)), .times(values.map(\.updatedAt)), .texts(values.map(\.details.orObject.string)),
+        ])
+    }
+    let surveys = writes.surveys.sorted { $0.key < $1.key }
+    guard !surveys.isEmpty else { return }
+    let values = surveys.map(\.value.response)
+    try db.send(
+      Queries.named("surveys_upsert"),
+      sources(surveys.map(\.key)) + [
+        .optionalIDs(surveys.map(\.value.customer)), .optionalIDs(surveys.map(\.value.conversation)), .texts(values.map(\.metric)),
+        .texts(values.map(\.score)), .texts(values.map(\.scaleMin)), .texts(values.map(\.scaleMax)), .texts(values.map(\.comment)),
+        .times(values.map(\.answeredAt)), .times(values.map(\.updatedAt)), .texts(values.map(\.details.orObject.string)),
+      ])
+  }
+
   /// The normaliser's details, then the flags and the subject: of two members with one name jsonb keeps the last.
   private static func details(_ message: Message) -> JSONText {
     guard !message.flags.isEmpty || message.subject != nil else {
-      return message.details.isEmpty ? JSONText(utf8: Array("{}".utf8)) : message.details
+      return message.details.orObject
     }
     var ours = JSONObjectWriter()
     if !message.flags.isEmpty { ours.member("flags", message.flags) }
@@ -334,7 +475,8 @@ public enum IngestWrites {
         Queries.named("references_replace"),
         [
           .texts(replacing.map(\.key.tenant)), .uuids(replacing.map { PostgresUUID($0.key.value.raw) }),
-          .ids(replacing.map(\.value.conversation)), .optionalUUIDs(replacing.map { $0.value.message.map { PostgresUUID($0) } }),
+          .ids(replacing.map(\.value.conversation)), .optionalIDs(replacing.map(\.value.message)),
+          .optionalIDs(replacing.map(\.value.was)),
         ])
       guard result.affected == replacing.count else { throw .replan("a referenced message was stored by somebody else") }
     }
@@ -345,6 +487,10 @@ public enum IngestWrites {
       row.uuid(PostgresUUID(reference.key.value.raw))
       row.uuid(PostgresUUID(reference.value.conversation))
       row.uuid(reference.value.message.map { PostgresUUID($0) })
+    }
+    try copy(writes.awaited.sorted(), "message_ref (tenant_id, key)", 2, on: db) { row, name in
+      row.text(name.tenant)
+      row.uuid(PostgresUUID(name.value.raw))
     }
     let links = writes.links.sorted {
       ($0.key.conversation, $0.key.linked, $0.key.reason) < ($1.key.conversation, $1.key.linked, $1.key.reason)
@@ -379,8 +525,8 @@ public enum IngestWrites {
       writes.parked,
       """
       parked_event (tenant_id, id, kind, channel, account, customer_id, target, target_external_id, sent_at, received_at, details, \
-      topic, partition, record_offset, element)
-      """, 15, on: db
+      topic, partition, record_offset, element, change)
+      """, 16, on: db
     ) { row, parked in
       let record = records[parked.record].record
       row.text(parked.tenant)
@@ -393,11 +539,12 @@ public enum IngestWrites {
       row.text(parked.targetExternalID)
       row.timestamp(parked.sentAt?.stored)
       row.timestamp(parked.receivedAt.stored)
-      row.jsonb(parked.details.isEmpty ? Array("{}".utf8) : parked.details.utf8)
+      row.jsonb(parked.details.orObject.utf8)
       row.text(record.topic)
       row.int4(record.partition)
       row.int8(record.offset)
       row.int4(Int32(clamping: parked.element))
+      row.jsonb(parked.change.map { json($0).utf8 })
     }
     var withValue: Set<Int> = []
     try copy(
@@ -459,6 +606,11 @@ public struct ChannelAccount: Hashable, Sendable {
     self.channel = channel
     self.account = account
   }
+}
+
+extension JSONText {
+  /// Itself, or `{}` where nothing is said.
+  fileprivate var orObject: JSONText { isEmpty ? JSONText(utf8: Array("{}".utf8)) : self }
 }
 
 extension PostgresFault {

@@ -56,9 +56,11 @@ public struct Outbox: Sendable {
     try db.send(Queries.named("outbox_release"), [.text(owner)])
   }
 
-  /// Removes the pieces of long values whose dead letter was never committed.
-  public func sweep(on db: isolated PostgresConnection) throws(PostgresFault) {
+  /// Removes the pieces of long values whose dead letter was never committed, and parked events that have waited too long; returns how
+  /// many of these.
+  public func sweep(on db: isolated PostgresConnection) throws(PostgresFault) -> Int64 {
     try db.send(Queries.named("dead_letter_pieces_sweep"))
+    return try db.query(Queries.named("parked_sweep"), []).int8(0, 0)
   }
 
   /// Up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.

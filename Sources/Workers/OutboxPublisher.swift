@@ -59,7 +59,12 @@ public final class OutboxPublisher: Sendable {
         }
         if ContinuousClock.now >= sweepAt {
           sweepAt = .now + .seconds(3_600)
-          try await db.perform { [outbox] db throws(PostgresFault) in try outbox.sweep(on: db) }
+          let expired = try await db.perform { [outbox] db throws(PostgresFault) in try outbox.sweep(on: db) }
+          if expired > 0 {
+            logger.notice(
+              "parked events whose message never came were removed",
+              metadata: ["event.action": "parked_expired", "events": "\(expired)"])
+          }
         }
         let (records, isWaiting) = try await read(shards)
         attempt = 0

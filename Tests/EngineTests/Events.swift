@@ -67,13 +67,18 @@ func contact(
         traits: traits.mapValues { JSONText(utf8: Array(("\"" + $0 + "\"").utf8)) }, updatedAt: updatedAt)))
 }
 
+/// A change that the provider vouches for, unless `adjust` says otherwise.
 func change(
-  _ id: String, _ kind: String, of target: String, at sentAt: Timestamp, from customer: [StatedIdentifier] = [],
-  tenant: String = "shop"
+  _ id: String, _ kind: String, of target: String?, at sentAt: Timestamp, from customer: [StatedIdentifier] = [],
+  on channel: Channel = .whatsapp, tenant: String = "shop", _ adjust: (inout Change) -> Void = { _ in }
 ) -> Event {
-  Event(
-    tenant: tenant, channel: .whatsapp, account: "page", key: MessageKey(hash("key " + id)), sentAt: sentAt, receivedAt: sentAt,
-    body: .change(Change(kind: kind, target: ReferenceKey(hash(target)), targetExternalID: target, customer: customer)))
+  var change = Change(
+    kind: kind, target: target.map { ReferenceKey(hash($0)) }, targetExternalID: target, customer: customer)
+  change.isAttested = true
+  adjust(&change)
+  return Event(
+    tenant: tenant, channel: channel, account: "page", key: MessageKey(hash("key " + id)), sentAt: sentAt, receivedAt: sentAt,
+    body: .change(change))
 }
 
 func record(_ elements: [NormalisedElement], offset: Int64 = 0, tenant: String = "shop") -> NormalisedRecord {

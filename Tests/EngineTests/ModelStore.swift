@@ -14,7 +14,8 @@ struct ModelStore {
     var lastSeenAt: Timestamp
   }
   struct StoredReference: Equatable {
-    var conversation: ID
+    /// nil: somebody waits for the name.
+    var conversation: ID?
     var message: ID?
   }
   struct Refused: Error, CustomStringConvertible {
@@ -29,7 +30,16 @@ struct ModelStore {
   var customers: [InTenant<ID>: WriteSet.NewCustomer] = [:]
   var neverMerge: Set<Set<ID>> = []
   var merges: [(merge: Merge, members: Set<ID>, conversations: [(from: ID, into: ID)])] = []
-  var deliveries: [InTenant<ID>: SentMessage] = [:]
+  var deliveries: [InTenant<ID>: StoredMessage] = [:]
+  /// What was done to messages, in its order.
+  var changes: [InTenant<ID>: [WriteSet.MessageChange]] = [:]
+  var reactions: [WriteSet.ReactionKey: (reaction: String?, at: Timestamp)] = [:]
+  var receipts: [WriteSet.ReceiptKey: Timestamp] = [:]
+  var watermarks: [WriteSet.WatermarkKey: Timestamp] = [:]
+  var consents: [WriteSet.Address: (isGiven: Bool, at: Timestamp)] = [:]
+  var customerEvents: [WriteSet.CustomerEvent] = []
+  var orders: [WriteSet.SourceKey: (order: Order, customer: ID?)] = [:]
+  var surveys: [WriteSet.SourceKey: (response: SurveyResponse, customer: ID?, conversation: ID?)] = [:]
   var outboundSeqs: [OutboundTopic: Int64] = [:]
   /// The router's segments that are over.
   var holders: [Holding: (agent: String, until: Timestamp)] = [:]
@@ -130,24 +140,31 @@ struct ModelStore {
     var facts = ThreadFacts()
     let (named, answered) = identity.named
     for key in named { facts.conversations[key] = conversations[key] }
-    for key in IdentityPlan.sentMessages(identity.records) {
+    for key in identity.references {
+      guard let reference = references[key] else { continue }
+      guard let id = reference.conversation else {
+        facts.awaited.insert(key)
+        continue
+      }
+      facts.references[key] = (id, reference.message)
+      let conversation = InTenant(key.tenant, id)
+      facts.conversations[conversation] = conversations[conversation]
+    }
+    let (brought, sessions, targets) = identity.names
+    let about = targets.compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } }
+    for key in IdentityPlan.sentMessages(identity.records).union(about) {
       guard let message = messages.first(where: { $0.id == key.value && $0.tenant == key.tenant }) else { continue }
-      facts.sent[key] = SentMessage(
-        conversation: message.conversation, status: message.deliveryStatus, error: message.deliveryError,
-        externalID: message.message.externalID)
+      let done = changes[key] ?? []
+      facts.messages[key] = StoredMessage(
+        conversation: message.conversation, direction: message.message.direction, address: message.address,
+        status: message.deliveryStatus, error: message.deliveryError, externalID: message.message.externalID,
+        editedAt: done.compactMap(\.edits.last?.at).last, isDeleted: message.deletedAt != nil || done.contains { $0.deletion != nil })
       let conversation = InTenant(key.tenant, message.conversation)
       facts.conversations[conversation] = conversations[conversation]
     }
-    for key in identity.references {
-      guard let reference = references[key] else { continue }
-      facts.references[key] = (reference.conversation, reference.message)
-      let conversation = InTenant(key.tenant, reference.conversation)
-      facts.conversations[conversation] = conversations[conversation]
-    }
-    for session in identity.sessions.named where references[session] == nil {
-      facts.handoffs[session] = parked.filter {
-        $0.kind == Change.handoff && $0.target == session.value && $0.tenant == session.tenant
-      }
+    for name in brought.union(sessions) where references[name]?.message == nil {
+      let waiting = parked.filter { $0.target == name.value && $0.tenant == name.tenant }
+      if !waiting.isEmpty { facts.parked[name] = waiting }
     }
     for customer in identity.joining {
       for conversation in conversations.values
@@ -245,6 +262,29 @@ struct ModelStore {
       for index in messages.indices where messages[index].id == key.value { messages[index].deletedAt = time }
     }
     parked.removeAll { parked in writes.unparked.contains { $0.value == parked.id } }
+    for (key, change) in writes.messageChanges {
+      guard messages.contains(where: { $0.id == key.value }) else { throw Refused(description: "changes a message that is not there") }
+      changes[key, default: []].append(change)
+    }
+    reactions.merge(writes.reactions) { $0.at <= $1.at ? $1 : $0 }
+    receipts.merge(writes.receipts) { min($0, $1) }
+    watermarks.merge(writes.watermarks) { max($0, $1) }
+    consents.merge(writes.consents) { $0.at <= $1.at ? $1 : $0 }
+    for event in writes.customerEvents { try require(InTenant(event.tenant, event.customer), "a customer's event") }
+    customerEvents += writes.customerEvents
+    for (key, new) in writes.orders {
+      if let known = orders[key], known.order.updatedAt > new.order.updatedAt { continue }
+      orders[key] = (new.order, new.customer ?? orders[key]?.customer)
+    }
+    for (key, new) in writes.surveys {
+      let known = surveys[key]
+      if let known, known.response.updatedAt > new.response.updatedAt { continue }
+      surveys[key] = (new.response, new.customer ?? known?.customer, new.conversation ?? known?.conversation)
+    }
+    for name in writes.awaited {
+      guard references[name] == nil else { throw Refused(description: "takes a reference that is not free") }
+      references[name] = StoredReference(conversation: nil, message: nil)
+    }
   }
 
   private mutating func applyMerges(_ writes: WriteSet, _ resolver: IdentityResolver) throws {
@@ -340,8 +380,8 @@ struct ModelStore {
     messages += writes.messages
     for (key, new) in writes.references {
       try requireConversation(key.tenant, new.conversation, "a reference")
-      let isHearsay = references[key].map { $0.message == nil }
-      guard isHearsay == (new.replaces ? true : nil) else { throw Refused(description: "takes a reference that is not free") }
+      let isAsExpected = references[key].map { $0.message == new.was }
+      guard isAsExpected == (new.replaces ? true : nil) else { throw Refused(description: "takes a reference that is not free") }
       references[key] = StoredReference(conversation: new.conversation, message: new.message)
     }
     for (link, new) in writes.links where links[link] == nil {
@@ -381,7 +421,11 @@ struct ModelStore {
     let deliveries = records.flatMap(\.events)
     let all = outcomes.flatMap { $0 }
     if Set(deliveries.map { InTenant($0.tenant, $0.key) }) != keys { return "a delivery is not remembered" }
-    if all.count(where: { $0 == .stored || $0 == .parked }) != keys.count { return "a delivery was stored twice, or never" }
+    // What is ignored although it is an event (a loop, an edit by somebody else) leaves its key as well.
+    let heeded = zip(records.flatMap(\.elements), all).count { element, outcome in
+      if case .event = element { outcome != .duplicate && outcome.label != "dead_letter" } else { false }
+    }
+    if heeded != keys.count { return "a delivery was heeded twice, or never" }
     if all.count(where: { $0 == .duplicate }) != deliveries.count - keys.count { return "a duplicate is not told apart" }
 
     for customer in customers.values {

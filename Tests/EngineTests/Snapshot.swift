@@ -80,7 +80,40 @@ struct Snapshot: Equatable, CustomStringConvertible {
           message(stored.tenant, stored.id), conversation(stored.tenant, stored.conversation),
           customer(stored.tenant, stored.customer), stored.orderedAt.line, stored.message.flags.joined(separator: ","),
           "moved \(stored.originConversation != nil) \(stored.originCustomer != nil)", stored.deletedAt?.line ?? "nil",
+          stored.deliveryStatus ?? "nil",
         ])
+    }
+    for (key, done) in store.changes {
+      let texts = done.flatMap(\.edits).map { $0.at.line + " " + $0.text }
+      let deletion = done.compactMap(\.deletion).map { $0.at.line + " " + ($0.by?.rawValue ?? "nil") }
+      let others = done.compactMap(\.transcript) + done.flatMap(\.parts).map(\.string)
+      let files = done.flatMap(\.attachments).map(\.string) + done.flatMap(\.removedAttachments).map { "-" + $0.string }
+      // An edit before a deletion leaves nothing behind.
+      add(key.tenant, "changes", [message(key.tenant, key.value)] + (deletion.isEmpty ? texts + others + files : deletion))
+    }
+    for (key, stored) in store.reactions {
+      let place = message(key.message.tenant, key.message.value)
+      add(key.message.tenant, "reaction", [place, key.actor, key.slot, stored.reaction ?? "nil", stored.at.line])
+    }
+    for (key, at) in store.receipts {
+      let place = message(key.message.tenant, key.message.value)
+      add(key.message.tenant, "receipt", [place, key.status, key.recipient, at.line])
+    }
+    for (key, upTo) in store.watermarks {
+      add(key.address.tenant, "watermark", [key.address.account, key.address.address, key.status, upTo.line])
+    }
+    for (key, stored) in store.consents {
+      add(key.tenant, "consent", [key.account, key.address, "\(stored.isGiven)", stored.at.line])
+    }
+    for event in store.customerEvents {
+      add(event.tenant, "event", [customer(event.tenant, event.customer), event.kind, event.status ?? "nil", event.at.line])
+    }
+    for (key, stored) in store.orders {
+      add(key.tenant, "order", [key.externalID, stored.order.status ?? "nil", customer(key.tenant, stored.customer)])
+    }
+    for (key, stored) in store.surveys {
+      let parts = [stored.response.comment ?? "nil", customer(key.tenant, stored.customer), conversation(key.tenant, stored.conversation)]
+      add(key.tenant, "survey", [key.externalID] + parts)
     }
     for (key, stored) in store.references {
       let name = String(key.value.raw.high, radix: 16)

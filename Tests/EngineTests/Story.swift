@@ -110,12 +110,23 @@ struct Story {
     if chance(3), let taken = earlier.randomElement(using: &random) { event.key = taken.key }
     switch Int.random(in: 0..<20, using: &random) {
     case 0...1: event.body = contactBody(updatedAt: sentAt ?? received)
-    case 2:
-      let target = name()
-      event.body = .change(
-        Change(
-          kind: pick(["edit", "receipt", "identity_change"]), target: ReferenceKey(hash(target)), targetExternalID: target,
-          customer: customer()))
+    case 2: event.body = .change(aboutMessage())
+    case 8: event.body = .change(aboutMessage())
+    case 9:
+      var change = Change(kind: pick(["identity_change", "consent", "consent", "erasure"]), customer: customer())
+      if change.kind == "consent" { change.status = pick(["opt_in", "opt_out"]) }
+      if change.kind == "identity_change", chance(50) { change.former = [whatsapp(pick(["w1", "w2"])).identifier] }
+      event.body = .change(change)
+    case 10:
+      event.body = .order(
+        Order(
+          externalID: pick(["1", "2"]), status: "\(count)", updatedAt: sentAt ?? received, customer: customer(),
+          customerName: chance(30) ? "Ana" : nil))
+    case 11:
+      event.body = .survey(
+        SurveyResponse(
+          externalID: pick(["1", "2"]), metric: "csat", comment: "\(count)", updatedAt: sentAt ?? received, customer: customer(),
+          session: chance(50) ? ReferenceKey(hash(pick(["s1", "s2"]))) : nil))
     case 3: event.body = .unknown(Unknown(what: "poll"))
     case 4...7:
       guard case .message(var message) = event.body else { break }
@@ -126,6 +137,27 @@ struct Story {
     default: break
     }
     return event
+  }
+
+  /// Something about a message near by, or a session; by its author or by somebody else, vouched for or not.
+  private mutating func aboutMessage() -> Change {
+    let target = name()
+    var change = Change(
+      kind: pick(["edit", "edit", "delete", "reaction", "receipt", "receipt", "call", "conversation_state", "bot_message"]),
+      target: ReferenceKey(hash(target)), targetExternalID: target, customer: customer(),
+      authorKind: pick([nil, .customer, .customer, .agent]))
+    change.isAttested = chance(60)
+    switch change.kind {
+    case "edit": change.text = pick([nil, "", "edit \(count)"])
+    case "reaction": (change.status, change.reaction) = pick([("add", "+1"), ("add", "<3"), ("remove", nil)])
+    case "receipt":
+      change.status = pick(["sent", "delivered", "read", "failed"])
+      if chance(20) { (change.target, change.upTo) = (nil, hour(Double(count * 17))) }
+    case "call": (change.text, change.attachments) = (pick([nil, "said \(count)"]), [Attachment(kind: "audio", providerID: "r\(count)")])
+    case "conversation_state": (change.status, change.target) = ("solved", ReferenceKey(hash(pick(["s1", "s2", "s3"]))))
+    default: break
+    }
+    return change
   }
 
   /// Mostly names of messages that are, or will be, somewhere near.

@@ -398,14 +398,7 @@ import Testing
       change("1", kind, of: "m", at: hour(1), from: ana), change("1", kind, of: "m", at: hour(2), from: ana))
     #expect(store.outcomes == [[.parked], [.duplicate]] && store.conversations.isEmpty && store.customers.isEmpty)
     #expect(store.parked.count == 1 && store.parked.first?.target == ReferenceKey(hash("m")) && store.parked.first?.kind == kind)
-    #expect(store.references.isEmpty)
-  }
-
-  @Test("A change of identity waits under its customer")
-  func identityChange() throws {
-    let store = try ModelStore(
-      message("1", from: ana, at: hour(1)), change("2", "identity_change", of: "m", at: hour(2), from: ana))
-    #expect(store.parked.first?.customer == store.customer("1") && store.customer("1") != nil && store.conversations.count == 1)
+    #expect(store.references.values.map(\.conversation) == [nil])
   }
 
   @Test("Every element has its outcome, whatever its neighbours are")

@@ -1,4 +1,5 @@
--- :many  Under conversations_lock: the customer's last message on each channel, among the last 500 of the conversation.
+-- :many  Under conversations_lock: the customer's last message on each channel, among the last 500 of the conversation; not where they
+-- have told us since not to write.
 SELECT k.position, m.channel, m.account, m.address, m.external_id, m.ordered_at
 FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS k(tenant_id, id, position)
 CROSS JOIN LATERAL (
@@ -9,4 +10,9 @@ CROSS JOIN LATERAL (
   ) m
   WHERE m.direction = 'inbound' AND m.author_kind = 'customer' AND m.address IS NOT NULL
   ORDER BY m.channel, m.ordered_at DESC, m.id DESC
-) m;
+) m
+WHERE NOT EXISTS (
+  SELECT FROM throughline.consent c
+  WHERE c.address = m.address AND c.account = m.account AND c.channel = m.channel AND c.tenant_id = k.tenant_id
+    AND NOT c.is_given AND c.at >= m.ordered_at
+);

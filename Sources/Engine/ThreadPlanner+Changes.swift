@@ -1,0 +1,211 @@
+import Canonical
+
+/// What happens to messages after they were written, and to customers beside their messages.
+///
+/// A change never opens a conversation and never opens one again. What is about a message that is not here waits for it.
+extension ThreadPlanner {
+  /// Nil when it has to wait for what it is about.
+  mutating func apply(_ change: Change, _ event: Event, _ at: Timestamp, _ resolved: Resolved?) -> Outcome? {
+    switch change.kind {
+    case Change.handoff: return handOff(change, event, at)
+    case Change.conversationState: return note(change, event, at)
+    case Change.identityChange, "consent", "erasure": return apply(aboutCustomer: change, event, at, resolved)
+    case "receipt" where change.target == nil: return raiseWatermark(change, event)
+    default: break
+    }
+    guard let target = change.target, let message = references[InTenant(event.tenant, target)]?.message else { return nil }
+    return apply(PendingChange(change, at: at), to: InTenant(event.tenant, message), event)
+  }
+
+  /// What waited for a name, in its order.
+  mutating func applyParked(_ name: InTenant<ReferenceKey>, _ event: Event) {
+    guard let parked = waiting.removeValue(forKey: name) else { return }
+    for parked in parked {
+      let at = IdentityPlan.clamp(sentAt: parked.sentAt, receivedAt: parked.receivedAt, policy)
+      let outcome: Outcome?
+      if parked.kind == Change.handoff || parked.kind == Change.conversationState {
+        var change = Change(kind: parked.kind, target: name.value, status: parked.change?.status, details: parked.details)
+        change.targetExternalID = parked.targetExternalID
+        let event = Event(
+          tenant: name.tenant, channel: parked.channel, account: parked.account, key: MessageKey(parked.id.raw),
+          sentAt: parked.sentAt, receivedAt: parked.receivedAt, body: .change(change))
+        outcome = apply(change, event, at, nil)
+      } else {
+        outcome = references[name]?.message.flatMap { message in
+          parked.change.flatMap { change in
+            var change = change
+            change.at = at
+            return apply(change, to: InTenant(name.tenant, message), event)
+          }
+        }
+      }
+      guard outcome != nil else {
+        waiting[name, default: []].append(parked)
+        continue
+      }
+      if let position = writes.parked.firstIndex(where: { $0.id == parked.id }) {
+        writes.parked.remove(at: position)
+      } else {
+        writes.unparked.append(InTenant(name.tenant, parked.id))
+      }
+    }
+  }
+
+  // MARK: - Messages
+
+  /// The message with what the batch has done to it so far.
+  private mutating func known(_ key: InTenant<ID>) -> StoredMessage? {
+    if let known = messages[key] { return known }
+    guard let new = writes.messages.last(where: { $0.id == key.value && $0.tenant == key.tenant }) else { return nil }
+    let message = StoredMessage(
+      conversation: new.conversation, direction: new.message.direction, address: new.address, status: new.deliveryStatus,
+      error: new.deliveryError, externalID: new.message.externalID, isDeleted: new.deletedAt != nil)
+    messages[key] = message
+    return message
+  }
+
+  private mutating func apply(_ change: PendingChange, to key: InTenant<ID>, _ event: Event) -> Outcome? {
+    guard var message = known(key), let conversation = current(key.tenant, message.conversation) else { return nil }
+    guard Self.may(change, message, conversation) else { return .ignored(reason: "refused_not_author") }
+    let place = InTenant(key.tenant, conversation.id)
+    var changed = writes.messageChanges[key] ?? .init()
+    switch change.kind {
+    case "edit":
+      guard !message.isDeleted, message.editedAt.map({ $0 <= change.at }) ?? true else { return .ignored(reason: "superseded") }
+      if let text = change.text { changed.edits.append((change.at, text)) }
+      if let attachments = change.attachments { (changed.losesAttachments, changed.attachments) = (true, [attachments]) }
+      message.editedAt = change.at
+      tell("conversation.message_edited", key.value, place, event, change.at)
+    case "delete":
+      guard !message.isDeleted else { return .ignored(reason: "superseded") }
+      changed = .init()
+      changed.deletion = (change.at, change.author)
+      changed.losesAttachments = true
+      message.isDeleted = true
+      tell("conversation.message_deleted", key.value, place, event, change.at)
+    case "reaction": react(change, key, event)
+    case "receipt":
+      guard message.direction == .outbound, let status = change.status else { return .ignored(reason: "receipt_without_use") }
+      let receipt = WriteSet.ReceiptKey(message: key, status: status, recipient: change.addresses.first ?? "")
+      writes.receipts[receipt] = min(writes.receipts[receipt] ?? change.at, change.at)
+      deliver(key, status, error: change.error, event, change.at)
+      return .stored
+    case "call", "attachment":
+      guard !message.isDeleted else { return .ignored(reason: "superseded") }
+      changed.transcript = changed.transcript ?? change.text
+      if !change.details.isEmpty { changed.parts.append(change.details) }
+      if let attachments = change.attachments {
+        if change.status == "removed" { changed.removedAttachments.append(attachments) } else { changed.attachments.append(attachments) }
+      }
+    default: return nil
+    }
+    messages[key] = message
+    if changed != .init() { writes.messageChanges[key] = changed }
+    return .stored
+  }
+
+  /// Only whoever wrote a message changes it; whether the provider says so depends on what it says.
+  private static func may(_ change: PendingChange, _ message: StoredMessage, _ conversation: ConversationState) -> Bool {
+    // Who is known by a claim alone is held to no more than that.
+    let isTheirs =
+      message.address.map(change.addresses.contains) == true && (change.isAssured || !conversation.lane.isEmpty)
+    guard change.kind == "edit" || change.kind == "delete" else { return change.isAttested || isTheirs }
+    switch change.author {
+    case .customer: return isTheirs && message.direction == .inbound
+    case .agent, .bot, .system: return change.isAttested && message.direction != .inbound
+    case nil: return change.addresses.isEmpty ? change.isAttested : isTheirs && (change.isAttested || message.direction == .inbound)
+    }
+  }
+
+  private mutating func tell(_ type: String, _ message: ID, _ place: InTenant<ID>, _ event: Event, _ at: Timestamp) {
+    update(place) { planner, conversation in
+      planner.emit(type, &conversation, event, at) { $0.member("message_id", message.description) }
+    }
+  }
+
+  private mutating func react(_ change: PendingChange, _ key: InTenant<ID>, _ event: Event) {
+    let isOurs = change.author == .agent || change.author == .bot
+    // Where one person can have several reactions each is for itself; elsewhere the next takes the place of the last.
+    let hasSeveral = event.channel == .slack || event.channel == .telegram
+    let slot = WriteSet.ReactionKey(
+      message: key, actor: isOurs ? "agent" : change.addresses.first ?? "customer", slot: hasSeveral ? change.reaction ?? "" : "")
+    if let known = writes.reactions[slot], known.at > change.at { return }
+    writes.reactions[slot] = (change.status == "remove" ? nil : change.reaction, change.at)
+  }
+
+  /// Everything that was sent up to then has been delivered or read; what that is, is looked up by whoever wants to know.
+  private mutating func raiseWatermark(_ change: Change, _ event: Event) -> Outcome {
+    guard let upTo = change.upTo, let status = change.status, let address = change.customer.first?.identifier.value,
+      change.isAttested || change.customer[0].assurance >= .bearer
+    else { return .ignored(reason: "receipt_without_use") }
+    let key = WriteSet.WatermarkKey(address: side(event, address), status: status)
+    writes.watermarks[key] = max(writes.watermarks[key] ?? upTo, upTo)
+    return .stored
+  }
+
+  private func side(_ event: Event, _ value: String) -> WriteSet.Address {
+    .init(tenant: event.tenant, channel: event.channel, account: event.account, address: value)
+  }
+
+  /// What another system says of a conversation that it knows as its ticket or session: shown, and nothing more. Nil when nobody
+  /// has written in it yet.
+  private mutating func note(_ change: Change, _ event: Event, _ at: Timestamp) -> Outcome? {
+    guard let target = change.target else { return .ignored(reason: Change.conversationState) }
+    guard let conversation = conversation(named: target, event) else { return nil }
+    var details = JSONObjectWriter()
+    details.member("state", change.status)
+    details.member("change", change.details)
+    let note = Message(
+      direction: .internal, authorKind: .system, customer: [], externalID: change.targetExternalID, details: details.finish())
+    add(note, to: InTenant(event.tenant, conversation.id), ids.next(), event, at)
+    return .stored
+  }
+
+  // MARK: - Customers
+
+  private mutating func apply(aboutCustomer change: Change, _ event: Event, _ at: Timestamp, _ resolved: Resolved?) -> Outcome {
+    var isHeeded = false
+    if change.kind == "consent", let isGiven = ["opt_in": true, "opt_out": false][change.status ?? ""] {
+      for stated in change.customer where stated.identifier.kind.definesCustomer && (change.isAttested || stated.assurance >= .a1) {
+        let key = side(event, stated.identifier.value)
+        isHeeded = true
+        if let known = writes.consents[key], known.at > at { continue }
+        writes.consents[key] = (isGiven, at)
+        guard !isGiven else { continue }
+        for (conversation, known) in routes {
+          guard let route = known[event.channel], route.account == key.account, route.address == key.address, route.at <= at else {
+            continue
+          }
+          routes[conversation]?[event.channel] = nil
+        }
+      }
+    }
+    guard let resolved else { return isHeeded ? .stored : .ignored(reason: "nobody_known") }
+    writes.customerEvents.append(
+      .init(
+        tenant: event.tenant, id: ids.next(), customer: resolved.customer, kind: change.kind, status: change.status,
+        channel: event.channel, account: event.account, at: at, details: change.details))
+    return .stored
+  }
+
+  mutating func add(_ order: Order, _ event: Event, _ resolved: Resolved?) {
+    let key = WriteSet.SourceKey(tenant: event.tenant, account: event.account, externalID: order.externalID)
+    if let known = writes.orders[key] {
+      guard known.order.updatedAt <= order.updatedAt else { return }
+      writes.orders[key] = (order, resolved?.customer ?? known.customer)
+    } else {
+      writes.orders[key] = (order, resolved?.customer)
+    }
+  }
+
+  mutating func add(_ response: SurveyResponse, _ event: Event, _ resolved: Resolved?) {
+    let key = WriteSet.SourceKey(tenant: event.tenant, account: event.account, externalID: response.externalID)
+    let known = writes.surveys[key]
+    if let known, known.response.updatedAt > response.updatedAt { return }
+    let named = response.conversation.flatMap { current(event.tenant, $0) }
+    let session = response.session.flatMap { conversation(named: $0, event) }
+    // A session is no proof: only whose it is may answer for it.
+    let about = named ?? session.flatMap { $0.customer == resolved?.customer ? $0 : nil }
+    writes.surveys[key] = (response, resolved?.customer ?? about?.customer ?? known?.customer, about?.id ?? known?.conversation)
+  }
+}

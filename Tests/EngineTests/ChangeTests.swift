@@ -1,0 +1,256 @@
+import Canonical
+import Testing
+
+@testable import Engine
+
+/// What happens to messages after they were written, and to customers beside their messages.
+@Suite struct ChangeTests {
+  private let ana = [whatsapp("ana")]
+  private let bob = [whatsapp("bob")]
+
+  private func edit(
+    _ id: String, of target: String, at time: Timestamp, by customer: [StatedIdentifier], _ text: String = "new",
+    author: AuthorKind? = .customer, isAttested: Bool = true
+  ) -> Event {
+    change(id, "edit", of: target, at: time, from: customer) { change in
+      (change.authorKind, change.text, change.isAttested) = (author, text, isAttested)
+    }
+  }
+
+  private func texts(_ store: ModelStore, _ message: String) -> [String] {
+    store.row(message).map { store.changes[InTenant($0.tenant, $0.id)] ?? [] }?.flatMap(\.edits).map(\.text) ?? []
+  }
+
+  // MARK: - Whose it is
+
+  @Test("An edit by its author changes the message, counts as a version and is told; it opens nothing")
+  func edits() throws {
+    var store = try ModelStore(message("1", from: ana, at: hour(1)), edit("e", of: "1", at: hour(2), by: ana))
+    #expect(store.outcomes == [[.stored], [.stored]] && texts(store, "1") == ["new"] && store.parked.isEmpty)
+    #expect(store.events(about: "1") == ["1 opened", "2 message_added", "3 message_edited"] && store.conversation("1")?.version == 3)
+    store.set(.resolved, try #require(store.conversation("1")).id, at: hour(3))
+    try store.receive(edit("f", of: "1", at: hour(4), by: ana, "newer"))
+    #expect(store.conversation("1")?.status == .resolved && texts(store, "1") == ["new", "newer"])
+  }
+
+  @Test(
+    "Nobody changes what somebody else has written",
+    arguments: [
+      ("another customer", [whatsapp("bob")], AuthorKind.customer, true, false),
+      ("a customer, of what we wrote", [whatsapp("ana")], .customer, true, true),
+      ("us, of what a customer wrote", [whatsapp("ana")], .agent, true, false),
+      ("us, and nobody vouches for it", [whatsapp("ana")], .agent, false, true),
+      ("the customer, and nobody vouches for it", [whatsapp("ana", .a0)], .customer, false, false),
+    ])
+  func strangers(
+    _ who: String, customer: [StatedIdentifier], author: AuthorKind, isAttested: Bool, isOurs: Bool
+  ) throws {
+    let first = isOurs ? echo("1", to: ana, at: hour(1)) : message("1", from: ana, at: hour(1))
+    for kind in ["edit", "delete"] {
+      let store = try ModelStore(
+        first,
+        change("c", kind, of: "1", at: hour(2), from: customer) { change in
+          (change.authorKind, change.text, change.isAttested) = (author, "gone", isAttested)
+        })
+      #expect(store.outcomes.last == [.ignored(reason: "refused_not_author")] && store.changes.isEmpty)
+    }
+  }
+
+  @Test("Who is known by nothing but a claim is held to no more than that")
+  func claims() throws {
+    let claimed = [whatsapp("ana", .a0)]
+    let store = try ModelStore(
+      message("1", from: claimed, at: hour(1)), edit("e", of: "1", at: hour(2), by: claimed, isAttested: false))
+    #expect(texts(store, "1") == ["new"])
+  }
+
+  @Test("We change what we wrote, and the provider's word is enough where it does not say whose it is")
+  func ours() throws {
+    var store = try ModelStore(
+      echo("1", to: ana, at: hour(1)), edit("e", of: "1", at: hour(2), by: ana, author: .agent),
+      message("2", from: ana, at: hour(3)), change("d", "delete", of: "2", at: hour(4)))
+    #expect(texts(store, "1") == ["new"] && store.outcomes.last == [.stored])
+    try store.receive(change("f", "delete", of: "1", at: hour(5)) { $0.isAttested = false })
+    #expect(store.outcomes.last == [.ignored(reason: "refused_not_author")])
+  }
+
+  // MARK: - Order of arrival
+
+  @Test("An older edit changes nothing, nothing changes what is deleted, and a deletion takes all with it")
+  func superseded() throws {
+    var store = try ModelStore(
+      message("1", from: ana, at: hour(1)), edit("b", of: "1", at: hour(3), by: ana, "second"),
+      edit("a", of: "1", at: hour(2), by: ana, "first"))
+    #expect(store.outcomes.last == [.ignored(reason: "superseded")] && texts(store, "1") == ["second"])
+    try store.receive(change("d", "delete", of: "1", at: hour(4), from: ana) { $0.authorKind = .customer })
+    try store.receive(edit("c", of: "1", at: hour(5), by: ana), change("d2", "delete", of: "1", at: hour(6), from: ana))
+    #expect(store.outcomes.suffix(2) == [[.ignored(reason: "superseded")], [.ignored(reason: "superseded")]])
+    let deletion = try #require(store.changes.values.flatMap { $0 }.last)
+    #expect(deletion.deletion?.by == .customer && deletion.losesAttachments && deletion.edits.isEmpty)
+    #expect(store.events(about: "1").suffix(2) == ["3 message_edited", "4 message_deleted"])
+  }
+
+  @Test("What comes before its message waits for it, in one batch and in two, and is then applied in its order")
+  func waiting() throws {
+    let events = [
+      edit("a", of: "1", at: hour(2), by: ana, "first"), edit("b", of: "1", at: hour(3), by: bob, "forged"),
+      edit("c", of: "1", at: hour(4), by: ana, "second"), message("1", from: ana, at: hour(1)),
+    ]
+    var apart = ModelStore()
+    for event in events { try apart.receive(event) }
+    var together = ModelStore()
+    try together.commit([record(events.map { .event($0) })])
+    for store in [apart, together] {
+      #expect(store.outcomes.flatMap { $0 } == [.parked, .parked, .parked, .stored])
+      #expect(store.parked.isEmpty && texts(store, "1") == ["first", "second"])
+      #expect(store.events(about: "1") == ["1 opened", "2 message_added", "3 message_edited", "4 message_edited"])
+    }
+  }
+
+  @Test("A reply that refers to a message before it is here is no obstacle to what waits for it")
+  func hearsay() throws {
+    let store = try ModelStore(
+      message("2", from: ana, at: hour(3), to: ["1"]), edit("a", of: "1", at: hour(2), by: ana), message("1", from: ana, at: hour(1)))
+    #expect(store.outcomes == [[.stored], [.parked], [.stored]] && texts(store, "1") == ["new"] && store.parked.isEmpty)
+  }
+
+  // MARK: - Reactions, receipts, calls
+
+  @Test("A reaction is one a person, and the newest word holds; where there may be several each is for itself")
+  func reactions() throws {
+    func react(_ id: String, _ reaction: String?, at time: Timestamp, on channel: Channel) -> Event {
+      change(id, "reaction", of: "1", at: time, from: ana, on: channel) { change in
+        (change.reaction, change.status) = (reaction, reaction == nil ? "remove" : "add")
+      }
+    }
+    let single = try ModelStore(
+      message("1", from: ana, at: hour(1)), react("a", "+1", at: hour(2), on: .whatsapp), react("b", "<3", at: hour(4), on: .whatsapp),
+      react("c", "+1", at: hour(3), on: .whatsapp))
+    #expect(single.reactions.map(\.value.reaction) == ["<3"] && single.events(about: "1").count == 2)
+    let several = try ModelStore(
+      message("1", from: ana, at: hour(1)), react("a", "+1", at: hour(2), on: .slack), react("b", "<3", at: hour(4), on: .slack))
+    #expect(Set(several.reactions.map(\.value.reaction)) == ["+1", "<3"])
+  }
+
+  @Test("9: receipts come in any order, what is further on its way stays, and failure is told once")
+  func receipts() throws {
+    func receipt(_ id: String, _ status: String, at time: Timestamp) -> Event {
+      change(id, "receipt", of: "1", at: time, from: ana) { ($0.status, $0.error) = (status, status == "failed" ? "131026" : nil) }
+    }
+    var store = try ModelStore(
+      echo("1", to: ana, at: hour(1)), receipt("r", "read", at: hour(4)), receipt("d", "delivered", at: hour(3)),
+      receipt("s", "sent", at: hour(2)))
+    #expect(store.row("1")?.deliveryStatus == "read" && Set(store.receipts.keys.map(\.status)) == ["sent", "delivered", "read"])
+    store = try ModelStore(echo("1", to: ana, at: hour(1)), receipt("f", "failed", at: hour(2)), receipt("g", "failed", at: hour(3)))
+    #expect(store.row("1")?.deliveryError == "131026" && store.events(about: "1").last == "3 delivery_failed")
+    store = try ModelStore(message("1", from: ana, at: hour(1)), receipt("r", "read", at: hour(4)))
+    #expect(store.outcomes.last == [.ignored(reason: "receipt_without_use")])
+  }
+
+  @Test("9: a watermark is of everything that was sent up to then, and never goes back")
+  func watermarks() throws {
+    func read(_ id: String, upTo time: Timestamp) -> Event {
+      change(id, "receipt", of: nil, at: time, from: ana) { ($0.status, $0.upTo) = ("read", time) }
+    }
+    let store = try ModelStore(echo("1", to: ana, at: hour(1)), read("b", upTo: hour(3)), read("a", upTo: hour(2)))
+    #expect(store.outcomes.suffix(2) == [[.stored], [.stored]] && store.watermarks.map(\.value) == [hour(3)])
+    #expect(store.watermarks.keys.first?.address.address == store.row("1")?.address)
+  }
+
+  @Test("24: recording and transcript come to the call, whenever they come")
+  func calls() throws {
+    let recording = change("r", "call", of: "1", at: hour(2), from: ana) { change in
+      change.attachments = [Attachment(kind: "audio", providerID: "RE1")]
+      change.details = JSONText(utf8: Array(#"{"part":"recording"}"#.utf8))
+    }
+    let transcript = change("t", "call", of: "1", at: hour(3), from: ana) { $0.text = "Where is my order?" }
+    for events in [[recording, transcript, message("1", from: ana, at: hour(1))], [message("1", from: ana, at: hour(1)), recording, transcript]] {
+      var store = ModelStore()
+      for event in events { try store.receive(event) }
+      let done = store.changes.values.flatMap { $0 }
+      #expect(done.compactMap(\.transcript) == ["Where is my order?"] && store.parked.isEmpty)
+      #expect(done.flatMap(\.attachments).map(\.string) == [#"[{"kind":"audio","provider_id":"RE1"}]"#])
+      #expect(done.flatMap(\.parts).map(\.string) == [#"{"part":"recording"}"#])
+    }
+  }
+
+  @Test("What another desk says of its ticket is shown in the conversation, and waits for its first message")
+  func ticketState() throws {
+    let solved = change("s", "conversation_state", of: "t1", at: hour(2), on: .ticket) { $0.status = "solved" }
+    let opened = message("1", from: ana, at: hour(1), on: .ticket, session: "t1")
+    for events in [[opened, solved], [solved, opened]] {
+      var store = ModelStore()
+      for event in events { try store.receive(event) }
+      let note = try #require(store.messages.last)
+      #expect(note.message.direction == .internal && note.message.authorKind == .system && store.parked.isEmpty)
+      #expect(note.message.details.string == #"{"state":"solved"}"# && note.conversation == store.conversation("1")?.id)
+    }
+  }
+
+  // MARK: - Customers
+
+  @Test("4: whoever has another number is the same customer, and whoever has the old one now is not")
+  func newNumber() throws {
+    let (old, new) = (whatsapp("34600111222"), whatsapp("34600999888"))
+    let changed = change("c", "identity_change", of: nil, at: hour(2), from: [old, new]) { $0.former = [old.identifier] }
+    let store = try ModelStore(
+      message("1", from: [old], at: hour(1)), changed, message("2", from: [new], at: hour(3)), message("3", from: [old], at: hour(4)))
+    #expect(store.customer("1") == store.customer("2") && store.customer("3") != store.customer("1"))
+    #expect(store.customerEvents.map(\.kind) == ["identity_change"] && store.customerEvents.first?.customer == store.customer("1"))
+    // In one batch as well.
+    var together = ModelStore()
+    try together.commit([
+      record([.event(message("1", from: [old], at: hour(1)))]), record([.event(changed)], offset: 1),
+      record([.event(message("3", from: [old], at: hour(4)))], offset: 2),
+    ])
+    #expect(together.customer("3") != together.customer("1"))
+  }
+
+  @Test("Consent is kept by address; a word about nobody makes no customer")
+  func consent() throws {
+    func say(_ id: String, _ status: String, at time: Timestamp, _ who: [StatedIdentifier]) -> Event {
+      change(id, "consent", of: nil, at: time, from: who) { $0.status = status }
+    }
+    let store = try ModelStore(
+      message("1", from: ana, at: hour(1)), say("b", "opt_out", at: hour(3), ana), say("a", "opt_in", at: hour(2), ana),
+      say("c", "opt_out", at: hour(4), bob))
+    #expect(store.consents.filter { $0.key.address == "ana" }.map(\.value.isGiven) == [false])
+    #expect(store.customers.count == 1 && store.customerEvents.count == 2 && store.outcomes.last == [.stored])
+  }
+
+  @Test("An order enriches its customer; of two versions the newer holds, whatever their order")
+  func orders() throws {
+    func placed(_ id: String, _ status: String, at time: Timestamp, _ who: [StatedIdentifier]) -> Event {
+      var event = contact(id, [], at: time)
+      event.body = .order(Order(externalID: "1004", number: "#1004", status: status, updatedAt: time, customer: who, customerName: "Ana"))
+      return event
+    }
+    let store = try ModelStore(
+      message("1", from: [email("ana@example.org")], at: hour(1), on: .email), placed("b", "paid", at: hour(3), [email("ana@example.org")]),
+      placed("a", "pending", at: hour(2), [email("ana@example.org")]), placed("c", "cancelled", at: hour(4), []))
+    #expect(store.orders.map(\.value.order.status) == ["cancelled"])
+    #expect(store.orders.first?.value.customer == store.customer("1") && store.profile(email("ana@example.org"))?.displayName == "Ana")
+    #expect(store.conversations.count == 1)
+  }
+
+  @Test("An answer to a survey is about the conversation that a token or the customer's own session names")
+  func surveys() throws {
+    func answer(_ id: String, _ who: [StatedIdentifier], conversation: ID? = nil, session: String? = nil, at time: Timestamp) -> Event {
+      var event = contact(id, [], at: time)
+      event.body = .survey(
+        SurveyResponse(
+          externalID: id, metric: "csat", score: "0", updatedAt: time, customer: who, conversation: conversation,
+          session: session.map { ReferenceKey(hash($0)) }))
+      return event
+    }
+    var store = try ModelStore(message("1", from: ana, at: hour(1), session: "s1"))
+    let conversation = try #require(store.conversation("1")).id
+    try store.receive(
+      answer("a", [], conversation: conversation, at: hour(2)), answer("b", ana, session: "s1", at: hour(2)),
+      answer("c", bob, session: "s1", at: hour(2)), answer("d", [], at: hour(2)))
+    let found = Dictionary(uniqueKeysWithValues: store.surveys.map { ($0.key.externalID, $0.value) })
+    #expect(found["a"]?.conversation == conversation && found["a"]?.customer == store.customer("1"))
+    #expect(found["b"]?.conversation == conversation && found["c"]?.conversation == nil && found["c"]?.customer != nil)
+    #expect(found["d"]?.customer == nil && found["d"]?.response.score == "0" && store.conversations.count == 1)
+  }
+}
