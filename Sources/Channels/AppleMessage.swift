@@ -62,10 +62,8 @@ enum AppleMessage {
 
   /// The customer has deleted the conversation: we may not write any more.
   private static func consent(_ root: JSONValue, _ id: String, _ delivery: Delivery) throws(Rejection) -> NormalisedElement {
-    var details = JSONObjectWriter()
-    details.member("action", "opt_out")
-    details.members(of: root, without: shown.union(["action"]))
-    let change = Change(kind: "consent", customer: try identifiers(root, delivery), details: details.finished)
+    let change = Change(
+      kind: "consent", customer: try identifiers(root, delivery), status: "opt_out", details: root.rest(without: shown))
     return delivery.event(delivery.key("consent", id, "opt_out"), sentAt: nil, .change(change))
   }
 

@@ -34,7 +34,7 @@ enum AsteriskCDR {
       guard let entry else { throw Rejection(.malformedPayload, "cdr") }
       if let event = entry["event"], event.lowercased() != "cdr" {
         return elements.add {
-          let details = entry.json
+          let details = entry.json()
           return delivery.event(
             delivery.key("unknown", event, details.string), sentAt: nil, .unknown(Unknown(what: event, details: details)))
         }
@@ -92,7 +92,7 @@ enum AsteriskCDR {
         direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer, customer: parties.customer,
         customerName: isOutbound ? nil : callerName, externalID: call, names: [name],
         session: .session(.voice, account: delivery.account, id: call),
-        attachments: recording.map { [Attachment(recordingAt: $0)] } ?? [], details: details.finished,
+        attachments: recording.map { [Attachment(recordingAt: $0.path)] } ?? [], details: details.finished,
         flags: (parties.customer.isEmpty ? ["caller_unknown"] : []) + continuation.flags)
       message.continuation = continuation.conversation
       return delivery.event(MessageKey(name), sentAt: AsteriskCDR.time(ofID: call), .message(message))
@@ -103,9 +103,10 @@ enum AsteriskCDR {
       details.member("part", "leg")
       details.member("leg", id)
       details.member("call", summary(withOutcome: true))
-      details.member("cdr", entry.json)
+      details.member("cdr", entry.json(without: recording?.field))
       let change = Change(
-        kind: "call", target: name, targetExternalID: call, customer: parties.customer, details: details.finished)
+        kind: "call", target: name, targetExternalID: call, customer: parties.customer,
+        attachments: recording.map { [Attachment(recordingAt: $0.path)] }, details: details.finished)
       // Without a sequence number the attempts of one channel differ in what they did.
       let attempt =
         entry["sequence"].map { [$0] } ?? ["dst", "dstchannel", "lastapp", "start", "answer", "end"].map { entry[$0] ?? "" }
@@ -135,11 +136,16 @@ enum AsteriskCDR {
     }
 
     /// By convention, in one of several places.
-    private var recording: String? {
-      if let file = entry["recordingfile"] ?? entry["mixmonitor_filename"] { return file }
-      guard let field = entry["userfield"] else { return nil }
-      for prefix in ["rec=", "audio:"] where field.hasPrefix(prefix) { return String(field.dropFirst(prefix.count)).nonEmpty }
-      return [".wav", ".mp3", ".gsm"].contains { field.lowercased().hasSuffix($0) } ? field : nil
+    private var recording: (field: String, path: String)? {
+      for field in ["recordingfile", "mixmonitor_filename"] {
+        if let file = entry[field] { return (field: field, path: file) }
+      }
+      let field = "userfield"
+      guard let text = entry[field] else { return nil }
+      for prefix in ["rec=", "audio:"] where text.hasPrefix(prefix) {
+        return String(text.dropFirst(prefix.count)).nonEmpty.map { (field: field, path: $0) }
+      }
+      return [".wav", ".mp3", ".gsm"].contains { text.lowercased().hasSuffix($0) } ? (field: field, path: text) : nil
     }
   }
 
@@ -190,9 +196,9 @@ enum AsteriskCDR {
 
     subscript(name: String) -> String? { values[name] }
 
-    var json: JSONText {
+    func json(without other: String? = nil) -> JSONText {
       var writer = JSONObjectWriter()
-      for (name, value) in fields where name != "conversation" { writer.member(name, value) }
+      for (name, value) in fields where name != "conversation" && name != other { writer.member(name, value) }
       return writer.finish()
     }
   }

@@ -67,19 +67,24 @@ enum BandwidthSMS {
 
   /// Of a message to several people, each has their own.
   private static func receipt(
-    _ item: JSONValue, _ status: String, _ delivery: Delivery
+    _ item: JSONValue, _ word: String, _ delivery: Delivery
   ) throws(Rejection) -> NormalisedElement {
     let target = try item["message"].requiredID("id", in: "message.")
+    // What is not on its way yet has no word of ours.
+    let status = word == "sending" ? nil : word
+    // A description is there of every state.
+    let reasons = status == "failed" ? ["errorCode", "description"].filter { item[$0].id != nil } : []
     var details = JSONObjectWriter()
-    details.member("status", status)
-    details.member("rank", ranks[status])
-    details.members(of: item, without: ["type", "time", "message", "status", "rank"])
+    details.member("status", status == word ? nil : word)
+    details.member("rank", ranks[word])
+    details.members(of: item, without: Set(reasons + ["type", "time", "message", "status", "rank"]))
     details.member("message", item["message"].rest(without: shown))
     let change = Change(
       kind: "receipt", target: .message(.sms, account: delivery.account, id: target), targetExternalID: target,
-      customer: try identifiers(item["to"], delivery), details: details.finished)
+      customer: try identifiers(item["to"], delivery), status: status,
+      error: reasons.compactMap { item[$0].id }.joined(separator: " ").nonEmpty, details: details.finished)
     return delivery.event(
-      delivery.key("receipt", target, status, item["to"].id ?? ""), sentAt: item["time"].time, .change(change))
+      delivery.key("receipt", target, word, item["to"].id ?? ""), sentAt: item["time"].time, .change(change))
   }
 
   /// Short codes and names are nobody's number.

@@ -100,13 +100,12 @@ enum BotHandoff {
     let conversation = try Conversation(payload["conversation_ref"])
     let (transcript, left) = try transcript(payload["transcript"])
     var details = JSONObjectWriter()
-    details.members(
-      of: payload, without: ["event_id", "sent_at", "transcript", "ownership_epoch"], or: kind == "handoff" ? "event" : nil)
+    details.members(of: payload, without: ["event", "event_id", "sent_at", "transcript", "ownership_epoch"])
     details.member("transcript", transcript)
     details.member("transcript_left_out", left > 0 ? left : nil)
     var change = Change(
       kind: kind, target: conversation.session, customer: try identifiers(payload["visitor"], of: conversation, delivery),
-      details: details.finished)
+      status: kind == "conversation_state" ? event : nil, details: details.finished)
     change.ownershipEpoch = try payload.integer("ownership_epoch")
     return delivery.event(delivery.key(event, eventID), sentAt: payload["sent_at"].time, .change(change))
   }

@@ -29,11 +29,10 @@ struct BotSession {
   func said(_ message: Message, key: MessageKey, sentAt: Timestamp?) -> NormalisedElement {
     guard !customer.isEmpty else {
       var details = JSONObjectWriter()
-      details.member("author_kind", message.authorKind.rawValue)
       details.member("text", message.text)
       details.member("message", message.details)
-      return delivery.event(
-        key, sentAt: sentAt, .change(Change(kind: "bot_message", target: name, details: details.finished)))
+      let change = Change(kind: "bot_message", target: name, authorKind: message.authorKind, details: details.finished)
+      return delivery.event(key, sentAt: sentAt, .change(change))
     }
     var message = message
     message.customer = customer
@@ -43,8 +42,10 @@ struct BotSession {
   }
 
   /// A hand-off, or another change of the session.
-  func change(_ kind: String, key: MessageKey, sentAt: Timestamp?, _ details: JSONText) -> NormalisedElement {
+  func change(
+    _ kind: String, status: String? = nil, key: MessageKey, sentAt: Timestamp?, _ details: JSONText
+  ) -> NormalisedElement {
     delivery.event(
-      key, sentAt: sentAt, .change(Change(kind: kind, target: name, customer: customer, details: details)))
+      key, sentAt: sentAt, .change(Change(kind: kind, target: name, customer: customer, status: status, details: details)))
   }
 }

@@ -74,9 +74,7 @@ enum ChatEvent {
 
   /// What has a place of its own in a message; tokens are never stored.
   private static let shown: Set<String> = ["event", "event_id", "sent_at", "message", "identity_token", "continuation"]
-  private static let shownOfChange: Set<String> = [
-    "event_id", "sent_at", "message", "identity_token", "continuation", "text", "attachments",
-  ]
+  private static let shownOfChange: Set<String> = ["event_id", "sent_at", "message", "identity_token", "continuation"]
   private static let shownOfMessage: Set<String> = ["id", "text", "reply_to", "attachments"]
   private static let shownOfText: Set<String> = ["id", "text", "reply_to", "attachments", "type"]
 
@@ -91,17 +89,25 @@ enum ChatEvent {
       let target = try body.requiredID("id", in: "message.")
       change.target = .message(.chat, account: delivery.account, id: target)
       change.targetExternalID = target
+      change.authorKind =
+        switch payload["author"]["kind"].string {
+        case "agent" where delivery.isVouchedFor: .agent
+        case "bot" where delivery.isVouchedFor: .bot
+        default: .customer
+        }
       if kind == "edit" {
-        details.member("text", try body.text("text") ?? "")
-        details.member("attachments", body["attachments"].isArray ? body["attachments"].json : JSONText())
+        change.text = try body.text("text") ?? ""
+        let list = body["attachments"]
+        if list.isArray { change.attachments = attachments(list, limit: delivery.limits.attachments + 1) }
       }
     } else {
       change.target = payload["conversation_id"].id.map { .session(.chat, account: delivery.account, id: $0) }
+      if kind == "conversation_state" { change.status = payload["event"].id }
     }
     if let token = payload["continuation"].id {
       details.member("continuation", delivery.continuation(token).conversation != nil)
     }
-    details.members(of: payload, without: shownOfChange)
+    details.members(of: payload, without: shownOfChange, or: change.status == nil ? nil : "event")
     change.details = details.finished
     return delivery.event(
       delivery.key(kind, change.targetExternalID ?? "", eventID), sentAt: payload["sent_at"].time, .change(change))

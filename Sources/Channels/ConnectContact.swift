@@ -109,8 +109,10 @@ enum ConnectContact {
       details.member("leg", id)
       details.member("call", summary)
       details.member("contact", record)
+      let recordings = self.recordings
       let change = Change(
-        kind: "call", target: name(target), targetExternalID: target, customer: try identifiers(), details: details.finished)
+        kind: "call", target: name(target), targetExternalID: target, customer: try identifiers(),
+        attachments: recordings.isEmpty ? nil : recordings, details: details.finished)
       return delivery.event(
         delivery.key("call", id, version.id ?? record.string), sentAt: version.time, .change(change))
     }

@@ -78,7 +78,7 @@ enum DialogflowCX {
     func response(_ item: JSONValue, _ position: Int) -> NormalisedElement {
       if item["liveAgentHandoff"].exists { return handoff(item["liveAgentHandoff"]["metadata"]) }
       if item["endInteraction"].exists {
-        return session.change("conversation_state", key: key("end"), sentAt: nil, item.json)
+        return session.change("conversation_state", status: "endInteraction", key: key("end"), sentAt: nil, item.json)
       }
       if item["conversationSuccess"].exists { return .ignored(reason: "bot_internal") }
       let lines = item["text"]["text"].elements.prefix(1_000).compactMap(\.string)
@@ -126,7 +126,8 @@ enum DialogflowCX {
     let details = body.rest(without: ["conversation", "newMessagePayload"])
     switch type {
     case "CONVERSATION_STARTED", "CONVERSATION_FINISHED":
-      return session.change("conversation_state", key: key, sentAt: nil, details)
+      let rest = body.rest(without: ["conversation", "newMessagePayload", "type"])
+      return session.change("conversation_state", status: type, key: key, sentAt: nil, rest)
     case "HUMAN_INTERVENTION_NEEDED": return session.change("handoff", key: key, sentAt: nil, details)
     case "NEW_MESSAGE": break
     default:

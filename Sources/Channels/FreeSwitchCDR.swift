@@ -91,7 +91,7 @@ enum FreeSwitchCDR {
       let recording = variable("record_path")
       var details = JSONObjectWriter()
       details.member("call", summary)
-      details.member("cdr", kept)
+      details.member("cdr", kept())
       var message = Message(
         direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer, customer: parties.customer,
         customerName: isOutbound || callerName == caller ? nil : callerName, externalID: id, names: [name(id)],
@@ -104,14 +104,15 @@ enum FreeSwitchCDR {
 
     func change() throws(Rejection) -> NormalisedElement {
       let target = parent ?? id
+      let recording = variable("record_path")
       var details = JSONObjectWriter()
       details.member("part", "leg")
       details.member("leg", id)
       details.member("call", summary)
-      details.member("cdr", kept)
+      details.member("cdr", kept(without: recording == nil ? nil : "record_path"))
       let change = Change(
         kind: "call", target: name(target), targetExternalID: target, customer: try parties().customer,
-        details: details.finished)
+        attachments: recording.map { [Attachment(recordingAt: $0)] }, details: details.finished)
       return delivery.event(delivery.key("call", id), sentAt: time, .change(change))
     }
 
@@ -129,9 +130,9 @@ enum FreeSwitchCDR {
     }
 
     /// The variables as they were before they were encoded, and who says so.
-    private var kept: JSONText {
+    private func kept(without other: String? = nil) -> JSONText {
       var variables = JSONObjectWriter()
-      for (name, value) in root["variables"].members where isKept(name) && !value.isNull {
+      for (name, value) in root["variables"].members where isKept(name) && name != other && !value.isNull {
         if let text = value.string { variables.member(name, decoded(text)) } else { variables.member(name, value.json) }
       }
       var cdr = JSONObjectWriter()

@@ -34,7 +34,7 @@ enum LineWebhook {
         for member in item[list]["members"].elements {
           elements.add { () throws(Rejection) in
             let user = try member.requiredID("userId", in: "members[].")
-            return change("conversation_state", customer: try identifiers(user), member: user)
+            return change("conversation_state", type, customer: try identifiers(user), member: user)
           }
         }
         return
@@ -45,13 +45,13 @@ enum LineWebhook {
         case "message": return try message()
         case "postback": return try postback()
         case "unsend": return try deletion()
-        case "follow": return change("consent", customer: try identifiers(sender), action: "opt_in")
-        case "unfollow": return change("consent", customer: try identifiers(sender), action: "opt_out")
-        case "delivery": return change("receipt", customer: try identifiers(sender), status: "delivered")
-        case "videoPlayComplete": return change("receipt", customer: try identifiers(sender), status: "played")
+        case "follow": return change("consent", "opt_in", customer: try identifiers(sender))
+        case "unfollow": return change("consent", "opt_out", customer: try identifiers(sender))
+        case "delivery": return change("receipt", "delivered", customer: try identifiers(sender))
+        case "videoPlayComplete": return change("receipt", "read", customer: try identifiers(sender))
         // The bot came into a group or left it; another of the account's bots took the chat or gave it back.
         case "join", "leave", "activated", "deactivated":
-          return change("conversation_state", customer: try identifiers(sender))
+          return change("conversation_state", type, customer: try identifiers(sender))
         case "": throw Rejection(.malformedPayload, "events[].type")
         default:
           return delivery.event(
@@ -108,24 +108,22 @@ enum LineWebhook {
     /// The customer took a message back: whoever has it must erase it.
     private func deletion() throws(Rejection) -> NormalisedElement {
       let id = try item["unsend"].requiredID("messageId", in: "unsend.")
-      var details = JSONObjectWriter()
-      details.member("author_kind", "customer")
       let change = Change(
-        kind: "delete", target: name(id), targetExternalID: id, customer: try identifiers(sender), details: details.finished)
+        kind: "delete", target: name(id), targetExternalID: id, customer: try identifiers(sender), authorKind: .customer)
       return delivery.event(delivery.key("delete", id), sentAt: time, .change(change))
     }
 
     /// About the customer, not about a message that we know the id of.
     private func change(
-      _ kind: String, customer: [StatedIdentifier], action: String? = nil, status: String? = nil, member: String? = nil
+      _ kind: String, _ status: String, customer: [StatedIdentifier], member: String? = nil
     ) -> NormalisedElement {
+      var shown: Set<String> = ["webhookEventId", "timestamp", "joined", "left"]
+      if status == item["type"].string { shown.insert("type") }
       var details = JSONObjectWriter()
-      details.member("action", action)
-      details.member("status", status)
-      details.member("event", kept(without: ["webhookEventId", "timestamp", "joined", "left"]))
+      details.member("event", kept(without: shown))
       return delivery.event(
         delivery.key(kind, eventID, member ?? ""), sentAt: time,
-        .change(Change(kind: kind, customer: customer, details: details.finished)))
+        .change(Change(kind: kind, customer: customer, status: status, details: details.finished)))
     }
 
     // MARK: - What all have in common

@@ -86,7 +86,7 @@ enum MetaMessaging {
         if item.says("delivery") { return try receipt("delivered", of: nil, item, item["delivery"]) }
         if item.says("read") { return try receipt("read", of: item["read"]["mid"].id, item, item["read"]) }
         if let name = Self.states.keys.sorted().first(where: item.says), let state = Self.states[name] {
-          return try stateChange(state, item, item[name])
+          return try stateChange(state, item, name)
         }
         var details = JSONObjectWriter()
         details.members(of: item, without: ["account_linking"])
@@ -108,7 +108,7 @@ enum MetaMessaging {
       let timestamp = item["timestamp"]
       let id = isPostback ? body["mid"].id : try body.requiredID("mid", in: "message.")
       if let id, body["is_deleted"].bool == true {
-        return try change("delete", to: id, by: person, item, JSONObjectWriter(), version: "")
+        return try change(Change(kind: "delete"), to: id, by: person, item, version: "")
       }
       let text = try body.text(isPostback ? "title" : "text")
       let media = Media(body["attachments"], limit: delivery.limits.attachments + 1)
@@ -144,48 +144,50 @@ enum MetaMessaging {
     private func reaction(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
       let body = item["reaction"]
       let target = try body.requiredID("mid", in: "reaction.")
-      var details = JSONObjectWriter()
       let action: String
       switch body["action"].string {
       case "react": action = "add"
       case "unreact": action = "remove"
       default: throw Rejection(.malformedPayload, "reaction.action")
       }
-      details.member("action", action)
-      details.member("emoji", body["emoji"].string?.nonEmpty)
-      details.member("reaction", body["reaction"].string?.nonEmpty)
+      let (emoji, name) = (body["emoji"].string?.nonEmpty, body["reaction"].string?.nonEmpty)
+      var details = JSONObjectWriter()
+      details.member("reaction", emoji == nil ? nil : name)
+      let reaction = Change(kind: "reaction", status: action, reaction: emoji ?? name, details: details.finished)
       return try change(
-        "reaction", to: target, by: Person(item, account: delivery.account), item, details,
+        reaction, to: target, by: Person(item, account: delivery.account), item,
         version: action + " " + item["timestamp"].json.string)
     }
 
     private func edit(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
       let body = item["message_edit"]
       let target = try body.requiredID("mid", in: "message_edit.")
-      var details = JSONObjectWriter()
+      var edit = Change(kind: "edit")
       // Instagram may say null, which is not an empty text.
       if body.says("text") {
         guard let text = body["text"].string else { throw Rejection(.malformedPayload, "message_edit.text") }
-        details.member("text", text)
+        edit.text = text
       }
+      var details = JSONObjectWriter()
       details.member("num_edit", body["num_edit"].int64)
+      edit.details = details.finished
       return try change(
-        "edit", to: target, by: Person(item, account: delivery.account), item, details,
+        edit, to: target, by: Person(item, account: delivery.account), item,
         version: (body["num_edit"].id ?? "") + " " + item["timestamp"].json.string)
     }
 
     /// The ids of these events are their target's, so the key is of the whole act.
     private func change(
-      _ kind: String, to target: String, by person: Person, _ item: JSONValue, _ details: JSONObjectWriter, version: String
+      _ said: Change, to target: String, by person: Person, _ item: JSONValue, version: String
     ) throws(Rejection) -> NormalisedElement {
-      var details = details
-      details.member("author_kind", person.isUs ? "agent" : "customer")
-      let change = Change(
-        kind: kind, target: .message(delivery.channel, account: delivery.account, id: target), targetExternalID: target,
-        customer: try identifiers(person), details: details.finished)
+      var change = said
+      change.target = .message(delivery.channel, account: delivery.account, id: target)
+      change.targetExternalID = target
+      change.customer = try identifiers(person)
+      change.authorKind = person.isUs ? .agent : .customer
       let actor = person.isUs ? delivery.account : person.id
       return delivery.event(
-        delivery.key(kind, target, actor, version), sentAt: item["timestamp"].time, .change(change))
+        delivery.key(change.kind, target, actor, version), sentAt: item["timestamp"].time, .change(change))
     }
 
     /// Of one message, or of all that were sent up to a watermark: those have no target.
@@ -193,30 +195,32 @@ enum MetaMessaging {
       _ status: String, of target: String?, _ item: JSONValue, _ body: JSONValue
     ) throws(Rejection) -> NormalisedElement {
       let person = try Person(item, account: delivery.account)
-      let watermark = body["watermark"].time?.iso8601
+      let watermark = body["watermark"].time
       guard target != nil || watermark != nil else { throw Rejection(.malformedPayload, status + ".watermark") }
       var details = JSONObjectWriter()
-      details.member("status", status)
-      details.member("watermark", watermark)
+      details.member("watermark", target == nil ? nil : watermark?.iso8601)
       let change = Change(
         kind: "receipt", target: target.map { .message(delivery.channel, account: delivery.account, id: $0) },
-        targetExternalID: target, customer: try identifiers(person), details: details.finished)
+        targetExternalID: target, customer: try identifiers(person), status: status, upTo: target == nil ? watermark : nil,
+        details: details.finished)
       let key =
         target.map { delivery.key("receipt", $0, status, person.id) }
-        ?? delivery.key("watermark", status, person.id, watermark ?? "")
+        ?? delivery.key("watermark", status, person.id, watermark?.iso8601 ?? "")
       return delivery.event(key, sentAt: item["timestamp"].time, .change(change))
     }
 
     /// Who answers, or whether we may write: about the customer, not about a message.
-    private func stateChange(_ kind: String, _ item: JSONValue, _ body: JSONValue) throws(Rejection) -> NormalisedElement {
+    private func stateChange(_ kind: String, _ item: JSONValue, _ name: String) throws(Rejection) -> NormalisedElement {
+      // What takes an opt-in back is called so, too.
+      let isStopped = item[name]["notification_messages_status"].string?.hasPrefix("STOP") == true
       // A plugin's opt-in knows its user by a reference alone.
       let person = try? Person(item, account: delivery.account)
       let change = Change(
         kind: kind, customer: try person.map { person throws(Rejection) in try identifiers(person) } ?? [],
-        details: item.rest(without: Self.consumed))
+        status: kind != "consent" ? name : isStopped ? "opt_out" : "opt_in", details: item.rest(without: Self.consumed))
       return delivery.event(
-        delivery.key(kind, person?.id ?? "", item["timestamp"].json.string, body.json.string), sentAt: item["timestamp"].time,
-        .change(change))
+        delivery.key(kind, person?.id ?? "", item["timestamp"].json.string, item[name].json.string),
+        sentAt: item["timestamp"].time, .change(change))
     }
 
     private func unknown(_ what: String, _ details: JSONText, at time: Timestamp?) -> NormalisedElement {

@@ -19,16 +19,18 @@ enum RCSEvent {
         return try event[name].exists ? unknown(name, event, delivery) : message(event, delivery)
       }
       if type == "IS_TYPING" { return .ignored(reason: "typing") }
-      if let status = statuses[type] { return try receipt(status, event, delivery) }
+      if let word = words[type] { return try receipt(word, event, delivery) }
       if let action = consents[type] { return try consent(action, event, delivery) }
       return unknown(type, event, delivery)
     }
   }
 
-  private static let statuses = [
+  private static let words = [
     "DELIVERED": "delivered", "READ": "read", "TTL_EXPIRATION_REVOKED": "expired",
     "TTL_EXPIRATION_REVOKE_FAILED": "expiry_failed",
   ]
+  /// What could not be taken back in time may still be delivered.
+  private static let statuses = ["delivered": "delivered", "read": "read", "expired": "failed"]
   private static let consents = ["SUBSCRIBE": "opt_in", "UNSUBSCRIBE": "opt_out"]
 
   private static func message(_ event: JSONValue, _ delivery: Delivery) throws(Rejection) -> NormalisedElement {
@@ -65,17 +67,18 @@ enum RCSEvent {
 
   /// `messageId` is ours.
   private static func receipt(
-    _ status: String, _ event: JSONValue, _ delivery: Delivery
+    _ word: String, _ event: JSONValue, _ delivery: Delivery
   ) throws(Rejection) -> NormalisedElement {
     let target = try event.requiredID("messageId")
     let customer = try identifiers(event, delivery)
+    let status = statuses[word]
     var details = JSONObjectWriter()
-    details.member("status", status)
+    details.member("status", status == word ? nil : word)
     let change = Change(
       kind: "receipt", target: .message(.rcs, account: delivery.account, id: target), targetExternalID: target,
-      customer: customer, details: details.finished)
+      customer: customer, status: status, details: details.finished)
     return delivery.event(
-      delivery.key("receipt", target, status, number(of: event) ?? ""), sentAt: event["sendTime"].time, .change(change))
+      delivery.key("receipt", target, word, number(of: event) ?? ""), sentAt: event["sendTime"].time, .change(change))
   }
 
   private static func consent(
@@ -83,12 +86,9 @@ enum RCSEvent {
   ) throws(Rejection) -> NormalisedElement {
     let customer = try identifiers(event, delivery)
     guard let id = event["eventId"].id ?? event["sendTime"].id else { throw Rejection(.malformedPayload, "eventId") }
-    var details = JSONObjectWriter()
-    details.member("action", action)
-    details.members(of: event, without: shown)
+    let change = Change(kind: "consent", customer: customer, status: action, details: event.rest(without: shown))
     return delivery.event(
-      delivery.key("consent", id, action, number(of: event) ?? ""), sentAt: event["sendTime"].time,
-      .change(Change(kind: "consent", customer: customer, details: details.finished)))
+      delivery.key("consent", id, action, number(of: event) ?? ""), sentAt: event["sendTime"].time, .change(change))
   }
 
   private static func unknown(_ what: String, _ event: JSONValue, _ delivery: Delivery) -> NormalisedElement {
@@ -109,6 +109,6 @@ enum RCSEvent {
   /// What has a place of its own.
   private static let shown: Set<String> = [
     "messageId", "eventId", "eventType", "senderPhoneNumber", "agentId", "sendTime", "text", "suggestionResponse", "userFile",
-    "unknown", "action",
+    "unknown",
   ]
 }

@@ -44,7 +44,8 @@ enum RasaEvent {
       switch type {
       case "user": return try user()
       case "bot", "agent": return try bot()
-      case "session_started", "session_ended", "restart": return change("conversation_state", details())
+      case "session_started", "session_ended", "restart":
+        return change("conversation_state", status: type, details(without: "event"))
       case "action" where event["name"].string == "action_human_handoff",
         "flow_started" where event["flow_id"].string == "pattern_human_handoff",
         "slot" where event["name"].string == "human_handoff" && event["value"].bool == true:
@@ -118,14 +119,14 @@ enum RasaEvent {
       return change("handoff", details.finished)
     }
 
-    private func change(_ kind: String, _ details: JSONText) -> NormalisedElement {
-      session.change(kind, key: delivery.key(kind, type, sender, stamp), sentAt: time, details)
+    private func change(_ kind: String, status: String? = nil, _ details: JSONText) -> NormalisedElement {
+      session.change(kind, status: status, key: delivery.key(kind, type, sender, stamp), sentAt: time, details)
     }
 
     /// What else the event says.
-    private func details() -> JSONText {
+    private func details(without other: String? = nil) -> JSONText {
       var details = JSONObjectWriter()
-      for (name, value) in event.members where !value.isNull && !RasaEvent.shown.contains(name) {
+      for (name, value) in event.members where !value.isNull && !RasaEvent.shown.contains(name) && name != other {
         details.member(name, value.json)
       }
       return details.finished

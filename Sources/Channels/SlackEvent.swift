@@ -108,7 +108,7 @@ enum SlackEvent {
       case "message_deleted":
         let old = item["previous_message"]
         guard let ts = item["deleted_ts"].id ?? old["ts"].id else { throw Rejection(.malformedPayload, "event.deleted_ts") }
-        return try change("delete", of: ts, by: author(of: old), version: "", JSONObjectWriter())
+        return try change(Change(kind: "delete"), of: ts, by: author(of: old), version: "")
       case "message_replied": return .ignored(reason: "thread_update")
       default: return unknown("message." + subtype)
       }
@@ -162,31 +162,32 @@ enum SlackEvent {
       let ts = try new.requiredID("ts", in: "event.message.")
       // What is left of a message that was deleted and has answers.
       if new["subtype"].string == "tombstone" {
-        return try change("delete", of: ts, by: author(of: old), version: "", JSONObjectWriter())
+        return try change(Change(kind: "delete"), of: ts, by: author(of: old), version: "")
       }
       let edited = new["edited"]["ts"].id.flatMap { $0 == old["edited"]["ts"].id ? nil : $0 }
       let hasOtherText = old.isObject && new["text"].string != old["text"].string
       let files = new["files"]
       let isFileGone = files.elements.contains { $0["mode"].string == "tombstone" } && files.json != old["files"].json
       guard edited != nil || hasOtherText || isFileGone else { return .ignored(reason: "unfurl") }
+      let left = Files(files, limit: delivery.limits.attachments + 1)
       var details = JSONObjectWriter()
-      details.member("text", try new.text("text").map(SlackText.plain) ?? "")
-      details.member("files", files.json)
-      return try change(
-        "edit", of: ts, by: author(of: new), version: edited ?? item["event_ts"].id ?? item["ts"].id ?? "", details)
+      details.member("files", left.isPlain ? JSONText() : files.json)
+      let edit = Change(
+        kind: "edit", text: try new.text("text").map(SlackText.plain) ?? "", attachments: files.isArray ? left.attachments : nil,
+        details: details.finished)
+      return try change(edit, of: ts, by: author(of: new), version: edited ?? item["event_ts"].id ?? item["ts"].id ?? "")
     }
 
     private func change(
-      _ kind: String, of ts: String, by author: Author?, version: String, _ details: JSONObjectWriter
+      _ said: Change, of ts: String, by author: Author?, version: String
     ) throws(Rejection) -> NormalisedElement {
       let target = SlackEvent.id(try item.requiredID("channel", in: "event."), ts)
-      var details = details
-      details.member("author_kind", author?.kind.rawValue)
-      var customer: [StatedIdentifier] = []
-      if let author, !author.isUs { customer = try SlackEvent.identifiers(author.id, delivery) }
-      let change = Change(
-        kind: kind, target: name(target), targetExternalID: target, customer: customer, details: details.finished)
-      return delivery.event(delivery.key(kind, target, version), sentAt: time, .change(change))
+      var change = said
+      change.target = name(target)
+      change.targetExternalID = target
+      change.authorKind = author?.kind
+      if let author, !author.isUs { change.customer = try SlackEvent.identifiers(author.id, delivery) }
+      return delivery.event(delivery.key(change.kind, target, version), sentAt: time, .change(change))
     }
 
     /// Who reacts is named without their company, so in a shared channel it may be one of us.
@@ -199,13 +200,10 @@ enum SlackEvent {
       let reaction = try item.requiredID("reaction", in: "event.")
       let action = isAdded ? "add" : "remove"
       let isUs = ourUsers.contains(user)
-      var details = JSONObjectWriter()
-      details.member("action", action)
-      details.member("reaction", reaction)
-      if isUs || !isShared { details.member("author_kind", isUs ? "agent" : "customer") }
       let change = Change(
         kind: "reaction", target: name(target), targetExternalID: target,
-        customer: isUs ? [] : try SlackEvent.identifiers(user, delivery), details: details.finished)
+        customer: isUs ? [] : try SlackEvent.identifiers(user, delivery),
+        authorKind: isUs ? .agent : isShared ? nil : .customer, status: action, reaction: reaction)
       return delivery.event(
         delivery.key("reaction", target, action, reaction, user, item["event_ts"].id ?? ""), sentAt: time, .change(change))
     }

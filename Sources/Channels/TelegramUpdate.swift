@@ -37,7 +37,7 @@ enum TelegramUpdate {
         case "edited_channel_post": return try edit(item, kind, isPost: true)
         case "callback_query": return try press(item)
         case "my_chat_member": return try membership(item)
-        case "business_connection": return state(item.json, at: item["date"].time)
+        case "business_connection": return state(nil, item.json, at: item["date"].time)
         case "deleted_business_messages", "message_reaction": throw Rejection(.malformedPayload, kind)
         case "message_reaction_count": return .ignored(reason: "reaction_count")
         case "inline_query", "chosen_inline_result": return .ignored(reason: "inline_query")
@@ -92,13 +92,14 @@ enum TelegramUpdate {
       let person = try Person(item, isPost: isPost, account: delivery.account)
       guard let customer = person.customer else { return .ignored(reason: "own_post") }
       let content = try Content(item, limit: delivery.limits.attachments + 1)
+      var message = JSONObjectWriter()
+      message.members(of: item, without: TelegramUpdate.copies.union(TelegramUpdate.said))
+      for (name, json) in content.kept { message.member(name, json) }
       var details = JSONObjectWriter()
-      details.member("text", content.text ?? "")
-      details.member("author_kind", person.authorKind.rawValue)
-      details.member("message", item.rest(without: TelegramUpdate.copies))
+      details.member("message", message.finished)
       let change = Change(
         kind: "edit", target: reference(id), targetExternalID: id, customer: try identifiers(customer),
-        details: details.finished)
+        authorKind: person.authorKind, text: content.text ?? "", attachments: content.attachments, details: details.finished)
       return delivery.event(
         delivery.key("edit", id, item["edit_date"].id ?? "", updateID), sentAt: item["edit_date"].time, .change(change))
     }
@@ -162,15 +163,14 @@ enum TelegramUpdate {
       guard let id = try externalID(item) else { throw Rejection(.malformedPayload, "message_id") }
       let actor = item["user"].isObject ? item["user"] : item["actor_chat"]
       let user = try actor.requiredID("id", in: "user.")
+      let type = value["type"].string?.nonEmpty
+      // A paid one has no name but this.
+      let name = value["emoji"].string?.nonEmpty ?? value["custom_emoji_id"].id ?? type
       var details = JSONObjectWriter()
-      details.member("action", action)
-      details.member("emoji", value["emoji"].string?.nonEmpty)
-      details.member("custom_emoji_id", value["custom_emoji_id"].id)
-      details.member("type", value["type"].string)
-      details.member("author_kind", "customer")
+      details.member("type", type == name ? nil : type)
       let change = Change(
-        kind: "reaction", target: reference(id), targetExternalID: id, customer: try identifiers(user),
-        details: details.finished)
+        kind: "reaction", target: reference(id), targetExternalID: id, customer: try identifiers(user), authorKind: .customer,
+        status: action, reaction: name, details: details.finished)
       return delivery.event(
         delivery.key("reaction", id, user, action, value.json.string, updateID), sentAt: item["date"].time, .change(change))
     }
@@ -196,23 +196,25 @@ enum TelegramUpdate {
     private func membership(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
       let chat = try item["chat"].requiredID("id", in: "chat.")
       let time = item["date"].time
-      guard item["chat"]["type"].string == "private" else { return state(item.json, at: time) }
-      let actions = ["kicked": "opt_out", "left": "opt_out", "member": "opt_in"]
-      guard let action = actions[item["new_chat_member"]["status"].string ?? ""] else {
-        return unknown("my_chat_member", item)
-      }
+      let word = item["new_chat_member"]["status"].string?.nonEmpty
       var details = JSONObjectWriter()
-      details.member("action", action)
-      details.member("status", item["new_chat_member"]["status"].string)
-      let change = Change(kind: "consent", customer: try identifiers(chat), details: details.finished)
+      guard item["chat"]["type"].string == "private" else {
+        details.members(of: item, without: ["new_chat_member"])
+        details.member("new_chat_member", item["new_chat_member"].rest(without: ["status"]))
+        return state(word, details.finished, at: time)
+      }
+      let actions = ["kicked": "opt_out", "left": "opt_out", "member": "opt_in"]
+      guard let action = actions[word ?? ""] else { return unknown("my_chat_member", item) }
+      details.member("status", word)
+      let change = Change(kind: "consent", customer: try identifiers(chat), status: action, details: details.finished)
       return delivery.event(delivery.key("consent", chat, action, updateID), sentAt: time, .change(change))
     }
 
     /// Whether we may write: about a chat or a business, not about a message.
-    private func state(_ details: JSONText, at time: Timestamp?) -> NormalisedElement {
+    private func state(_ status: String?, _ details: JSONText, at time: Timestamp?) -> NormalisedElement {
       delivery.event(
         delivery.key("conversation_state", updateID), sentAt: time,
-        .change(Change(kind: "conversation_state", details: details)))
+        .change(Change(kind: "conversation_state", status: status, details: details)))
     }
 
     // MARK: - What all have in common
@@ -285,10 +287,15 @@ enum TelegramUpdate {
   /// Copies of other messages, and what says nothing to an agent.
   private static let copies: Set<String> = ["reply_to_message", "from", "reply_markup"]
 
+  /// Text and files.
+  private static let said: Set<String> = [
+    "text", "caption", "photo", "live_photo", "animation", "document", "video", "audio", "voice", "video_note", "sticker",
+    "paid_media",
+  ]
+
   /// What has a place of its own in a message.
-  private static let consumed: Set<String> = copies.union([
-    "message_id", "date", "text", "caption", "media_group_id", "photo", "live_photo", "animation", "document", "video", "audio",
-    "voice", "video_note", "sticker", "paid_media", "username", "album", "start", "unknown",
+  private static let consumed: Set<String> = copies.union(said).union([
+    "message_id", "date", "media_group_id", "username", "album", "start", "unknown",
   ])
 
   /// What is about a message, and not what it says.

@@ -30,6 +30,11 @@ enum TwilioSMS {
     "canceled": 6,
   ]
 
+  /// Our words for Twilio's; what is not on its way yet has none.
+  private static let statuses = [
+    "sent": "sent", "delivered": "delivered", "read": "read", "undelivered": "failed", "failed": "failed", "canceled": "failed",
+  ]
+
   private static func message(
     _ form: FormURLEncoded, _ delivery: Delivery, _ id: String
   ) throws(Rejection) -> NormalisedElement {
@@ -56,17 +61,20 @@ enum TwilioSMS {
   }
 
   private static func receipt(
-    _ status: String, _ form: FormURLEncoded, _ delivery: Delivery, _ id: String
+    _ word: String, _ form: FormURLEncoded, _ delivery: Delivery, _ id: String
   ) throws(Rejection) -> NormalisedElement {
     let customer = try identifiers(of: "To", form, delivery)
+    let status = statuses[word]
+    let error = status == "failed" ? form["ErrorCode"] : nil
     var details = JSONObjectWriter()
-    details.member("status", status)
-    details.member("rank", ranks[status])
-    details.members(of: form, without: shown(form, customer.isEmpty ? nil : "To"))
+    details.member("status", status == word ? nil : word)
+    details.member("rank", ranks[word])
+    let shown = shown(form, customer.isEmpty ? nil : "To")
+    details.members(of: form, without: error == nil ? shown : shown.union(["ErrorCode"]))
     let change = Change(
       kind: "receipt", target: .message(.sms, account: delivery.account, id: id), targetExternalID: id, customer: customer,
-      details: details.finished)
-    return delivery.event(delivery.key("receipt", id, status), sentAt: nil, .change(change))
+      status: status, error: error, details: details.finished)
+    return delivery.event(delivery.key("receipt", id, word), sentAt: nil, .change(change))
   }
 
   private static func consent(
@@ -74,10 +82,10 @@ enum TwilioSMS {
   ) throws(Rejection) -> NormalisedElement {
     let customer = try identifiers(of: "From", form, delivery)
     var details = JSONObjectWriter()
-    details.member("action", action)
     details.member("text", form["Body"])
     details.members(of: form, without: shown(form, customer.isEmpty ? nil : "From"))
-    let change = Change(kind: "consent", targetExternalID: id, customer: customer, details: details.finished)
+    let change = Change(
+      kind: "consent", targetExternalID: id, customer: customer, status: action, details: details.finished)
     return delivery.event(delivery.key("consent", id, action), sentAt: nil, .change(change))
   }
 

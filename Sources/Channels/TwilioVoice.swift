@@ -70,7 +70,6 @@ enum TwilioVoice {
     func message() throws(Rejection) -> NormalisedElement {
       guard let isOutbound else { throw Rejection(.malformedPayload, "Direction") }
       let customer = try identifiers()
-      let recording = form["RecordingSid"] ?? form["RecordingUrl"]
       var flags = form["Timestamp"] != nil && time == nil ? ["sent_at_invalid"] : []
       if customer.isEmpty { flags.append("caller_unknown") }
       let continuation = delivery.continuation(token)
@@ -78,11 +77,8 @@ enum TwilioVoice {
       var message = Message(
         direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer, customer: customer,
         customerName: isOutbound ? nil : form["CallerName"]?.trimmed.nonEmpty, externalID: id, names: [name],
-        references: parent.map { [self.name($0)] } ?? [],
-        attachments: recording.map { _ in
-          [Attachment(kind: "audio", providerID: form["RecordingSid"], url: form["RecordingUrl"])]
-        } ?? [],
-        details: details(), flags: flags + continuation.flags)
+        references: parent.map { [self.name($0)] } ?? [], attachments: recordings ?? [], details: details(),
+        flags: flags + continuation.flags)
       message.continuation = continuation.conversation
       return delivery.event(MessageKey(name), sentAt: time, .message(message))
     }
@@ -104,13 +100,33 @@ enum TwilioVoice {
         part = ["progress", status ?? "", token] + parameters
       }
       let target = isOurs ? parent ?? id : id
+      let recordings = self.recordings
+      let words = form["TranscriptionText"]
+      // Words that are not final come again.
+      let heard = words == nil && form["Final"] != "false" ? transcription?["transcript"].string?.nonEmpty : nil
+      var moved: Set<String> = ["TranscriptionText"]
+      if recordings != nil { moved.formUnion(["RecordingSid", "RecordingUrl"]) }
+      if heard != nil { moved.insert("TranscriptionData") }
       let change = Change(
         kind: "call", target: name(target), targetExternalID: target, customer: isOurs ? [] : try identifiers(),
-        details: details(part: part[0]))
+        text: words ?? heard, attachments: recordings, details: details(part: part[0], without: moved))
       return delivery.event(delivery.key("call", [id] + part), sentAt: time, .change(change))
     }
 
-    private func details(part: String? = nil) -> JSONText {
+    /// Not of a transcription, which names the recording that it was made of.
+    private var recordings: [Attachment]? {
+      guard form["RecordingSid"] != nil || form["RecordingUrl"] != nil, form["TranscriptionSid"] == nil,
+        form["RecordingStatus"] ?? "completed" == "completed"
+      else { return nil }
+      return [Attachment(kind: "audio", providerID: form["RecordingSid"], url: form["RecordingUrl"])]
+    }
+
+    /// JSON inside a string; nil when it is none. Valid until `nestedParser` parses again.
+    private var transcription: JSONValue? {
+      form["TranscriptionData"].flatMap { try? delivery.nestedParser.document(Array($0.utf8)) }
+    }
+
+    private func details(part: String? = nil, without moved: Set<String> = []) -> JSONText {
       var call = JSONObjectWriter()
       call.member("status", status)
       call.member("duration_seconds", number("CallDuration"))
@@ -120,10 +136,11 @@ enum TwilioVoice {
       details.member("part", part)
       if isOurs { details.member("leg", id) }
       details.member("call", call.finished)
-      details.members(of: form, without: TwilioVoice.shown)
+      details.members(of: form, without: TwilioVoice.shown.union(moved))
       if let text = form["TranscriptionData"] {
-        if let data = try? delivery.nestedParser.document(Array(text.utf8)) {
-          details.member("TranscriptionData", data.json)
+        if let data = transcription {
+          let isMoved = moved.contains("TranscriptionData")
+          details.member("TranscriptionData", isMoved ? data.rest(without: ["transcript"]) : data.json)
         } else {
           details.member("TranscriptionData", text)
         }

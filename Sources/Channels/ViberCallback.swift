@@ -13,11 +13,11 @@ enum ViberCallback {
       let event = try root.requiredID("event")
       switch event {
       case "message": return try reader.message()
-      case "delivered", "seen", "failed": return try reader.receipt(event == "seen" ? "read" : event)
-      case "subscribed": return try reader.change("consent", event, said: "opt_in")
-      case "unsubscribed": return try reader.change("consent", event, said: "opt_out")
+      case "delivered", "seen", "failed": return try reader.receipt(event)
+      case "subscribed": return try reader.change("consent", "opt_in", event)
+      case "unsubscribed": return try reader.change("consent", "opt_out", event)
       // The user has opened the chat, which is neither a message nor consent.
-      case "conversation_started": return try reader.change("conversation_state", event)
+      case "conversation_started": return try reader.change("conversation_state", event, event)
       // The probe of a new webhook; its time and token have changed places.
       case "webhook": return .ignored(reason: "verification")
       case "client_status": return .ignored(reason: event)
@@ -61,26 +61,28 @@ enum ViberCallback {
     }
 
     /// In any order, and some never come.
-    func receipt(_ status: String) throws(Rejection) -> NormalisedElement {
+    func receipt(_ event: String) throws(Rejection) -> NormalisedElement {
       let target = try root.requiredID("message_token")
       let user = try root.requiredID("user_id")
+      let status = event == "seen" ? "read" : event
+      let reason = root["desc"].string?.nonEmpty
       var details = JSONObjectWriter()
-      details.member("status", status)
-      details.member("desc", root["desc"].string?.nonEmpty)
+      details.member("status", status == event ? nil : event)
+      details.member("desc", status == "failed" ? nil : reason)
       let change = Change(
-        kind: "receipt", target: reference(target), targetExternalID: target, customer: try identifiers(user),
-        details: details.finished)
+        kind: "receipt", target: reference(target), targetExternalID: target, customer: try identifiers(user), status: status,
+        error: status == "failed" ? reason : nil, details: details.finished)
       return delivery.event(delivery.key("receipt", target, status, user), sentAt: time, .change(change))
     }
 
     /// About the customer, not about a message.
-    func change(_ kind: String, _ event: String, said action: String? = nil) throws(Rejection) -> NormalisedElement {
+    func change(_ kind: String, _ status: String, _ event: String) throws(Rejection) -> NormalisedElement {
       let user = try root["user"].isObject ? root["user"].requiredID("id", in: "user.") : root.requiredID("user_id")
+      let shown: Set<String> = ["timestamp", "chat_hostname", "message_token", "user_id", "user"]
       var details = JSONObjectWriter()
-      details.member("action", action)
-      details.members(of: root, without: ["timestamp", "chat_hostname", "message_token", "user_id", "user", "action"])
+      details.members(of: root, without: shown, or: status == event ? "event" : nil)
       details.member("user", root["user"].rest(without: ["id"]))
-      let change = Change(kind: kind, customer: try identifiers(user), details: details.finished)
+      let change = Change(kind: kind, customer: try identifiers(user), status: status, details: details.finished)
       return delivery.event(delivery.key(event, user, token), sentAt: time, .change(change))
     }
 

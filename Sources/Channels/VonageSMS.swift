@@ -32,6 +32,12 @@ enum VonageSMS {
     "undeliverable": 6,
   ]
 
+  /// Our words for the provider's.
+  private static let statuses = [
+    "buffered": "sent", "accepted": "sent", "submitted": "sent", "delivered": "delivered", "read": "read", "expired": "failed",
+    "failed": "failed", "rejected": "failed", "undeliverable": "failed",
+  ]
+
   /// The key and what signs with it say nothing of the message.
   private static let shown: Set<String> = [
     "messageId", "message_uuid", "message-timestamp", "timestamp", "status", "text", "message", "message_type", "type", "msisdn",
@@ -114,23 +120,28 @@ enum VonageSMS {
     func reaction() throws(Rejection) -> NormalisedElement {
       let target = try root["context"].requiredID("message_uuid", in: "context.")
       let emoji = content["reaction"]["emoji"].string?.nonEmpty
-      var details = JSONObjectWriter()
-      details.member("action", emoji == nil || content["reaction"]["action"].string == "unreact" ? "remove" : "add")
-      details.member("emoji", emoji)
-      details.member("author_kind", "customer")
+      let isTakenBack = emoji == nil || content["reaction"]["action"].string == "unreact"
       let change = Change(
-        kind: "reaction", target: name(target), targetExternalID: target, customer: try identifiers(), details: details.finished)
+        kind: "reaction", target: name(target), targetExternalID: target, customer: try identifiers(), authorKind: .customer,
+        status: isTakenBack ? "remove" : "add", reaction: emoji)
       return delivery.event(delivery.key("reaction", target, id), sentAt: time.time, .change(change))
     }
 
-    func receipt(_ status: String) throws(Rejection) -> NormalisedElement {
+    func receipt(_ word: String) throws(Rejection) -> NormalisedElement {
+      let status = statuses[word]
+      let failure = root["error"]
+      // The one API has a code, of which 0 is no error; the other says it in words.
+      let code = root["err-code"].id.flatMap { status == "failed" && $0 != "0" ? $0 : nil }
+      let place = status == "failed" && code == nil ? ["detail", "reason", "title"].first { failure[$0].id != nil } : nil
       var details = JSONObjectWriter()
-      details.member("status", status)
-      details.member("rank", ranks[status])
-      details.members(of: root, without: shown)
+      details.member("status", status == word ? nil : word)
+      details.member("rank", ranks[word])
+      details.members(of: root, without: shown.union(["error"]), or: code == nil ? nil : "err-code")
+      details.member("error", failure.isObject ? failure.rest(without: [place ?? ""]) : failure.json)
       let change = Change(
-        kind: "receipt", target: name(id), targetExternalID: id, customer: try identifiers(), details: details.finished)
-      return delivery.event(delivery.key("receipt", id, status), sentAt: time.time, .change(change))
+        kind: "receipt", target: name(id), targetExternalID: id, customer: try identifiers(), status: status,
+        error: code ?? place.flatMap { failure[$0].id }, details: details.finished)
+      return delivery.event(delivery.key("receipt", id, word), sentAt: time.time, .change(change))
     }
 
     /// What else the webhook says.

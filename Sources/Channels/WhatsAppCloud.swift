@@ -98,20 +98,27 @@ enum WhatsAppCloud {
         let target = try item["reaction"].requiredID("message_id", in: "reaction.")
         // The emoji is empty or absent when the reaction is taken back.
         let emoji = item["reaction"]["emoji"].string?.nonEmpty
-        details.member("action", emoji == nil ? "remove" : "add")
-        details.member("emoji", emoji)
-        return try change("reaction", to: target, by: item, id, person, isEcho: isEcho, details)
+        let reaction = Change(kind: "reaction", status: emoji == nil ? "remove" : "add", reaction: emoji)
+        return try change(reaction, to: target, by: item, id, person, isEcho: isEcho)
       case "edit":
         let target = try item["edit"].requiredID("original_message_id", in: "edit.")
         let edited = item["edit"]["message"]
         guard edited.isObject else { throw Rejection(.malformedPayload, "edit.message") }
-        let content = try Content(edited, type: edited["type"].string ?? "", delivery.nestedParser)
-        if content.isKnown { details.member("text", content.text ?? "") }
-        details.member("message", edited.json)
-        return try change("edit", to: target, by: item, id, person, isEcho: isEcho, details)
+        let kind = edited["type"].string ?? ""
+        let content = try Content(edited, type: kind, delivery.nestedParser)
+        var message = JSONObjectWriter()
+        message.members(of: edited, without: [], or: kind)
+        message.member(kind, content.kept)
+        details.member("message", message.finished)
+        // A caption may come without its file.
+        let isWhole = content.isKnown && content.attachments.allSatisfy { $0.providerID != nil || $0.url != nil }
+        let edit = Change(
+          kind: "edit", text: content.isKnown ? content.text ?? "" : nil, attachments: isWhole ? content.attachments : nil,
+          details: details.finished)
+        return try change(edit, to: target, by: item, id, person, isEcho: isEcho)
       case "revoke":
         let target = try item["revoke"].requiredID("original_message_id", in: "revoke.")
-        return try change("delete", to: target, by: item, id, person, isEcho: isEcho, details)
+        return try change(Change(kind: "delete"), to: target, by: item, id, person, isEcho: isEcho)
       case "system" where Self.identityChanges.contains(item["system"]["type"].string ?? ""):
         return try identityChange(item, id, person)
       default: break
@@ -140,33 +147,49 @@ enum WhatsAppCloud {
     /// One id gets several receipts, in any order.
     func receipt(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
       let target = try item.requiredID("id", in: "statuses[].")
-      let status = try item.requiredID("status", in: "statuses[].")
+      let word = try item.requiredID("status", in: "statuses[].")
+      let status = Self.statuses[word]
       let isGroup = item["recipient_type"].string == "group"
       let person = Person(
         userID: item["recipient_user_id"].id, number: item[isGroup ? "recipient_participant_id" : "recipient_id"].id,
         contacts: contacts)
+      let (error, errors) = Self.error(item["errors"], isFailure: status == "failed")
+      var details = JSONObjectWriter()
+      details.member("status", status == word ? nil : word)
+      details.members(of: item, without: ["id", "timestamp", "status", "errors"])
+      details.member("errors", errors)
       let change = Change(
         kind: "receipt", target: .message(.whatsapp, account: account, id: target), targetExternalID: target,
-        customer: try identifiers(person), details: item.rest(without: ["id", "timestamp"]))
+        customer: try identifiers(person), status: status, error: error, details: details.finished)
       // Not the contact's other id, which a repeated webhook may leave out.
       let recipient = item["recipient_participant_id"].id ?? item["recipient_user_id"].id ?? item["recipient_id"].id ?? ""
       return delivery.event(
-        delivery.key("receipt", target, status, recipient), sentAt: item["timestamp"].time, .change(change))
+        delivery.key("receipt", target, word, recipient), sentAt: item["timestamp"].time, .change(change))
+    }
+
+    private static let statuses = ["sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"]
+
+    /// Code and title of the first, and the whole list where it says more.
+    private static func error(_ errors: JSONValue, isFailure: Bool) -> (String?, JSONText) {
+      guard isFailure, let first = errors.elements.first(where: { _ in true }) else { return (nil, errors.json) }
+      let text = [first["code"].id, first["title"].id].compactMap { $0 }.joined(separator: " ").nonEmpty
+      let isAll = first.rest(without: ["code", "title"]).isEmpty && !errors.elements.dropFirst().contains { _ in true }
+      return (text, text != nil && isAll ? JSONText() : errors.json)
     }
 
     /// The id of an edit or a revocation may be its target's, so the key is of the whole act.
     private func change(
-      _ kind: String, to target: String, by item: JSONValue, _ id: String, _ person: Person, isEcho: Bool,
-      _ details: JSONObjectWriter
+      _ said: Change, to target: String, by item: JSONValue, _ id: String, _ person: Person, isEcho: Bool
     ) throws(Rejection) -> NormalisedElement {
-      var details = details
-      details.member("author_kind", isEcho ? "agent" : "customer")
-      let change = Change(
-        kind: kind, target: .message(.whatsapp, account: account, id: target), targetExternalID: target,
-        customer: try identifiers(person), details: details.finished)
+      var change = said
+      change.target = .message(.whatsapp, account: account, id: target)
+      change.targetExternalID = target
+      change.customer = try identifiers(person)
+      change.authorKind = isEcho ? .agent : .customer
       let actor = item["from_user_id"].id ?? item["from"].id ?? ""
       return delivery.event(
-        delivery.key(kind, target, actor, item["timestamp"].id ?? "", id), sentAt: item["timestamp"].time, .change(change))
+        delivery.key(change.kind, target, actor, item["timestamp"].id ?? "", id), sentAt: item["timestamp"].time,
+        .change(change))
     }
 
     private static let identityChanges: Set<String> = [

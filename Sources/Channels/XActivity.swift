@@ -106,10 +106,9 @@ enum XActivity {
       details.member("entities", said(in: post.entities))
       if let original = post.original {
         details.member("version_id", post.id)
-        details.member("text", text ?? "")
-        details.member("author_kind", isOurs ? "agent" : "customer")
         let change = Change(
-          kind: "edit", target: name(original), targetExternalID: original, customer: identifiers, details: details.finished)
+          kind: "edit", target: name(original), targetExternalID: original, customer: identifiers,
+          authorKind: isOurs ? .agent : .customer, text: text ?? "", attachments: media.attachments, details: details.finished)
         return delivery.event(MessageKey(name(post.id)), sentAt: item["created_at"].time, .change(change))
       }
       if text == nil, media.attachments.isEmpty { details.member("unknown", "post") }
@@ -134,11 +133,9 @@ enum XActivity {
       let id = try item.requiredID("id", in: "deleted.")
       let author = try item.requiredID(authorKey, in: "deleted.")
       let isOurs = author == account
-      var details = JSONObjectWriter()
-      details.member("author_kind", isOurs ? "agent" : "customer")
       let change = Change(
         kind: "delete", target: name(id), targetExternalID: id, customer: isOurs ? [] : try identifiers(author),
-        details: details.finished)
+        authorKind: isOurs ? .agent : .customer)
       return delivery.event(key("delete", id, author), sentAt: time.time, .change(change))
     }
 
@@ -190,11 +187,8 @@ enum XActivity {
       let target = try item.requiredID("last_read_event_id", in: Self.readEvents + "[].")
       let reader = try item.requiredID("sender_id", in: Self.readEvents + "[].")
       if reader == account { return .ignored(reason: "own_read") }
-      var details = JSONObjectWriter()
-      details.member("status", "read")
       let change = Change(
-        kind: "receipt", target: name(target), targetExternalID: target, customer: try identifiers(reader),
-        details: details.finished)
+        kind: "receipt", target: name(target), targetExternalID: target, customer: try identifiers(reader), status: "read")
       return delivery.event(key("receipt", target, "read", reader), sentAt: item["created_timestamp"].time, .change(change))
     }
 

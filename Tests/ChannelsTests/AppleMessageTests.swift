@@ -37,7 +37,7 @@ import Testing
   @Test("Who deletes the conversation takes their consent back")
   func close() throws {
     let change = try #require(try normalise("close").changes.first)
-    #expect(change.kind == "consent" && change.customer == [customer])
+    #expect(change.kind == "consent" && change.status == "opt_out" && change.customer == [customer])
     #expect(try normalise("typing_start").outcomes + normalise("typing_end").outcomes == ["ignored typing", "ignored typing"])
   }
 }

@@ -35,6 +35,8 @@ import Testing
   func receipts() throws {
     let record = try normalise("receipts")
     #expect(record.changes.map { $0.details.string.contains("\"rank\":") } == [true, true, true, true])
+    #expect(record.changes.map(\.status) == [nil, "delivered", "sent", "read"])
+    #expect(try normalise("failed").changes.map(\.error) == ["4405 rejected-carrier-does-not-exist"])
     #expect(Set(record.events.map(\.key)).count == 4 && Set(record.changes.map(\.target)).count == 1)
     let group = try normalise("group_receipts")
     #expect(Set(group.events.map(\.key)).count == 2 && Set(group.changes.map(\.target)).count == 1)

@@ -61,6 +61,7 @@ import Testing
     let chat = try #require(try normalise("chat.event", "created").messages.first?.session)
     #expect(try rasa("handoff_of_a_chat").changes.map(\.target) == [chat])
     #expect(try dialogflow("of_a_chat").changes.map(\.kind) == ["bot_message", "bot_message", "handoff"])
+    #expect(try dialogflow("of_a_chat").changes.map(\.authorKind) == [.customer, .bot, nil])
     #expect(try dialogflow("of_a_chat").changes.allSatisfy { $0.target == chat && $0.customer.isEmpty })
     #expect(try rasa("of_a_chat").changes.map(\.kind) == ["bot_message"])
   }

@@ -396,6 +396,7 @@ import Testing
     #expect(
       requested.details.string.contains(
         #"{"id":"b2","author":"bot","text":"¿Qué número tiene?","sent_at":"2026-05-12T09:14:03Z"}"#))
-    #expect(try change("ended").kind == "conversation_state")
+    let ended = try change("ended")
+    #expect(ended.kind == "conversation_state" && ended.status == "handoff.ended")
   }
 }

@@ -27,6 +27,10 @@ import Testing
     let receipts = try ["delivered", "read"].map { try normalise($0) }
     let ours = ReferenceKey.message(.rcs, account: "shop_agent@rbm.goog", id: "our-1")
     #expect(receipts.flatMap(\.changes).map(\.target) == [ours, ours])
+    #expect(receipts.flatMap(\.changes).map(\.status) == ["delivered", "read"])
+    let expired = try #require(try normalise("expired").changes.first)
+    #expect(expired.status == "failed" && expired.details.string == #"{"status":"expired"}"#)
+    #expect(try normalise("unsubscribe").changes.map(\.status) == ["opt_out"])
     #expect(Set(receipts.flatMap(\.events).map(\.key)).count == 2)
   }
 

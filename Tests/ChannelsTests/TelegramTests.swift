@@ -71,6 +71,8 @@ import Testing
     let business = try normalise("business_text").messages.first?.names.first
     #expect(try normalise("business_edited").changes.map(\.target) == [business])
     #expect(try normalise("business_deleted").changes.first?.target == business)
+    #expect(try normalise("edited").changes.map(\.text) == ["buenos días, quería preguntar por mi pedido 4711"])
+    #expect(try normalise("edited_caption").changes.map { $0.attachments?.map(\.kind) } == [["image"]])
     // Edited twice within a second.
     let again = try normalise("edited", replacing: #""update_id": 9"#, with: #""update_id": 8"#)
     #expect(try again.events.map(\.key) != normalise("edited").events.map(\.key))
@@ -78,12 +80,11 @@ import Testing
 
   @Test("8: reactions are what differs between the two lists")
   func reactions() throws {
-    #expect(
-      try normalise("reaction").changes.map(\.details.string) == [
-        #"{"action":"remove","emoji":"👎","type":"emoji","author_kind":"customer"}"#,
-        #"{"action":"add","emoji":"👍","type":"emoji","author_kind":"customer"}"#,
-        #"{"action":"add","custom_emoji_id":"5368324170671202286","type":"custom_emoji","author_kind":"customer"}"#,
-      ])
+    let changes = try normalise("reaction").changes
+    #expect(changes.map(\.status) == ["remove", "add", "add"])
+    #expect(changes.map(\.reaction) == ["👎", "👍", "5368324170671202286"])
+    #expect(changes.last?.details.string == #"{"type":"custom_emoji"}"#)
+    #expect(try normalise("reaction_of_a_group").changes.map(\.reaction) == ["paid"])
   }
 
   @Test(
@@ -158,9 +159,9 @@ import Testing
 
   @Test("A user who blocks the bot takes their consent back")
   func consent() throws {
-    let kinds = try ["blocked", "unblocked"].flatMap { try normalise($0).changes.map(\.kind) }
-    #expect(kinds == ["consent", "consent"])
-    #expect(try normalise("blocked").changes.first?.details.string == #"{"action":"opt_out","status":"kicked"}"#)
+    let changes = try ["blocked", "unblocked"].flatMap { try normalise($0).changes }
+    #expect(changes.map(\.kind) == ["consent", "consent"] && changes.map(\.status) == ["opt_out", "opt_in"])
+    #expect(changes.first?.details.string == #"{"status":"kicked"}"#)
     #expect(try normalise("added_to_group").changes.map(\.kind) == ["conversation_state"])
   }
 

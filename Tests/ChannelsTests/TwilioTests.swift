@@ -64,6 +64,9 @@ import Testing
       #expect(change.target == .message(.sms, account: "+12025550100", id: "SM1"))
       return change.details.string
     }
+    #expect(try normalise("twilio.sms", "failed").changes.map(\.status) == ["failed"])
+    #expect(try normalise("twilio.sms", "failed").changes.map(\.error) == ["30005"])
+    #expect(try normalise("twilio.sms", "unknown_status").changes.map(\.status) == [nil])
     #expect(ranks.map { $0.suffix(9) } == (1...6).map { #""rank":\#($0)}"#.suffix(9) })
     let keys = try ["sent", "delivered"].flatMap {
       try normalise("twilio.sms", body: "MessageSid=SM1&MessageStatus=\($0)").events.map(\.key)
@@ -75,6 +78,7 @@ import Testing
   func consent() throws {
     let record = try normalise("twilio.sms", "opt_out")
     #expect(record.messages.isEmpty && record.changes.map(\.kind) == ["consent"])
+    #expect(record.changes.map(\.status) == ["opt_out"])
     #expect(record.changes.first?.customer.map(\.identifier) == [Identifier(.phone, "+14155550123")])
     #expect(try normalise("twilio.sms", "help").messages.map(\.text) == ["HELP"])
   }
@@ -93,6 +97,9 @@ import Testing
     let changes = try names.map { try normalise("twilio.voice", $0) }
     #expect(changes.allSatisfy { $0.changes.map(\.target) == [call.names.first] })
     #expect(changes.flatMap(\.changes).allSatisfy { $0.kind == "call" })
+    #expect(changes.flatMap(\.changes).map(\.text) == [nil, nil, nil, "Quiero devolver un pedido", "hola", nil])
+    let recordings = changes.flatMap(\.changes).map { $0.attachments?.map(\.providerID) }
+    #expect(recordings == [nil, nil, ["RE2"], nil, nil, nil])
     let keys = try changes.flatMap(\.events).map(\.key) + normalise("twilio.voice", "completed").events.map(\.key)
     #expect(Set(keys).count == names.count + 1)
     let legs = try [normalise("twilio.voice", "leg_to_customer"), normalise("twilio.voice", "leg_to_agent")]

@@ -33,7 +33,9 @@ import Testing
     let target = ReferenceKey.message(.viber, account: "pa_5036841", id: "4912661846655238170")
     #expect(records.flatMap(\.changes).allSatisfy { $0.kind == "receipt" && $0.target == target })
     #expect(Set(records.flatMap(\.events).map(\.key)).count == 3)
-    #expect(records[1].changes.first?.details.string == #"{"status":"read"}"#)
+    #expect(records.flatMap(\.changes).map(\.status) == ["delivered", "read", "failed"])
+    #expect(records.flatMap(\.changes).map(\.error) == [nil, nil, "failure description"])
+    #expect(records[1].changes.first?.details.string == #"{"status":"seen"}"#)
     let other = try normalise("seen", replacing: "01234567890A=", with: "99994567890A=")
     #expect(other.events.map(\.key) != records[1].events.map(\.key))
   }
@@ -64,8 +66,9 @@ import Testing
 
   @Test("To subscribe is consent, to open the chat is not")
   func consent() throws {
-    let kinds = try ["subscribed", "unsubscribed", "conversation_started"].flatMap { try normalise($0).changes.map(\.kind) }
-    #expect(kinds == ["consent", "consent", "conversation_state"])
+    let changes = try ["subscribed", "unsubscribed", "conversation_started"].flatMap { try normalise($0).changes }
+    #expect(changes.map(\.kind) == ["consent", "consent", "conversation_state"])
+    #expect(changes.map(\.status) == ["opt_in", "opt_out", "conversation_started"])
     #expect(try normalise("conversation_started").messages.isEmpty)
   }
 }

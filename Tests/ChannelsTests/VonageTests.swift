@@ -56,6 +56,10 @@ import Testing
     #expect(reaction.changes.map(\.kind) == ["reaction"])
     #expect(reaction.changes.map(\.target) == [answer.messages.first?.references.first])
     let back = try normalise("v1_reaction", replacing: "\"react\"", with: "\"unreact\"")
-    #expect(back.changes.first?.details.string.contains(#""action":"remove""#) == true)
+    #expect(back.changes.map(\.status) == ["remove"] && reaction.changes.map(\.status) == ["add"])
+    let failed = try #require(last.changes.first)
+    #expect(failed.status == "failed" && failed.error == "Message already sent")
+    #expect(failed.details.string.contains(#""status":"undeliverable""#))
+    #expect(try normalise("failed").changes.map(\.error) == ["6"] && normalise("unknown_status").changes.map(\.status) == [nil])
   }
 }
