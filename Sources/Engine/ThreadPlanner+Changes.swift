@@ -92,8 +92,12 @@ extension ThreadPlanner {
       return .stored
     case "call", "attachment":
       guard !message.isDeleted else { return .ignored(reason: "superseded") }
-      changed.transcript = changed.transcript ?? change.text
-      if !change.details.isEmpty { changed.parts.append(change.details) }
+      if let said = change.text { changed.transcript = [changed.transcript, said].compactMap { $0 }.joined(separator: "\n") }
+      var part = JSONObjectWriter()
+      part.member("at", change.at.iso8601)
+      part.member("text", change.text)
+      part.member("details", change.details)
+      changed.parts.append(part.finish())
       if let attachments = change.attachments {
         if change.status == "removed" { changed.removedAttachments.append(attachments) } else { changed.attachments.append(attachments) }
       }

@@ -108,9 +108,9 @@ public struct WriteSet: Sendable {
     public var edits: [(at: Timestamp, text: String)] = []
     /// Its content goes: text, details, original and attachments.
     public var deletion: (at: Timestamp, by: AuthorKind?)?
-    /// What was said in a call, unless that is known.
+    /// What was said in a call, behind what is known of that.
     public var transcript: String?
-    /// What else was told of it, each a JSON object; kept as `details.parts`.
+    /// What was told of a call, each `{"at", "text", "details"}`; kept as `details.parts`.
     public var parts: [JSONText] = []
     /// What was attached is gone.
     public var losesAttachments = false

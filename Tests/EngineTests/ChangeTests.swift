@@ -170,7 +170,10 @@ import Testing
       let done = store.changes.values.flatMap { $0 }
       #expect(done.compactMap(\.transcript) == ["Where is my order?"] && store.parked.isEmpty)
       #expect(done.flatMap(\.attachments).map(\.string) == [#"[{"kind":"audio","provider_id":"RE1"}]"#])
-      #expect(done.flatMap(\.parts).map(\.string) == [#"{"part":"recording"}"#])
+      #expect(done.flatMap(\.parts).map(\.string) == [
+          #"{"at":"2026-01-01T02:00:00.000000Z","details":{"part":"recording"}}"#,
+          #"{"at":"2026-01-01T03:00:00.000000Z","text":"Where is my order?"}"#,
+        ])
     }
   }
 

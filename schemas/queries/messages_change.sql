@@ -1,7 +1,7 @@
 -- :exec  Under the lock of their conversations. What a message said before is kept with it; of one that is deleted nothing is.
 UPDATE throughline.message m
 SET text = CASE WHEN k.deleted_at IS NOT NULL THEN NULL WHEN k.edited_at IS NOT NULL THEN nullif(k.text, '')
-    ELSE coalesce(m.text, k.text) END,
+    ELSE nullif(concat_ws(E'\n', m.text, k.text), '') END,
   edited_at = coalesce(k.edited_at, m.edited_at),
   deleted_at = coalesce(k.deleted_at, m.deleted_at),
   details = CASE WHEN k.deleted_at IS NOT NULL THEN jsonb_build_object('deleted_by', k.deleted_by)
