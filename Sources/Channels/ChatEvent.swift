@@ -17,7 +17,7 @@ enum ChatEvent {
       case "message.deleted": return try change("delete", payload, delivery, eventID)
       case "visitor.identified": return try change("identity_change", payload, delivery, eventID)
       case "conversation.started", "conversation.ended": return try change("conversation_state", payload, delivery, eventID)
-      case "csat.submitted": return try change("survey_response", payload, delivery, eventID)
+      case "csat.submitted": return try survey(payload, delivery, eventID)
       default:
         let details = payload.rest(without: ["identity_token", "continuation"])
         return delivery.event(
@@ -112,6 +112,31 @@ enum ChatEvent {
     return delivery.event(
       delivery.key(kind, change.targetExternalID ?? "", eventID), sentAt: payload["sent_at"].time, .change(change))
   }
+
+  /// What the visitor thinks of the session.
+  private static func survey(
+    _ payload: JSONValue, _ delivery: Delivery, _ eventID: String
+  ) throws(Rejection) -> NormalisedElement {
+    guard eventID.utf8.count <= Identifier.maximumBytes else { throw Rejection(.malformedPayload, "event_id") }
+    let time = payload["sent_at"].time
+    let comment = try payload.text("comment")
+    let (conversation, flags) = delivery.continuation(payload["continuation"].id)
+    var details = JSONObjectWriter()
+    details.members(of: payload, without: shownOfSurvey)
+    if !flags.isEmpty { details.member("flags", flags) }
+    let response = SurveyResponse(
+      externalID: eventID, metric: "csat", score: try payload.decimal("score"), scaleMin: try payload.decimal("scale_min"),
+      scaleMax: try payload.decimal("scale_max"), comment: comment, answeredAt: time, updatedAt: time ?? delivery.receivedAt,
+      customer: try identifiers(payload, delivery), customerName: payload["visitor"]["name"].personName,
+      language: language(payload) ?? comment.flatMap(Language.detect), conversation: conversation,
+      session: payload["conversation_id"].id.map { .session(.chat, account: delivery.account, id: $0) },
+      details: details.finished)
+    return delivery.event(delivery.key("survey", eventID), sentAt: time, .survey(response))
+  }
+
+  private static let shownOfSurvey: Set<String> = [
+    "event", "event_id", "sent_at", "score", "scale_min", "scale_max", "comment", "identity_token", "continuation", "flags",
+  ]
 
   private static func identifiers(_ payload: JSONValue, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
     let visitor = payload["visitor"]

@@ -33,16 +33,23 @@ enum ContactUpsert {
     try identifiers.add(.externalID, payload["external_id"].id, isVouchedFor ? .a3 : .a0)
     let stated = payload["identifiers"]
     guard stated.isArray || !stated.exists || stated.isNull else { throw Rejection(.malformedPayload, "identifiers") }
-    for item in stated.elements {
-      let kind = IdentifierKind(rawValue: try item.requiredID("kind", in: "identifiers[]."))
-      guard kinds.contains(kind) else { throw Rejection(.malformedPayload, "identifiers[].kind") }
-      let value = try item.requiredID("value", in: "identifiers[].")
-      let scope = kind.isScoped ? try item.requiredID("scope", in: "identifiers[].") : ""
-      let isVerified = item["verified"].bool == true || kind == .externalID
-      try identifiers.add(kind, scope: scope, value, !isVouchedFor ? .a0 : isVerified ? .a3 : .a1)
-    }
+    try add(stated, to: &identifiers, in: "identifiers[].", delivery)
     guard !identifiers.list.isEmpty else { throw Rejection(.malformedPayload, "identifiers") }
     return identifiers.list
+  }
+
+  /// A list of `{"kind", "scope", "value", "verified"}`.
+  static func add(
+    _ list: JSONValue, to identifiers: inout StatedIdentifiers, in place: String, _ delivery: Delivery
+  ) throws(Rejection) {
+    for item in list.elements {
+      let kind = IdentifierKind(rawValue: try item.requiredID("kind", in: place))
+      guard kinds.contains(kind) else { throw Rejection(.malformedPayload, place + "kind") }
+      let value = try item.requiredID("value", in: place)
+      let scope = kind.isScoped ? try item.requiredID("scope", in: place) : ""
+      let isVerified = item["verified"].bool == true || kind == .externalID
+      try identifiers.add(kind, scope: scope, value, !isVouchedFor(delivery) ? .a0 : isVerified ? .a3 : .a1)
+    }
   }
 
   /// The kinds that a contact may name.

@@ -58,6 +58,16 @@ extension JSONValue {
     return number
   }
 
+  /// The decimal number under `key`, as a number or a string; nil when absent, null or empty.
+  func decimal(_ key: String) throws(Rejection) -> String? {
+    let value = self[key]
+    guard value.exists, !value.isNull else { return nil }
+    let text = value.isString ? value.string(atMost: Self.longestID)?.trimmed : value.double.map { _ in value.json.string }
+    if let text, text.isEmpty { return nil }
+    guard let number = text?.decimalNumber else { throw Rejection(.malformedPayload, key) }
+    return number
+  }
+
   /// A JSON object of the members whose names are not in `names`; empty when none is left.
   func rest(without names: Set<String>) -> JSONText {
     var writer = JSONObjectWriter()

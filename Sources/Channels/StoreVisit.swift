@@ -59,7 +59,7 @@ enum StoreVisit {
   }
 
   /// The business's own number is its word, what was scanned or typed at the till is not verified.
-  private static func identifiers(_ item: JSONValue, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
+  static func identifiers(_ item: JSONValue, _ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
     let isVouchedFor = delivery.envelope.attested.contains(.business)
     let stated: Assurance = isVouchedFor ? .a1 : .a0
     let customer = item["customer"]
