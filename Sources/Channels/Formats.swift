@@ -38,7 +38,7 @@ public struct ChannelFormat: Sendable {
   }
 }
 
-/// The registry: a provider is one file and one line here.
+/// The registry: a provider is one file, one line here and its words in `FormatDescription`.
 public enum Formats {
   public static let all = Action.Kind.allCases.map(AgentAction.format) + others
 

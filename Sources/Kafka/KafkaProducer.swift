@@ -100,6 +100,11 @@ public actor KafkaProducer {
     return found.partition_cnt
   }
 
+  /// Where a record of this key goes in a topic of so many partitions, at least one, unless `partitioner` says otherwise.
+  public static func partition(of key: [UInt8], among count: Int32) -> Int32 {
+    withBytes(key) { rd_kafka_msg_partitioner_murmur2(nil, $0?.baseAddress, $0?.count ?? 0, count, nil, nil) }
+  }
+
   /// Waits for room while the queue is full. That ends: records in the queue are delivered or time out.
   private func enqueue(_ record: ProducerRecord, _ opaque: UnsafeMutableRawPointer?) async -> KafkaFault? {
     while let handle {

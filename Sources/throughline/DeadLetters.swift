@@ -108,7 +108,7 @@ struct DeadLetterCommands: ParsableCommand {
       let surroundings = Surroundings(service: "throughline-dlq", level: configuration.logLevel, to: 2)
       var filter = which.filter(configuration)
       filter.isReplayed = false
-      let producer = try producer(KafkaConfiguration(configuration, surroundings))
+      let producer = try KafkaProducer.ofOperator(configuration, surroundings)
       let (ids, isDryRun, force) = (Set(ids), dryRun, force)
       try await withDatabase(configuration) { [filter] db in
         var retry = DeadLetterRetry(db: db, producer: producer, isForced: force, isDryRun: isDryRun, isNamed: !ids.isEmpty)
@@ -134,13 +134,6 @@ struct DeadLetterCommands: ParsableCommand {
         retry.report()
         if retry.hasFailed { throw ExitCode.failure }
       }
-    }
-
-    private func producer(_ kafka: KafkaConfiguration) throws -> KafkaProducer {
-      var kafka = kafka
-      // The broker took the record once: whether it still does is for the broker to say, and the queue has to hold it.
-      kafka.properties.merge(["message.max.bytes": "67108864", "queue.buffering.max.kbytes": "131072"]) { own, _ in own }
-      do { return try KafkaProducer(configuration: kafka) } catch { throw SettingsOptions.exit(naming: ["\(error)"]) }
     }
   }
 

@@ -12,6 +12,7 @@ struct Throughline: AsyncParsableCommand {
     abstract: "One conversation per customer issue, whatever the channel, in front of the right agent.",
     version: version,
     subcommands: [
-      Ingest.self, Route.self, Migrate.self, Normalize.self, DeadLetterCommands.self, Dev.self, Config.self,
+      Ingest.self, Route.self, Migrate.self, FormatsCommand.self, Normalize.self, Publish.self, DeadLetterCommands.self, Dev.self,
+      Config.self,
     ])
 }

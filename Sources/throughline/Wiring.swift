@@ -108,6 +108,15 @@ extension KafkaConfiguration {
   }
 }
 
+extension KafkaProducer {
+  /// Of what an operator publishes: whether a record is too long is for the broker to say, and the queue has to hold it.
+  static func ofOperator(_ configuration: Operations.Configuration, _ surroundings: Surroundings) throws -> KafkaProducer {
+    var kafka = KafkaConfiguration(configuration, surroundings)
+    kafka.properties.merge(["message.max.bytes": "67108864", "queue.buffering.max.kbytes": "131072"]) { own, _ in own }
+    do { return try KafkaProducer(configuration: kafka) } catch { throw SettingsOptions.exit(naming: ["\(error)"]) }
+  }
+}
+
 extension IngestWorker {
   /// A worker as the configuration describes it.
   convenience init(

@@ -1,0 +1,34 @@
+import Channels
+import Foundation
+import Testing
+
+@testable import throughline
+
+/// `throughline formats`, and its table in README.md.
+@Suite struct FormatsTests {
+  /// `UPDATE_GOLDEN=1 swift test --filter FormatsTests` writes the table into README.md.
+  @Test func `README has the table of formats that the code has`() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let file = root.appending(path: "README.md")
+    let readme = try String(contentsOf: file, encoding: .utf8)
+    let start = try #require(readme.firstRange(of: "<!-- formats: throughline formats --markdown -->\n")).upperBound
+    let end = try #require(readme.firstRange(of: "<!-- end of formats -->")).lowerBound
+    if ProcessInfo.processInfo.environment["UPDATE_GOLDEN"] == "1" {
+      let written = String(readme[..<start]) + FormatsCommand.table + String(readme[end...])
+      try written.write(to: file, atomically: true, encoding: .utf8)
+    } else {
+      #expect(String(readme[start..<end]) == FormatsCommand.table, "`throughline formats --markdown` prints the table")
+    }
+  }
+
+  @Test func `it lists every format, for people and for programs`() async throws {
+    let pages = try await ToolRun(["formats"])
+    #expect(pages.code == 0)
+    #expect(pages.text.contains("\nline.webhook\n  topic    channel.line\n  source   /channels/line/<bot user id>\n"))
+    let run = try await ToolRun(["formats", "--json"])
+    #expect(run.objects.compactMap { $0["type"] as? String } == Formats.all.map(\.type).sorted())
+    let mail = try #require(run.objects.first { $0["type"] as? String == "email.rfc822" })
+    #expect(mail["content_type"] as? String == "message/rfc822" && (mail["carries"] as? [String])?.contains("messages") == true)
+    #expect(try await ToolRun(["formats", "--json", "--markdown"]).code == 64)
+  }
+}
