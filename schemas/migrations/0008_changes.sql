@@ -249,7 +249,7 @@ JOIN throughline.customer l ON l.tenant_id = e.tenant_id AND l.id = e.loser_id
 WHERE u.merged_into IS NOT NULL
 UNION ALL
 SELECT u.tenant_id, u.customer_id, coalesce(o.placed_at, o.updated_at), 'order', 'commerce', NULL, NULL, NULL, NULL,
-  concat_ws(' ', coalesce(o.number, o.external_id), o.status, o.total, o.currency),
+  concat_ws(' ', coalesce(o.number, o.external_id), o.status, o.total, o.currency) COLLATE "default",
   o.details || jsonb_build_object('external_id', o.external_id, 'status', o.status, 'total', o.total, 'currency', o.currency,
     'items', o.items, 'updated_at', o.updated_at, 'source', o.account)
 FROM throughline.customer_part u JOIN throughline.customer_order o ON o.customer_id = u.id AND o.tenant_id = u.tenant_id
