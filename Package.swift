@@ -87,7 +87,8 @@ let package = Package(
     .testTarget(name: "KafkaTests", dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Store", "Canonical", "Engine", "TestSupport"]),
     .testTarget(name: "ParsingTests", dependencies: ["Parsing"]),
-    .testTarget(name: "ChannelsTests", dependencies: ["Channels", "Canonical", "Parsing"], resources: [.copy("Samples")]),
+    .testTarget(
+      name: "ChannelsTests", dependencies: ["Channels", "Canonical", "Parsing", "FuzzTargets"], resources: [.copy("Samples")]),
     .testTarget(name: "EngineTests", dependencies: ["Engine", "Canonical", "Workers", "Store", "Postgres", "Kafka", "CRdKafka"]),
     .testTarget(
       name: "IngestTests",
