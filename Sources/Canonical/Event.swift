@@ -290,7 +290,7 @@ public struct Change: Sendable {
   public static let handoff = "handoff"
 
   /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `erasure`, `conversation_state`, `handoff`,
-  /// `bot_message`.
+  /// `bot_message`, or `enrichment`: that something was said or changed, and what, has to be asked for.
   public var kind: String
   /// Name of the target message or session, where it has one.
   public var target: ReferenceKey?
