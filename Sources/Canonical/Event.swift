@@ -294,7 +294,7 @@ public struct Change: Sendable {
   public static let conversationState = "conversation_state"
 
   /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `erasure`, `conversation_state`, `handoff`,
-  /// `bot_message`.
+  /// `bot_message`, or `enrichment`: that something was said or changed, and what, has to be asked for.
   public var kind: String
   /// Name of the target message or session, where it has one.
   public var target: ReferenceKey?

@@ -9,6 +9,8 @@ public struct ChannelFormat: Sendable {
   public var topic: String
   /// The channel that `source` must name; nil: any, and `source` decides. The desk's sources may name none.
   public var channel: Channel?
+  /// The other topics it may come on, each with the channel that `source` must name there.
+  public var alsoOn: [String: Channel]
   /// Who consumes the topic.
   public var readers: Readers
   var read: Read
@@ -29,10 +31,13 @@ public struct ChannelFormat: Sendable {
     case either(@Sendable ([UInt8], Delivery, inout Elements) throws(Rejection) -> Void)
   }
 
-  init(_ type: String, topic: String, channel: Channel?, readers: Readers = .ingest, _ read: Read) {
+  init(
+    _ type: String, topic: String, channel: Channel?, alsoOn: [String: Channel] = [:], readers: Readers = .ingest, _ read: Read
+  ) {
     self.type = type
     self.topic = topic
     self.channel = channel
+    self.alsoOn = alsoOn
     self.readers = readers
     self.read = read
   }
@@ -56,6 +61,9 @@ public enum Formats {
     ChannelFormat("email.rfc822", topic: "channel.email", channel: .email, .bytes(EmailRFC822.read)),
     ChannelFormat("form.submission", topic: "channel.form", channel: .form, .json(FormSubmission.read)),
     ChannelFormat("freeswitch.cdr", topic: "channel.voice", channel: .voice, .either(FreeSwitchCDR.read)),
+    ChannelFormat(
+      "hubspot.event", topic: "crm.contacts", channel: .crm, alsoOn: ["channel.ticket": .ticket], .json(HubSpotEvent.read)),
+    ChannelFormat("intercom.notification", topic: "channel.ticket", channel: .ticket, .json(IntercomNotification.read)),
     ChannelFormat("line.webhook", topic: "channel.line", channel: .line, .json(LineWebhook.read)),
     ChannelFormat("meta.instagram", topic: "channel.instagram", channel: .instagram, .json(MetaInstagram.read)),
     ChannelFormat("meta.messenger", topic: "channel.messenger", channel: .messenger, .json(MetaMessenger.read)),
@@ -63,6 +71,9 @@ public enum Formats {
     ChannelFormat("outbound.result", topic: "outbound.results", channel: nil, .json(OutboundResult.read)),
     ChannelFormat("rasa.event", topic: "channel.bot", channel: .bot, .json(RasaEvent.read)),
     ChannelFormat("rcs.event", topic: "channel.rcs", channel: .rcs, .json(RCSEvent.read)),
+    ChannelFormat(
+      "salesforce.change", topic: "crm.contacts", channel: .crm, alsoOn: ["channel.ticket": .ticket],
+      .json(SalesforceChange.read)),
     ChannelFormat("shopify.order", topic: "commerce.orders", channel: .commerce, .json(ShopifyOrder.read)),
     ChannelFormat("slack.event", topic: "channel.slack", channel: .slack, .either(SlackEvent.read)),
     ChannelFormat("store.visit", topic: "channel.store", channel: .store, .json(StoreVisit.read)),
@@ -83,7 +94,7 @@ public enum Formats {
   public static let routeTopics = topics(of: .route)
 
   private static func topics(of reader: ChannelFormat.Readers) -> [String] {
-    Set(all.filter { $0.readers.contains(reader) }.map(\.topic)).sorted()
+    Set(all.filter { $0.readers.contains(reader) }.flatMap { [$0.topic] + $0.alsoOn.keys }).sorted()
   }
 
   static let byType: [String: ChannelFormat] = Dictionary(all.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })

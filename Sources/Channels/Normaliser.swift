@@ -42,8 +42,13 @@ public final class Normaliser {
   private func elements(
     of record: Record, _ envelope: CloudEvent, _ payload: Payload
   ) throws(Rejection) -> [NormalisedElement] {
-    guard let format = Formats.byType[envelope.type] else { throw Rejection(.unknownType, "type") }
-    guard record.topic == topicPrefix + format.topic else { throw Rejection(.topicMismatch, "topic") }
+    guard var format = Formats.byType[envelope.type] else { throw Rejection(.unknownType, "type") }
+    if record.topic != topicPrefix + format.topic {
+      guard let other = format.alsoOn.first(where: { record.topic == topicPrefix + $0.key }) else {
+        throw Rejection(.topicMismatch, "topic")
+      }
+      format.channel = other.value
+    }
     let (channel, account) = try Self.origin(of: envelope, format)
     let delivery = Delivery(
       envelope: envelope, channel: channel, account: account, receivedAt: Self.receivedAt(envelope.time, record.timestamp),

@@ -169,6 +169,15 @@ extension Delivery {
     return identifiers.list
   }
 
+  /// What a reader sees of an HTML body; the body itself, where that is less; and the flag for a text that is cut.
+  func text(ofHTML html: String?) -> (text: String?, original: Original?, flags: [String]) {
+    guard let html else { return (nil, nil, []) }
+    let (plain, isTruncated) = HTMLText.plainText(html, maximumOutputBytes: limits.textBytes)
+    let text = plain.trimmed.nonEmpty
+    let original = text == html ? nil : Original(contentType: "text/html; charset=utf-8", bytes: Array(html.utf8))
+    return (text, original, isTruncated ? ["text_truncated"] : [])
+  }
+
   /// A document inside a body, as base64, which hides a zero from the look at the whole body. Valid until `nestedParser` parses again.
   func document(base64: String?, in place: String) throws(Rejection) -> JSONValue {
     guard let bytes = base64?.base64Decoded else { throw Rejection(.malformedPayload, place) }

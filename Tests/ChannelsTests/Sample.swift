@@ -47,6 +47,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
     ],
     "form.submission": ["ce_source": "/channels/form/contact-es"],
     "freeswitch.cdr": ["ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature"],
+    "hubspot.event": ["ce_source": "/channels/crm/789", "ce_attested": "signature"],
+    "intercom.notification": ["ce_source": "/channels/ticket/wsp1", "ce_attested": "signature"],
     "line.webhook": ["ce_source": "/channels/line/U8189cf6745fc0d808977bdb0b9f22995", "ce_attested": "signature"],
     "meta.instagram": ["ce_source": "/channels/instagram/acc_1", "ce_attested": "signature"],
     "meta.messenger": ["ce_source": "/channels/messenger/acc_1", "ce_attested": "signature"],
@@ -55,6 +57,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
     "telegram.update": ["ce_source": "/channels/telegram/6512345678", "ce_attested": "signature"],
     "rasa.event": ["ce_source": "/channels/bot/bot_1", "ce_attested": "business"],
     "rcs.event": ["ce_source": "/channels/rcs/acc_1", "ce_attested": "signature"],
+    "salesforce.change": [
+      "ce_source": "/channels/crm/00D3j000000Gz7EEAS", "ce_attested": "signature", "http_query": "client=Throughline&region=ES",
+    ],
     "shopify.order": [
       "ce_source": "/channels/commerce/ceramica-ruiz", "ce_attested": "signature", "http_x-shopify-topic": "orders/updated",
       "http_x-shopify-shop-domain": "ceramica-ruiz.myshopify.com",

@@ -1,0 +1,145 @@
+import Canonical
+import Parsing
+
+/// `hubspot.event`: the events of one call of HubSpot's webhooks, an array or one alone: which property of a contact has changed,
+/// or that something was said in a conversation, but neither what nor by whom.
+///
+/// The account is the portal. Contacts are of the channel `crm`, conversations of `ticket`, whatever the topic. `region=ES` in
+/// `http_query` says how local numbers are meant. Source: `channels.md`, section 18.4.
+enum HubSpotEvent {
+  static func read(_ payload: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
+    let region = delivery.query?["region"]
+    guard payload.isArray else {
+      guard payload.isObject else { throw Rejection(.malformedPayload, "not an object") }
+      return elements.add { () throws(Rejection) in try Reader(payload, delivery, region).element() }
+    }
+    for item in payload.elements {
+      elements.add { () throws(Rejection) in
+        guard item.isObject else { throw Rejection(.malformedPayload, "[]") }
+        return try Reader(item, delivery, region).element()
+      }
+    }
+  }
+
+  /// The objects of `object.creation` and the like, as the names before the dot had them.
+  private static let objects = ["0-1": "contact", "0-2": "company", "0-5": "ticket"]
+
+  private struct Reader {
+    private var delivery: Delivery
+    private let item: JSONValue
+    private let region: String?
+    /// `contact.propertyChange`, or `object.propertyChange` of an object `0-1`.
+    private let type: String
+    private let object: String
+    private let verb: String
+
+    init(_ item: JSONValue, _ delivery: Delivery, _ region: String?) throws(Rejection) {
+      self.item = item
+      self.delivery = delivery
+      self.region = region
+      type = try item.requiredID("subscriptionType")
+      _ = try item.requiredID("eventId")
+      let words = type.split(separator: ".", maxSplits: 1).map(String.init)
+      let named = words.first ?? ""
+      object = named == "object" ? HubSpotEvent.objects[item["objectTypeId"].id ?? ""] ?? named : named
+      verb = words.last ?? ""
+      self.delivery.account = item["portalId"].id ?? delivery.account
+      if object == "contact" { self.delivery.channel = .crm }
+      if object == "conversation" { self.delivery.channel = .ticket }
+    }
+
+    func element() throws(Rejection) -> NormalisedElement {
+      switch (object, verb) {
+      case ("contact", "creation"), ("contact", "restore"), ("contact", "propertyChange"): return try contact()
+      case ("contact", "merge"): return try merge()
+      case ("contact", "privacyDeletion"):
+        let change = Change(
+          kind: "erasure", customer: try delivery.identifiers(.contact, scope: scope, objectID(), recordAssurance),
+          details: item.json)
+        return delivery.event(key("erasure"), sentAt: time, .change(change))
+      case ("contact", "deletion"): return .ignored(reason: "contact_deleted")
+      case ("conversation", "newMessage"):
+        let id = try item.requiredID("messageId")
+        let change = Change(
+          kind: "enrichment", target: .message(delivery.channel, account: delivery.account, id: id), targetExternalID: id,
+          details: item.json)
+        return delivery.event(key("enrichment"), sentAt: time, .change(change))
+      case ("conversation", "creation"): return try state(verb)
+      case ("conversation", "propertyChange"):
+        let isStatus = item["propertyName"].string == "status"
+        return try state(item[isStatus ? "propertyValue" : "propertyName"].id)
+      case ("conversation", "deletion"), ("conversation", "privacyDeletion"):
+        let id = try objectID()
+        var details = JSONObjectWriter()
+        details.member("conversation", true)
+        details.member("subscription_type", type)
+        let change = Change(kind: "delete", target: session(id), targetExternalID: id, details: details.finished)
+        return delivery.event(key("delete"), sentAt: time, .change(change))
+      default: return delivery.event(key("unknown"), sentAt: time, .unknown(Unknown(what: type, details: item.json)))
+      }
+    }
+
+    /// `eventId` is not unique by itself.
+    private static let identity = [
+      "subscriptionType", "subscriptionId", "eventId", "occurredAt", "objectId", "propertyName", "messageId", "primaryObjectId",
+    ]
+
+    private func key(_ kind: String) -> MessageKey { delivery.key(kind, Self.identity.map { item[$0].id ?? "" }) }
+
+    private var time: Timestamp? { item["occurredAt"].time }
+
+    private var scope: String { "hubspot:" + delivery.account }
+
+    private var recordAssurance: Assurance { delivery.isVouchedFor ? .a2 : .a0 }
+
+    private func objectID() throws(Rejection) -> String { try item.requiredID("objectId") }
+
+    private func session(_ id: String) -> ReferenceKey { .session(delivery.channel, account: delivery.account, id: id) }
+
+    private func state(_ status: String?) throws(Rejection) -> NormalisedElement {
+      let id = try objectID()
+      let change = Change(
+        kind: "conversation_state", target: session(id), targetExternalID: id, status: status, details: item.json)
+      return delivery.event(key("conversation_state"), sentAt: time, .change(change))
+    }
+
+    /// The one property that has changed. Half a name is no name, so both halves are traits.
+    private func contact() throws(Rejection) -> NormalisedElement {
+      var identifiers = StatedIdentifiers(delivery.limits)
+      var traits: [String: JSONText] = [:]
+      try identifiers.add(.contact, scope: scope, objectID(), recordAssurance)
+      if verb == "propertyChange" {
+        guard let name = try item.optionalID("propertyName", maximumBytes: delivery.limits.keyBytes) else {
+          throw Rejection(.malformedPayload, "propertyName")
+        }
+        let value = item["propertyValue"]
+        let stated: Assurance = delivery.isVouchedFor ? .a1 : .a0
+        switch name {
+        case "email": try identifiers.add(.email, value.string(atMost: JSONValue.longestID), stated)
+        case "phone", "mobilephone":
+          try identifiers.add(.phone, value.id.map { PhoneNumber.e164($0, region: region) ?? $0 }, stated)
+        // An empty value is one that was taken away.
+        case _ where value.string(atMost: 0) != nil: traits[name] = JSONText(utf8: Array("null".utf8))
+        case _ where value.exists: traits[name] = value.json
+        default: break
+        }
+      }
+      let contact = Contact(identifiers: identifiers.list, traits: traits, updatedAt: time ?? delivery.receivedAt)
+      // A claim must not pass for the statement that it copies.
+      return delivery.event(key(delivery.isVouchedFor ? "contact" : "claimed_contact"), sentAt: time, .contact(contact))
+    }
+
+    /// What is left may be a third record.
+    private func merge() throws(Rejection) -> NormalisedElement {
+      var identifiers = StatedIdentifiers(delivery.limits)
+      let merged = item["mergedObjectIds"].elements.map(\.id)
+      for id in [item["primaryObjectId"].id] + merged + [item["newObjectId"].id] {
+        try identifiers.add(.contact, scope: scope, id, recordAssurance)
+      }
+      guard !identifiers.list.isEmpty else { throw Rejection(.malformedPayload, "primaryObjectId") }
+      return delivery.event(
+        key("identity_change"), sentAt: time,
+        .change(Change(kind: "identity_change", customer: identifiers.list, details: item.json)))
+    }
+  }
+}
