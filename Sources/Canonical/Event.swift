@@ -289,8 +289,8 @@ public struct Change: Sendable {
   /// A bot asks for a human.
   public static let handoff = "handoff"
 
-  /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `erasure`, `conversation_state`, `handoff`,
-  /// `bot_message`.
+  /// `edit`, `delete`, `attachment`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `erasure`, `conversation_state`,
+  /// `handoff`, `bot_message` (what our side says in a session whose customer it does not name).
   public var kind: String
   /// Name of the target message or session, where it has one.
   public var target: ReferenceKey?
@@ -299,12 +299,13 @@ public struct Change: Sendable {
   public var customer: [StatedIdentifier]
   /// Who did it, where the provider says so.
   public var authorKind: AuthorKind?
-  /// Edit: the whole new text, empty when nothing is left of it. Call: what was said.
+  /// Edit: the whole new text, empty when nothing is left of it. Call, bot message: what was said.
   public var text: String?
-  /// Edit: all that is attached now; nil where that did not change. Call: recordings.
+  /// Edit: all that is attached now; nil where that did not change. Attachment: what is linked or removed, and no other. Call:
+  /// recordings.
   public var attachments: [Attachment]?
-  /// Receipt: `sent`, `delivered`, `read` or `failed`. Consent: `opt_in` or `opt_out`. Reaction: `add` or `remove`. Conversation state:
-  /// the provider's word.
+  /// Receipt: `sent`, `delivered`, `read` or `failed`. Consent: `opt_in` or `opt_out`. Reaction: `add` or `remove`. Attachment:
+  /// `removed`, or nil. Conversation state: the provider's word.
   public var status: String?
   /// Of a receipt that failed.
   public var error: String?
