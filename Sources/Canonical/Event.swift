@@ -292,25 +292,30 @@ public struct Change: Sendable {
   public static let identityChange = "identity_change"
   /// What another system says of the session or ticket that a conversation is there.
   public static let conversationState = "conversation_state"
+  /// What our side says in a session whose customer it does not name.
+  public static let said = "said"
 
-  /// `edit`, `delete`, `reaction`, `receipt`, `call`, `identity_change`, `consent`, `erasure`, `conversation_state`, `handoff`,
-  /// `bot_message`, or `enrichment`: that something was said or changed, and what, has to be asked for.
+  /// `edit`, `delete`, `attachment`, `reaction`, `receipt`, `call`, `said`, `identity_change`, `consent`, `erasure`, `conversation_state`, `handoff`, `bot_message`, or `enrichment`: that something was
+  /// said or changed, and what, has to be asked for.
   public var kind: String
   /// Name of the target message or session, where it has one.
   public var target: ReferenceKey?
   public var targetExternalID: String?
+  /// Of what is said: what others refer to it by; `targetExternalID` is its own id then.
+  public var name: ReferenceKey?
   /// The customer's side as the element states it.
   public var customer: [StatedIdentifier]
   /// Identity change: what is theirs no longer, and leads nowhere until somebody else states it.
   public var former: [Identifier] = []
   /// Who did it, where the provider says so.
   public var authorKind: AuthorKind?
-  /// Edit: the whole new text, empty when nothing is left of it. Call: what was said.
+  /// Edit: the whole new text, empty when nothing is left of it. Call, said: the words.
   public var text: String?
-  /// Edit: all that is attached now; nil where that did not change. Call: recordings.
+  /// Edit: all that is attached now; nil where that did not change. Attachment: what is linked or removed, and no other. Call:
+  /// recordings.
   public var attachments: [Attachment]?
-  /// Receipt: `sent`, `delivered`, `read` or `failed`. Consent: `opt_in` or `opt_out`. Reaction: `add` or `remove`. Conversation state:
-  /// the provider's word.
+  /// Receipt: `sent`, `delivered`, `read` or `failed`. Consent: `opt_in` or `opt_out`. Reaction: `add` or `remove`. Attachment:
+  /// `removed`, or nil. Said: `internal`, or nil. Conversation state: the provider's word.
   public var status: String?
   /// Of a receipt that failed.
   public var error: String?

@@ -137,6 +137,7 @@ private func json(_ change: Change) -> JSONText {
   writer.member("target", change.target?.raw.hex)
   writer.member("target_external_id", change.targetExternalID)
   writer.member("customer", JSONText(array: change.customer.map(json)))
+  writer.member("name", change.name?.raw.hex)
   if !change.former.isEmpty { writer.member("former", JSONText(array: change.former.map(json))) }
   writer.member("author_kind", change.authorKind?.rawValue)
   writer.member("status", change.status)

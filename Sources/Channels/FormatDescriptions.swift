@@ -68,7 +68,7 @@ public struct FormatDescription: Sendable {
       lacks: "names, comments, our own reactions, types and sizes of media"),
     "meta.messenger": FormatDescription(
       source: "/channels/messenger/<page>", payload: "webhook body",
-      carries: [.messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media, .locations],
+      carries: [.messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media, .locations, .optOuts],
       lacks: "names, comments on posts, types and sizes of media"),
     "rcs.event": FormatDescription(
       source: "/channels/rcs/<agent id>", payload: "webhook body of RCS for Business, with its Pub/Sub envelope or without",
@@ -145,17 +145,18 @@ public struct FormatDescription: Sendable {
       source: "/channels/crm/<system>", payload: "our JSON, `schemas/payloads/contact.upsert.json`",
       carries: [.customerData], lacks: "deletions"),
     "delighted.survey": FormatDescription(
-      source: "/channels/survey/<account>", payload: "webhook body", carries: [.surveys], lacks: "the scale"),
+      source: "/channels/survey/<account>", payload: "webhook body", carries: [.surveys], lacks: "the scale of other metrics than NPS and CSAT"),
     "freshdesk.ticket": FormatDescription(
       source: "/channels/ticket/<account>",
       payload: "the ticket with its conversations as the API gives it, or an automation rule's JSON",
-      carries: [.messages, .echoes, .notes, .media], lacks: "ids of the rule's events, edits, deletes"),
+      carries: [.messages, .echoes, .notes, .deletes, .media], lacks: "ids of the rule's events, edits; deletes of an automation"),
     "hubspot.event": FormatDescription(
       source: "/channels/crm/<portal id>", payload: "webhook body, an array of events",
-      carries: [.customerData, .identityChanges], lacks: "the text of messages, and all but the property that changed"),
+      carries: [.customerData, .identityChanges], lacks: "the text of messages, and all but the property that changed: both have to be asked for"),
     "intercom.notification": FormatDescription(
       source: "/channels/ticket/<workspace>", payload: "webhook body",
-      carries: [.messages, .echoes, .notes, .deletes, .media, .surveys], lacks: "edits, receipts"),
+      carries: [.messages, .echoes, .notes, .deletes, .media, .surveys, .customerData, .identityChanges],
+      lacks: "edits, receipts"),
     "liveagent.ticket": FormatDescription(
       source: "/channels/ticket/<account>", payload: "the ticket with its messages as the API gives it, or a rule's JSON",
       carries: [.messages, .echoes, .notes, .media], lacks: "edits, deletes"),
@@ -164,7 +165,7 @@ public struct FormatDescription: Sendable {
       lacks: ""),
     "salesforce.change": FormatDescription(
       source: "/channels/crm/<organization id>", payload: "change event, with its CometD envelope or without",
-      carries: [.customerData], lacks: "fields that did not change, all fields of a GAP event, Pub/Sub's Avro"),
+      carries: [.customerData, .messages, .echoes, .notes, .edits, .deletes], lacks: "fields that did not change, all fields of a GAP event, Pub/Sub's Avro"),
     "shopify.order": FormatDescription(
       source: "/channels/commerce/<shop>", payload: "order webhook body; `http_x-shopify-topic` says what happened",
       carries: [.orders], lacks: "checkouts, customers without an order"),
@@ -174,8 +175,9 @@ public struct FormatDescription: Sendable {
     "typeform.response": FormatDescription(
       source: "/channels/survey/<account>", payload: "webhook body", carries: [.surveys], lacks: "partial answers"),
     "zendesk.event": FormatDescription(
-      source: "/channels/ticket/<account>", payload: "body of an event-subscribed webhook",
-      carries: [.messages, .echoes, .notes, .deletes, .media], lacks: "edits, receipts, the form of trigger webhooks"),
+      source: "/channels/ticket/<account>", payload: "body of an event-subscribed webhook, or of Sunshine Conversations",
+      carries: [.messages, .echoes, .notes, .deletes, .receipts, .buttons, .media, .locations, .identityChanges],
+      lacks: "edits; receipts of tickets; the form of trigger webhooks"),
   ]
 
   /// The agents' desktop, and what sends for it.

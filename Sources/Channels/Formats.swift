@@ -61,10 +61,12 @@ public enum Formats {
     ChannelFormat("email.rfc822", topic: "channel.email", channel: .email, .bytes(EmailRFC822.read)),
     ChannelFormat("form.submission", topic: "channel.form", channel: .form, .json(FormSubmission.read)),
     ChannelFormat("freeswitch.cdr", topic: "channel.voice", channel: .voice, .either(FreeSwitchCDR.read)),
+    ChannelFormat("freshdesk.ticket", topic: "channel.ticket", channel: .ticket, .json(FreshdeskTicket.read)),
     ChannelFormat(
       "hubspot.event", topic: "crm.contacts", channel: .crm, alsoOn: ["channel.ticket": .ticket], .json(HubSpotEvent.read)),
     ChannelFormat("intercom.notification", topic: "channel.ticket", channel: .ticket, .json(IntercomNotification.read)),
     ChannelFormat("line.webhook", topic: "channel.line", channel: .line, .json(LineWebhook.read)),
+    ChannelFormat("liveagent.ticket", topic: "channel.ticket", channel: .ticket, .json(LiveAgentTicket.read)),
     ChannelFormat("meta.instagram", topic: "channel.instagram", channel: .instagram, .json(MetaInstagram.read)),
     ChannelFormat("meta.messenger", topic: "channel.messenger", channel: .messenger, .json(MetaMessenger.read)),
     ChannelFormat("order.upsert", topic: "commerce.orders", channel: .commerce, .json(OrderUpsert.read)),
@@ -86,6 +88,7 @@ public enum Formats {
     ChannelFormat("vonage.sms", topic: "channel.sms", channel: .sms, .either(VonageSMS.read)),
     ChannelFormat("whatsapp.cloud", topic: "channel.whatsapp", channel: .whatsapp, .json(WhatsAppCloud.read)),
     ChannelFormat("x.activity", topic: "channel.x", channel: .x, .json(XActivity.read)),
+    ChannelFormat("zendesk.event", topic: "channel.ticket", channel: .ticket, .json(ZendeskEvent.read)),
   ]
 
   /// The topics that ingest consumes, without prefix, each once.

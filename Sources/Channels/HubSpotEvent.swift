@@ -64,17 +64,11 @@ enum HubSpotEvent {
           kind: "enrichment", target: .message(delivery.channel, account: delivery.account, id: id), targetExternalID: id,
           details: item.json)
         return delivery.event(key("enrichment"), sentAt: time, .change(change))
-      case ("conversation", "creation"): return try state(verb)
       case ("conversation", "propertyChange"):
         let isStatus = item["propertyName"].string == "status"
         return try state(item[isStatus ? "propertyValue" : "propertyName"].id)
-      case ("conversation", "deletion"), ("conversation", "privacyDeletion"):
-        let id = try objectID()
-        var details = JSONObjectWriter()
-        details.member("conversation", true)
-        details.member("subscription_type", type)
-        let change = Change(kind: "delete", target: session(id), targetExternalID: id, details: details.finished)
-        return delivery.event(key("delete"), sentAt: time, .change(change))
+      case ("conversation", "creation"), ("conversation", "deletion"), ("conversation", "privacyDeletion"):
+        return try state(verb)
       default: return delivery.event(key("unknown"), sentAt: time, .unknown(Unknown(what: type, details: item.json)))
       }
     }

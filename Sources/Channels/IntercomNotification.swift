@@ -158,11 +158,10 @@ enum IntercomNotification {
       return delivery.event(delivery.key("survey", id, version), sentAt: time, .survey(response))
     }
 
+    /// Nothing says which messages were part of it.
     private func deletion() throws(Rejection) -> NormalisedElement {
       let id = try conversationID()
-      var details = JSONObjectWriter()
-      details.member("conversation", true)
-      let change = Change(kind: "delete", target: session(id), targetExternalID: id, details: details.finished)
+      let change = Change(kind: Change.conversationState, target: session(id), targetExternalID: id, status: "deleted")
       return delivery.event(delivery.key("delete", "conversation", id), sentAt: time, .change(change))
     }
 

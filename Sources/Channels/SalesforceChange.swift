@@ -216,6 +216,14 @@ enum SalesforceChange {
       for (name, value) in payload.members where !value.isNull && !Self.shown.contains(name) && name != Self.texts[entity] {
         details.member(name, value.json)
       }
+      // A comment does not say whose case it is.
+      if customer.isEmpty, !isCustomers, let conversation {
+        var said = Change(
+          kind: Change.said, target: session(conversation), targetExternalID: id, authorKind: .agent, text: body.text,
+          status: isInternal ? "internal" : nil, details: details.finished)
+        said.name = name
+        return delivery.event(MessageKey(name), sentAt: sentAt.time, .change(said))
+      }
       let message = Message(
         direction: isInternal ? .internal : isCustomers ? .inbound : .outbound, authorKind: isCustomers ? .customer : .agent,
         authorID: isCustomers ? nil : payload["CreatedById"].id ?? header["commitUser"].id, customer: customer,
@@ -235,8 +243,9 @@ enum SalesforceChange {
       switch entity {
       case "Case":
         try identifiers.add(.contact, scope: scope, payload["ContactId"].id, recordAssurance)
-        try identifiers.add(.email, payload["SuppliedEmail"].string(atMost: JSONValue.longestID), statedAssurance)
-        try identifiers.add(.phone, phone("SuppliedPhone"), statedAssurance)
+        // Typed into a form.
+        try identifiers.add(.email, payload["SuppliedEmail"].string(atMost: JSONValue.longestID), .a0)
+        try identifiers.add(.phone, phone("SuppliedPhone"), .a0)
       case "EmailMessage" where isCustomers:
         // Nobody says that the mail is from where it says.
         try identifiers.add(.email, payload["FromAddress"].string(atMost: JSONValue.longestID), .a0)
@@ -254,11 +263,8 @@ enum SalesforceChange {
     }
 
     private func deletion(_ id: String) -> NormalisedElement {
-      let isCase = entity == "Case"
-      var details = JSONObjectWriter()
-      details.member("conversation", isCase ? true : nil)
-      let change = Change(
-        kind: "delete", target: isCase ? session(id) : name(id), targetExternalID: id, details: details.finished)
+      if entity == "Case" { return state(id, "deleted") }
+      let change = Change(kind: "delete", target: name(id), targetExternalID: id)
       return delivery.event(key("delete", id), sentAt: time, .change(change))
     }
 

@@ -198,7 +198,9 @@ public struct IdentityPlan: Sendable {
       case .message(let message):
         for name in message.names { brought.insert(InTenant(event.tenant, name)) }
         if let session = message.session { sessions.insert(InTenant(event.tenant, session)) }
-      case .change(let change): if let target = change.target { targets.insert(InTenant(event.tenant, target)) }
+      case .change(let change):
+        if let target = change.target { targets.insert(InTenant(event.tenant, target)) }
+        if let name = change.name { brought.insert(InTenant(event.tenant, name)) }
       default: break
       }
     }
@@ -218,7 +220,8 @@ public struct IdentityPlan: Sendable {
           references.insert(InTenant(event.tenant, key))
         }
       case .survey(let response): if let session = response.session { references.insert(InTenant(event.tenant, session)) }
-      case .change(let change): if let target = change.target { references.insert(InTenant(event.tenant, target)) }
+      case .change(let change):
+        for key in [change.target, change.name].compactMap({ $0 }) { references.insert(InTenant(event.tenant, key)) }
       default: break
       }
     }

@@ -128,6 +128,7 @@ public struct IdentityResolver: Sendable {
     {
       lookups.append(claim(first.identifier, of: event))
     }
+    if case .change(let change) = event.body { lookups += change.former }
     return lookups
   }
 

@@ -81,11 +81,12 @@ public struct PendingChange: Sendable, Equatable {
   public var status: String?
   public var error: String?
   public var reaction: String?
+  public var name: ReferenceKey?
   public var details: JSONText
 
   public init(
     kind: String, author: AuthorKind?, addresses: [String], isAssured: Bool, isAttested: Bool, at: Timestamp, text: String?,
-    attachments: JSONText?, status: String?, error: String?, reaction: String?, details: JSONText
+    attachments: JSONText?, status: String?, error: String?, reaction: String?, name: ReferenceKey?, details: JSONText
   ) {
     self.kind = kind
     self.author = author
@@ -98,6 +99,7 @@ public struct PendingChange: Sendable, Equatable {
     self.status = status
     self.error = error
     self.reaction = reaction
+    self.name = name
     self.details = details
   }
 
@@ -106,7 +108,7 @@ public struct PendingChange: Sendable, Equatable {
       kind: change.kind, author: change.authorKind, addresses: change.customer.map(\.identifier.value),
       isAssured: change.customer.contains { $0.assurance >= .bearer }, isAttested: change.isAttested, at: at, text: change.text,
       attachments: change.attachments.map { JSONText(array: $0.map(\.json)) }, status: change.status, error: change.error,
-      reaction: change.reaction, details: change.details)
+      reaction: change.reaction, name: change.name, details: change.details)
   }
 }
 

@@ -8,7 +8,9 @@ extension ThreadPlanner {
   mutating func apply(_ change: Change, _ event: Event, _ at: Timestamp, _ resolved: Resolved?) -> Outcome? {
     switch change.kind {
     case Change.handoff: return handOff(change, event, at)
-    case Change.conversationState: return note(change, event, at)
+    case Change.conversationState, Change.said:
+      guard let target = change.target else { return .ignored(reason: change.kind) }
+      return add(PendingChange(change, at: at), to: target, change.targetExternalID, event)
     case Change.identityChange, "consent", "erasure": return apply(aboutCustomer: change, event, at, resolved)
     case "receipt" where change.target == nil: return raiseWatermark(change, event)
     default: break
@@ -23,21 +25,19 @@ extension ThreadPlanner {
     for parked in parked {
       let at = IdentityPlan.clamp(sentAt: parked.sentAt, receivedAt: parked.receivedAt, policy)
       let outcome: Outcome?
-      if parked.kind == Change.handoff || parked.kind == Change.conversationState {
-        var change = Change(kind: parked.kind, target: name.value, status: parked.change?.status, details: parked.details)
-        change.targetExternalID = parked.targetExternalID
-        let event = Event(
-          tenant: name.tenant, channel: parked.channel, account: parked.account, key: MessageKey(parked.id.raw),
-          sentAt: parked.sentAt, receivedAt: parked.receivedAt, body: .change(change))
-        outcome = apply(change, event, at, nil)
-      } else {
-        outcome = references[name]?.message.flatMap { message in
-          parked.change.flatMap { change in
-            var change = change
-            change.at = at
-            return apply(change, to: InTenant(name.tenant, message), event)
-          }
-        }
+      let change = Change(kind: parked.kind, target: name.value, details: parked.details)
+      let event = Event(
+        tenant: name.tenant, channel: parked.channel, account: parked.account, key: MessageKey(parked.id.raw),
+        sentAt: parked.sentAt, receivedAt: parked.receivedAt, body: .change(change))
+      var pending = parked.change
+      pending?.at = at
+      switch parked.kind {
+      case Change.handoff: outcome = handOff(change, event, at)
+      case Change.conversationState, Change.said:
+        outcome = pending.flatMap { add($0, to: name.value, parked.targetExternalID, event) }
+      default:
+        let message = references[name]?.message.map { InTenant(name.tenant, $0) }
+        outcome = message.flatMap { message in pending.flatMap { apply($0, to: message, event) } }
       }
       guard outcome != nil else {
         waiting[name, default: []].append(parked)
@@ -101,6 +101,8 @@ extension ThreadPlanner {
       if let attachments = change.attachments {
         if change.status == "removed" { changed.removedAttachments.append(attachments) } else { changed.attachments.append(attachments) }
       }
+    // It has been asked for, and is here.
+    case "enrichment": break
     default: return nil
     }
     messages[key] = message
@@ -151,17 +153,33 @@ extension ThreadPlanner {
     .init(tenant: event.tenant, channel: event.channel, account: event.account, address: value)
   }
 
-  /// What another system says of a conversation that it knows as its ticket or session: shown, and nothing more. Nil when nobody
-  /// has written in it yet.
-  private mutating func note(_ change: Change, _ event: Event, _ at: Timestamp) -> Outcome? {
-    guard let target = change.target else { return .ignored(reason: Change.conversationState) }
-    guard let conversation = conversation(named: target, event) else { return nil }
-    var details = JSONObjectWriter()
-    details.member("state", change.status)
-    details.member("change", change.details)
-    let note = Message(
-      direction: .internal, authorKind: .system, customer: [], externalID: change.targetExternalID, details: details.finish())
-    add(note, to: InTenant(event.tenant, conversation.id), ids.next(), event, at)
+  /// What another system says of a conversation that it knows as its ticket or session, which is shown and nothing more; or what our
+  /// side says there. Nil when nobody has written in it yet.
+  private mutating func add(
+    _ change: PendingChange, to session: ReferenceKey, _ externalID: String?, _ event: Event
+  ) -> Outcome? {
+    guard let conversation = conversation(named: session, event) else { return nil }
+    guard change.isAttested else { return .ignored(reason: "refused_not_author") }
+    let (place, id) = (InTenant(event.tenant, conversation.id), ids.next())
+    if change.kind == Change.said {
+      let message = Message(
+        direction: change.status == "internal" ? .internal : .outbound, authorKind: change.author ?? .agent, customer: [],
+        externalID: externalID, text: change.text, details: change.details)
+      add(message, to: place, id, event, change.at)
+      if let attachments = change.attachments {
+        writes.messageChanges[InTenant(event.tenant, id), default: .init()].attachments.append(attachments)
+      }
+      guard let name = change.name.map({ InTenant(event.tenant, $0) }) else { return .stored }
+      claim(name, conversation.id, id)
+      applyParked(name, event)
+    } else {
+      var details = JSONObjectWriter()
+      details.member("state", change.status)
+      details.member("change", change.details)
+      let note = Message(
+        direction: .internal, authorKind: .system, customer: [], externalID: externalID, details: details.finish())
+      add(note, to: place, id, event, change.at)
+    }
     return .stored
   }
 

@@ -123,7 +123,7 @@ extension ThreadPlanner {
     profile.language = newer.language ?? older.language
     profile.organization = newer.organization ?? older.organization
     profile.updatedAt = newer.updatedAt ?? older.updatedAt
-    profile.traits = older.traits.merging(newer.traits) { $1 }
+    profile.traits = mine.traits.merging(theirs.traits) { $0.at >= $1.at ? $0 : $1 }
     profile.isVerified = mine.isVerified || theirs.isVerified
     profile.eventSeq += 1
     profiles[survivor] = profile

@@ -15,20 +15,19 @@ extension ThreadPlanner {
     writes.changedCustomers[key] = profile
   }
 
-  /// Rule 10: the newest word of the business wins, and every trait keeps its source and time.
+  /// Rule 10: the newest word of the business wins, for every trait by itself, which keeps its source and time.
   static func apply(_ contact: Contact, from source: String, to profile: inout CustomerProfile) {
-    guard profile.updatedAt.map({ contact.updatedAt >= $0 }) ?? true else { return }
+    for (name, value) in contact.traits {
+      let trait = Trait(value: value, source: source, at: contact.updatedAt)
+      profile.traits[name] = profile.traits[name].map { $0.at <= trait.at ? trait : $0 } ?? trait
+    }
+    // Who says one thing alone has not said the others.
+    let isAboutMore = contact.displayName != nil || contact.language != nil || contact.organization != nil
+    guard isAboutMore, profile.updatedAt.map({ contact.updatedAt >= $0 }) ?? true else { return }
     profile.updatedAt = contact.updatedAt
     profile.displayName = contact.displayName ?? profile.displayName
     profile.language = contact.language ?? profile.language
     profile.organization = contact.organization?.externalID ?? profile.organization
-    for (name, value) in contact.traits {
-      var trait = JSONObjectWriter()
-      trait.member("value", value)
-      trait.member("source", source)
-      trait.member("at", contact.updatedAt.iso8601)
-      profile.traits[name] = trait.finish()
-    }
   }
 
   mutating func add(_ organization: Organization, of event: Event, _ updatedAt: Timestamp) {

@@ -283,6 +283,29 @@ public enum Outcome: Sendable, Equatable {
   }
 }
 
+/// One thing that the business knows of a customer.
+public struct Trait: Sendable, Equatable {
+  public var value: JSONText
+  /// The account that said so.
+  public var source: String
+  /// The newest word wins.
+  public var at: Timestamp
+  public init(value: JSONText, source: String, at: Timestamp) {
+    self.value = value
+    self.source = source
+    self.at = at
+  }
+
+  /// As it is stored.
+  public var json: JSONText {
+    var trait = JSONObjectWriter()
+    trait.member("value", value)
+    trait.member("source", source)
+    trait.member("at", at.iso8601)
+    return trait.finish()
+  }
+}
+
 /// What is known of a customer beside their identities.
 public struct CustomerProfile: Sendable, Equatable {
   public var displayName: String?
@@ -290,8 +313,8 @@ public struct CustomerProfile: Sendable, Equatable {
   public var language: String?
   /// External id of the organization.
   public var organization: String?
-  /// Name to `{"value", "source", "at"}`; only what a batch adds.
-  public var traits: [String: JSONText] = [:]
+  /// Only what a batch adds.
+  public var traits: [String: Trait] = [:]
   public var updatedAt: Timestamp?
   /// The last seq of this subject on conversation.events.
   public var eventSeq: Int64 = 0

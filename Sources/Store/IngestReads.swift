@@ -144,7 +144,8 @@ public enum IngestReads {
     let all = Array(joining)
     let traits = try db.query(Queries.named("traits_read"), [.texts(all.map(\.tenant)), .ids(all.map(\.value))])
     for row in 0..<traits.count {
-      profiles[all[traits.position(row)]]?.traits[traits.text(row, 1)] = JSONText(utf8: Array(traits.text(row, 2).utf8))
+      profiles[all[traits.position(row)]]?.traits[traits.text(row, 1)] = Trait(
+        value: JSONText(utf8: Array(traits.text(row, 2).utf8)), source: traits.text(row, 3), at: traits.timestamp(row, 4))
     }
     return profiles
   }
@@ -253,7 +254,7 @@ public enum IngestReads {
       let name = names[rows.position(row)]
       guard let channel = Channel(rawValue: rows.text(row, 3)) else { continue }
       let id = rows.uuid(row, 1).id
-      let address = rows.optionalText(row, 18)
+      let address = rows.optionalText(row, 19)
       // One row for each address.
       if let address, var last = facts.parked[name]?.last, last.id == id {
         last.change?.addresses.append(address)
@@ -268,7 +269,8 @@ public enum IngestReads {
           kind: rows.text(row, 2), author: rows.optionalText(row, 11).flatMap(AuthorKind.init), addresses: address.map { [$0] } ?? [],
           isAssured: rows.optionalText(row, 10) == "true", isAttested: isAttested == "true", at: rows.timestamp(row, 7),
           text: rows.optionalText(row, 12), attachments: rows.optionalText(row, 13).map { JSONText(utf8: Array($0.utf8)) },
-          status: rows.optionalText(row, 14), error: rows.optionalText(row, 15), reaction: rows.optionalText(row, 16), details: details)
+          status: rows.optionalText(row, 14), error: rows.optionalText(row, 15), reaction: rows.optionalText(row, 16),
+          name: rows.optionalUUID(row, 17).map { ReferenceKey($0.id.raw) }, details: details)
       }
       facts.parked[name, default: []].append(
         .init(

@@ -128,7 +128,7 @@ public enum IngestWrites {
 
   private static func traits(_ profile: CustomerProfile) -> JSONText {
     var object = JSONObjectWriter()
-    for (name, value) in profile.traits.sorted(by: { $0.key < $1.key }) { object.member(name, value) }
+    for (name, value) in profile.traits.sorted(by: { $0.key < $1.key }) { object.member(name, value.json) }
     return object.finish()
   }
 
@@ -397,6 +397,7 @@ public enum IngestWrites {
     object.member("status", change.status)
     object.member("error", change.error)
     object.member("reaction", change.reaction)
+    object.member("name", change.name.map { ID($0.raw).description })
     return object.finish()
   }
 

@@ -72,9 +72,10 @@ import Testing
     #expect(mail.direction == .inbound && mail.session == ticket.session && mail.customer.map(\.assurance) == [.a0])
     #expect(try normalise("mail_outgoing").messages.map(\.direction) == [.outbound])
     let comment = try normalise("comment")
-    #expect(comment.messages.map(\.direction) == [.internal] && comment.messages.map(\.flags) == [["customer_unknown"]])
+    #expect(comment.changes.map(\.kind) == [Change.said] && comment.changes.map(\.target) == [ticket.session])
+    #expect(comment.changes.map(\.status) == ["internal"])
     let edit = try normalise("comment_edited")
-    #expect(edit.changes.map(\.target) == [comment.messages.first?.names.first])
+    #expect(edit.changes.map(\.target) == [comment.changes.first?.name])
     #expect(edit.events.map(\.key) != comment.events.map(\.key))
   }
 

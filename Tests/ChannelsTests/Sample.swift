@@ -47,9 +47,11 @@ struct Sample: Sendable, CustomTestStringConvertible {
     ],
     "form.submission": ["ce_source": "/channels/form/contact-es"],
     "freeswitch.cdr": ["ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature"],
+    "freshdesk.ticket": ["ce_source": "/channels/ticket/freshdesk-shop", "ce_attested": "business"],
     "hubspot.event": ["ce_source": "/channels/crm/789", "ce_attested": "signature"],
     "intercom.notification": ["ce_source": "/channels/ticket/wsp1", "ce_attested": "signature"],
     "line.webhook": ["ce_source": "/channels/line/U8189cf6745fc0d808977bdb0b9f22995", "ce_attested": "signature"],
+    "liveagent.ticket": ["ce_source": "/channels/ticket/liveagent-shop", "ce_attested": "business"],
     "meta.instagram": ["ce_source": "/channels/instagram/acc_1", "ce_attested": "signature"],
     "meta.messenger": ["ce_source": "/channels/messenger/acc_1", "ce_attested": "signature"],
     "order.upsert": ["ce_source": "/channels/commerce/erp", "ce_attested": "business"],
@@ -80,6 +82,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
     "vonage.sms": ["ce_source": "/channels/sms/447700900000", "ce_attested": "signature"],
     "whatsapp.cloud": ["ce_source": "/channels/whatsapp/acc_1", "ce_attested": "signature"],
     "x.activity": ["ce_source": "/channels/x/1716450569358098433", "ce_attested": "signature"],
+    "zendesk.event": ["ce_source": "/channels/ticket/zendesk-shop", "ce_attested": "signature"],
   ]
 
   /// All samples, by type and name.

@@ -346,7 +346,7 @@ import Testing
     try store.receive(inOrder ? older : newer)
     try store.receive(inOrder ? newer : older)
     #expect(store.profile(number("7"))?.displayName == "Ana Lopez" && store.profile(number("7"))?.updatedAt == hour(2))
-    #expect(store.profile(number("7"))?.traits["tier"]?.string.contains("gold") == true)
+    #expect(store.profile(number("7"))?.traits["tier"]?.value.string.contains("gold") == true)
     // What the newer contact says nothing about stays; an older one adds nothing.
     #expect(store.profile(number("7"))?.language == (inOrder ? "es" : nil))
     #expect(store.profile(number("7"))?.organization == (inOrder ? "acme" : nil))
@@ -357,7 +357,7 @@ import Testing
     let store = try ModelStore(
       contact("1", [number("7")], at: hour(1), traits: ["tier": "gold", "city": "Vigo"]),
       contact("2", [number("7")], at: hour(2), traits: ["tier": "silver"]))
-    let traits = store.profile(number("7"))?.traits.mapValues(\.string)
+    let traits = store.profile(number("7"))?.traits.mapValues(\.json.string)
     #expect(
       traits == [
         "tier": #"{"value":"silver","source":"crm","at":"2026-01-01T02:00:00.000000Z"}"#,

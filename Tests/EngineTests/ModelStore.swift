@@ -217,7 +217,7 @@ struct ModelStore {
     }
     for (key, profile) in writes.changedCustomers {
       guard var customer = customers[key] else { throw Refused(description: "changes a customer who is not there") }
-      let traits = customer.profile.traits.merging(profile.traits) { $1 }
+      let traits = customer.profile.traits.merging(profile.traits) { $0.at <= $1.at ? $1 : $0 }
       customer.profile = profile
       customer.profile.traits = traits
       customers[key] = customer

@@ -32,7 +32,7 @@ struct Snapshot: Equatable, CustomStringConvertible {
 
     for (key, stored) in store.customers {
       let profile = stored.profile
-      let traits = profile.traits.map { $0.key + "=" + $0.value.string }.sorted().joined(separator: ",")
+      let traits = profile.traits.map { $0.key + "=" + $0.value.json.string }.sorted().joined(separator: ",")
       add(
         key.tenant, "customer",
         [
