@@ -295,8 +295,8 @@ public struct Change: Sendable {
   /// What our side says in a session whose customer it does not name.
   public static let said = "said"
 
-  /// `edit`, `delete`, `attachment`, `reaction`, `receipt`, `call`, `said`, `identity_change`, `consent`, `erasure`, `conversation_state`, `handoff`, `bot_message`, or `enrichment`: that something was
-  /// said or changed, and what, has to be asked for.
+  /// `edit`, `delete`, `attachment`, `reaction`, `receipt`, `call`, `said`, `identity_change`, `consent`, `erasure`,
+  /// `conversation_state`, `handoff`, `bot_message`, or `enrichment`: that something was said or changed, and what, has to be asked for.
   public var kind: String
   /// Name of the target message or session, where it has one.
   public var target: ReferenceKey?

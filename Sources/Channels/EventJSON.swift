@@ -222,7 +222,6 @@ extension JSONObjectWriter {
   }
 }
 
-
 extension Bytes16 {
   /// 32 hexadecimal digits.
   fileprivate var hex: String { ID(self).description.filter { $0 != "-" } }

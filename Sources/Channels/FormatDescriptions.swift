@@ -145,14 +145,17 @@ public struct FormatDescription: Sendable {
       source: "/channels/crm/<system>", payload: "our JSON, `schemas/payloads/contact.upsert.json`",
       carries: [.customerData], lacks: "deletions"),
     "delighted.survey": FormatDescription(
-      source: "/channels/survey/<account>", payload: "webhook body", carries: [.surveys], lacks: "the scale of other metrics than NPS and CSAT"),
+      source: "/channels/survey/<account>", payload: "webhook body", carries: [.surveys],
+      lacks: "the scale of other metrics than NPS and CSAT"),
     "freshdesk.ticket": FormatDescription(
       source: "/channels/ticket/<account>",
       payload: "the ticket with its conversations as the API gives it, or an automation rule's JSON",
-      carries: [.messages, .echoes, .notes, .deletes, .media], lacks: "ids of the rule's events, edits; deletes of an automation"),
+      carries: [.messages, .echoes, .notes, .deletes, .media],
+      lacks: "ids of the rule's events, edits; deletes of an automation"),
     "hubspot.event": FormatDescription(
       source: "/channels/crm/<portal id>", payload: "webhook body, an array of events",
-      carries: [.customerData, .identityChanges], lacks: "the text of messages, and all but the property that changed: both have to be asked for"),
+      carries: [.customerData, .identityChanges],
+      lacks: "the text of messages, and all but the property that changed: both have to be asked for"),
     "intercom.notification": FormatDescription(
       source: "/channels/ticket/<workspace>", payload: "webhook body",
       carries: [.messages, .echoes, .notes, .deletes, .media, .surveys, .customerData, .identityChanges],
@@ -165,7 +168,8 @@ public struct FormatDescription: Sendable {
       lacks: ""),
     "salesforce.change": FormatDescription(
       source: "/channels/crm/<organization id>", payload: "change event, with its CometD envelope or without",
-      carries: [.customerData, .messages, .echoes, .notes, .edits, .deletes], lacks: "fields that did not change, all fields of a GAP event, Pub/Sub's Avro"),
+      carries: [.customerData, .messages, .echoes, .notes, .edits, .deletes],
+      lacks: "fields that did not change, all fields of a GAP event, Pub/Sub's Avro"),
     "shopify.order": FormatDescription(
       source: "/channels/commerce/<shop>", payload: "order webhook body; `http_x-shopify-topic` says what happened",
       carries: [.orders], lacks: "checkouts, customers without an order"),

@@ -167,7 +167,9 @@ enum WhatsAppCloud {
         delivery.key("receipt", target, word, recipient), sentAt: item["timestamp"].time, .change(change))
     }
 
-    private static let statuses = ["sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed"]
+    private static let statuses = [
+      "sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed",
+    ]
 
     /// Code and title of the first, and the whole list where it says more.
     private static func error(_ errors: JSONValue, isFailure: Bool) -> (String?, JSONText) {

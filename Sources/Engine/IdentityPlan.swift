@@ -191,8 +191,12 @@ public struct IdentityPlan: Sendable {
   }
 
   /// The names that the batch's messages bring, and those that its changes are about. A session is named by whoever writes in it first.
-  public var names: (brought: Set<InTenant<ReferenceKey>>, sessions: Set<InTenant<ReferenceKey>>, targets: Set<InTenant<ReferenceKey>>) {
-    var (brought, sessions, targets): (Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>) = ([], [], [])
+  public var names:
+    (brought: Set<InTenant<ReferenceKey>>, sessions: Set<InTenant<ReferenceKey>>, targets: Set<InTenant<ReferenceKey>>)
+  {
+    var (brought, sessions, targets): (Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>) = (
+      [], [], []
+    )
     for case .event(let event, _, _) in elements.lazy.map(\.content) {
       switch event.body {
       case .message(let message):

@@ -99,7 +99,11 @@ extension ThreadPlanner {
       part.member("details", change.details)
       changed.parts.append(part.finish())
       if let attachments = change.attachments {
-        if change.status == "removed" { changed.removedAttachments.append(attachments) } else { changed.attachments.append(attachments) }
+        if change.status == "removed" {
+          changed.removedAttachments.append(attachments)
+        } else {
+          changed.attachments.append(attachments)
+        }
       }
     // It has been asked for, and is here.
     case "enrichment": break
@@ -119,7 +123,8 @@ extension ThreadPlanner {
     switch change.author {
     case .customer: return isTheirs && message.direction == .inbound
     case .agent, .bot, .system: return change.isAttested && message.direction != .inbound
-    case nil: return change.addresses.isEmpty ? change.isAttested : isTheirs && (change.isAttested || message.direction == .inbound)
+    case nil:
+      return change.addresses.isEmpty ? change.isAttested : isTheirs && (change.isAttested || message.direction == .inbound)
     }
   }
 
@@ -188,14 +193,16 @@ extension ThreadPlanner {
   private mutating func apply(aboutCustomer change: Change, _ event: Event, _ at: Timestamp, _ resolved: Resolved?) -> Outcome {
     var isHeeded = false
     if change.kind == "consent", let isGiven = ["opt_in": true, "opt_out": false][change.status ?? ""] {
-      for stated in change.customer where stated.identifier.kind.definesCustomer && (change.isAttested || stated.assurance >= .a1) {
+      for stated in change.customer where stated.identifier.kind.definesCustomer && (change.isAttested || stated.assurance >= .a1)
+      {
         let key = side(event, stated.identifier.value)
         isHeeded = true
         if let known = writes.consents[key], known.at > at { continue }
         writes.consents[key] = (isGiven, at)
         guard !isGiven else { continue }
         for (conversation, known) in routes {
-          guard let route = known[event.channel], route.account == key.account, route.address == key.address, route.at <= at else {
+          guard let route = known[event.channel], route.account == key.account, route.address == key.address, route.at <= at
+          else {
             continue
           }
           routes[conversation]?[event.channel] = nil

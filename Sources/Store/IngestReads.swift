@@ -266,7 +266,8 @@ public enum IngestReads {
       // Rows of earlier versions say nothing of what they do.
       let change = rows.optionalText(row, 9).map { isAttested in
         PendingChange(
-          kind: rows.text(row, 2), author: rows.optionalText(row, 11).flatMap(AuthorKind.init), addresses: address.map { [$0] } ?? [],
+          kind: rows.text(row, 2), author: rows.optionalText(row, 11).flatMap(AuthorKind.init),
+          addresses: address.map { [$0] } ?? [],
           isAssured: rows.optionalText(row, 10) == "true", isAttested: isAttested == "true", at: rows.timestamp(row, 7),
           text: rows.optionalText(row, 12), attachments: rows.optionalText(row, 13).map { JSONText(utf8: Array($0.utf8)) },
           status: rows.optionalText(row, 14), error: rows.optionalText(row, 15), reaction: rows.optionalText(row, 16),

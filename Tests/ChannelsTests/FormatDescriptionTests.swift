@@ -52,7 +52,8 @@ extension Event {
     case .change(let change):
       let kinds: [String: Capability] = [
         "edit": .edits, "delete": .deletes, "reaction": .reactions, "receipt": .receipts, "call": .calls,
-        "identity_change": .identityChanges, "handoff": .handOffs, "bot_message": .messages, "said": change.status == "internal" ? .notes : .echoes,
+        "identity_change": .identityChanges, "handoff": .handOffs, "bot_message": .messages,
+        "said": change.status == "internal" ? .notes : .echoes,
         "consent": .optOuts,
       ]
       return Set([kinds[change.kind]].compactMap { $0 })

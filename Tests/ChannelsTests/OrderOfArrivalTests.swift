@@ -12,7 +12,7 @@ import Testing
 /// `THROUGHLINE_ORDER_BODIES=100000 swift test -c release -Xswiftc -enable-testing --filter OrderOfArrivalTests`.
 /// Of a record a digest is kept, and the record is made again from its number; `THROUGHLINE_ORDER_SEED` gives other ones.
 @Suite struct OrderOfArrivalTests {
-  private static let count = number("BODIES") ?? 200
+  private static let count = number("BODIES") ?? 100
   private static let seed = UInt64(number("SEED") ?? 1)
 
   private static func number(_ name: String) -> Int? {

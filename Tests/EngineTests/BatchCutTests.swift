@@ -92,7 +92,8 @@ extension NormalisedElement {
     case .contact(let contact): line += " contact \(contact.organization?.externalID ?? "") \(contact.traits.keys.sorted())"
     case .order(let order): line += " order \(order.externalID) \(order.updatedAt.iso8601)"
     case .survey(let response): line += " survey \(response.externalID) \(response.updatedAt.iso8601)"
-    case .change(let change): line += " \(change.kind) \(change.status ?? "") of \(change.target.map { String($0.raw.high, radix: 16) } ?? "-")"
+    case .change(let change):
+      line += " \(change.kind) \(change.status ?? "") of \(change.target.map { String($0.raw.high, radix: 16) } ?? "-")"
     case .unknown, .action, .result, .presence: line += " unknown"
     }
     return line

@@ -27,7 +27,8 @@ import Testing
   func edits() throws {
     var store = try ModelStore(message("1", from: ana, at: hour(1)), edit("e", of: "1", at: hour(2), by: ana))
     #expect(store.outcomes == [[.stored], [.stored]] && texts(store, "1") == ["new"] && store.parked.isEmpty)
-    #expect(store.events(about: "1") == ["1 opened", "2 message_added", "3 message_edited"] && store.conversation("1")?.version == 3)
+    #expect(
+      store.events(about: "1") == ["1 opened", "2 message_added", "3 message_edited"] && store.conversation("1")?.version == 3)
     store.set(.resolved, try #require(store.conversation("1")).id, at: hour(3))
     try store.receive(edit("f", of: "1", at: hour(4), by: ana, "newer"))
     #expect(store.conversation("1")?.status == .resolved && texts(store, "1") == ["new", "newer"])
@@ -110,7 +111,8 @@ import Testing
   @Test("A reply that refers to a message before it is here is no obstacle to what waits for it")
   func hearsay() throws {
     let store = try ModelStore(
-      message("2", from: ana, at: hour(3), to: ["1"]), edit("a", of: "1", at: hour(2), by: ana), message("1", from: ana, at: hour(1)))
+      message("2", from: ana, at: hour(3), to: ["1"]), edit("a", of: "1", at: hour(2), by: ana),
+      message("1", from: ana, at: hour(1)))
     #expect(store.outcomes == [[.stored], [.parked], [.stored]] && texts(store, "1") == ["new"] && store.parked.isEmpty)
   }
 
@@ -124,7 +126,8 @@ import Testing
       }
     }
     let single = try ModelStore(
-      message("1", from: ana, at: hour(1)), react("a", "+1", at: hour(2), on: .whatsapp), react("b", "<3", at: hour(4), on: .whatsapp),
+      message("1", from: ana, at: hour(1)), react("a", "+1", at: hour(2), on: .whatsapp),
+      react("b", "<3", at: hour(4), on: .whatsapp),
       react("c", "+1", at: hour(3), on: .whatsapp))
     #expect(single.reactions.map(\.value.reaction) == ["<3"] && single.events(about: "1").count == 2)
     let several = try ModelStore(
@@ -135,13 +138,16 @@ import Testing
   @Test("9: receipts come in any order, what is further on its way stays, and failure is told once")
   func receipts() throws {
     func receipt(_ id: String, _ status: String, at time: Timestamp) -> Event {
-      change(id, "receipt", of: "1", at: time, from: ana) { ($0.status, $0.error) = (status, status == "failed" ? "131026" : nil) }
+      change(id, "receipt", of: "1", at: time, from: ana) {
+        ($0.status, $0.error) = (status, status == "failed" ? "131026" : nil)
+      }
     }
     var store = try ModelStore(
       echo("1", to: ana, at: hour(1)), receipt("r", "read", at: hour(4)), receipt("d", "delivered", at: hour(3)),
       receipt("s", "sent", at: hour(2)))
     #expect(store.row("1")?.deliveryStatus == "read" && Set(store.receipts.keys.map(\.status)) == ["sent", "delivered", "read"])
-    store = try ModelStore(echo("1", to: ana, at: hour(1)), receipt("f", "failed", at: hour(2)), receipt("g", "failed", at: hour(3)))
+    store = try ModelStore(
+      echo("1", to: ana, at: hour(1)), receipt("f", "failed", at: hour(2)), receipt("g", "failed", at: hour(3)))
     #expect(store.row("1")?.deliveryError == "131026" && store.events(about: "1").last == "3 delivery_failed")
     store = try ModelStore(message("1", from: ana, at: hour(1)), receipt("r", "read", at: hour(4)))
     #expect(store.outcomes.last == [.ignored(reason: "receipt_without_use")])
@@ -164,13 +170,17 @@ import Testing
       change.details = JSONText(utf8: Array(#"{"part":"recording"}"#.utf8))
     }
     let transcript = change("t", "call", of: "1", at: hour(3), from: ana) { $0.text = "Where is my order?" }
-    for events in [[recording, transcript, message("1", from: ana, at: hour(1))], [message("1", from: ana, at: hour(1)), recording, transcript]] {
+    for events in [
+      [recording, transcript, message("1", from: ana, at: hour(1))],
+      [message("1", from: ana, at: hour(1)), recording, transcript],
+    ] {
       var store = ModelStore()
       for event in events { try store.receive(event) }
       let done = store.changes.values.flatMap { $0 }
       #expect(done.compactMap(\.transcript) == ["Where is my order?"] && store.parked.isEmpty)
       #expect(done.flatMap(\.attachments).map(\.string) == [#"[{"kind":"audio","provider_id":"RE1"}]"#])
-      #expect(done.flatMap(\.parts).map(\.string) == [
+      #expect(
+        done.flatMap(\.parts).map(\.string) == [
           #"{"at":"2026-01-01T02:00:00.000000Z","details":{"part":"recording"}}"#,
           #"{"at":"2026-01-01T03:00:00.000000Z","text":"Where is my order?"}"#,
         ])
@@ -197,9 +207,11 @@ import Testing
     let (old, new) = (whatsapp("34600111222"), whatsapp("34600999888"))
     let changed = change("c", "identity_change", of: nil, at: hour(2), from: [old, new]) { $0.former = [old.identifier] }
     let store = try ModelStore(
-      message("1", from: [old], at: hour(1)), changed, message("2", from: [new], at: hour(3)), message("3", from: [old], at: hour(4)))
+      message("1", from: [old], at: hour(1)), changed, message("2", from: [new], at: hour(3)),
+      message("3", from: [old], at: hour(4)))
     #expect(store.customer("1") == store.customer("2") && store.customer("3") != store.customer("1"))
-    #expect(store.customerEvents.map(\.kind) == ["identity_change"] && store.customerEvents.first?.customer == store.customer("1"))
+    #expect(
+      store.customerEvents.map(\.kind) == ["identity_change"] && store.customerEvents.first?.customer == store.customer("1"))
     // In one batch as well.
     var together = ModelStore()
     try together.commit([
@@ -225,20 +237,25 @@ import Testing
   func orders() throws {
     func placed(_ id: String, _ status: String, at time: Timestamp, _ who: [StatedIdentifier]) -> Event {
       var event = contact(id, [], at: time)
-      event.body = .order(Order(externalID: "1004", number: "#1004", status: status, updatedAt: time, customer: who, customerName: "Ana"))
+      event.body = .order(
+        Order(externalID: "1004", number: "#1004", status: status, updatedAt: time, customer: who, customerName: "Ana"))
       return event
     }
     let store = try ModelStore(
-      message("1", from: [email("ana@example.org")], at: hour(1), on: .email), placed("b", "paid", at: hour(3), [email("ana@example.org")]),
+      message("1", from: [email("ana@example.org")], at: hour(1), on: .email),
+      placed("b", "paid", at: hour(3), [email("ana@example.org")]),
       placed("a", "pending", at: hour(2), [email("ana@example.org")]), placed("c", "cancelled", at: hour(4), []))
     #expect(store.orders.map(\.value.order.status) == ["cancelled"])
-    #expect(store.orders.first?.value.customer == store.customer("1") && store.profile(email("ana@example.org"))?.displayName == "Ana")
+    #expect(
+      store.orders.first?.value.customer == store.customer("1") && store.profile(email("ana@example.org"))?.displayName == "Ana")
     #expect(store.conversations.count == 1)
   }
 
   @Test("An answer to a survey is about the conversation that a token or the customer's own session names")
   func surveys() throws {
-    func answer(_ id: String, _ who: [StatedIdentifier], conversation: ID? = nil, session: String? = nil, at time: Timestamp) -> Event {
+    func answer(_ id: String, _ who: [StatedIdentifier], conversation: ID? = nil, session: String? = nil, at time: Timestamp)
+      -> Event
+    {
       var event = contact(id, [], at: time)
       event.body = .survey(
         SurveyResponse(

@@ -158,7 +158,8 @@ struct ModelStore {
       facts.messages[key] = StoredMessage(
         conversation: message.conversation, direction: message.message.direction, address: message.address,
         status: message.deliveryStatus, error: message.deliveryError, externalID: message.message.externalID,
-        editedAt: done.compactMap(\.edits.last?.at).last, isDeleted: message.deletedAt != nil || done.contains { $0.deletion != nil })
+        editedAt: done.compactMap(\.edits.last?.at).last,
+        isDeleted: message.deletedAt != nil || done.contains { $0.deletion != nil })
       let conversation = InTenant(key.tenant, message.conversation)
       facts.conversations[conversation] = conversations[conversation]
     }
@@ -263,7 +264,9 @@ struct ModelStore {
     }
     parked.removeAll { parked in writes.unparked.contains { $0.value == parked.id } }
     for (key, change) in writes.messageChanges {
-      guard messages.contains(where: { $0.id == key.value }) else { throw Refused(description: "changes a message that is not there") }
+      guard messages.contains(where: { $0.id == key.value }) else {
+        throw Refused(description: "changes a message that is not there")
+      }
       changes[key, default: []].append(change)
     }
     reactions.merge(writes.reactions) { $0.at <= $1.at ? $1 : $0 }

@@ -112,7 +112,9 @@ struct Snapshot: Equatable, CustomStringConvertible {
       add(key.tenant, "order", [key.externalID, stored.order.status ?? "nil", customer(key.tenant, stored.customer)])
     }
     for (key, stored) in store.surveys {
-      let parts = [stored.response.comment ?? "nil", customer(key.tenant, stored.customer), conversation(key.tenant, stored.conversation)]
+      let parts = [
+        stored.response.comment ?? "nil", customer(key.tenant, stored.customer), conversation(key.tenant, stored.conversation),
+      ]
       add(key.tenant, "survey", [key.externalID] + parts)
     }
     for (key, stored) in store.references {

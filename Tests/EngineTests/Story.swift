@@ -153,7 +153,8 @@ struct Story {
     case "receipt":
       change.status = pick(["sent", "delivered", "read", "failed"])
       if chance(20) { (change.target, change.upTo) = (nil, hour(Double(count * 17))) }
-    case "call": (change.text, change.attachments) = (pick([nil, "said \(count)"]), [Attachment(kind: "audio", providerID: "r\(count)")])
+    case "call":
+      (change.text, change.attachments) = (pick([nil, "said \(count)"]), [Attachment(kind: "audio", providerID: "r\(count)")])
     case "conversation_state": (change.status, change.target) = ("solved", ReferenceKey(hash(pick(["s1", "s2", "s3"]))))
     default: break
     }

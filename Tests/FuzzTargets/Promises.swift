@@ -99,12 +99,15 @@ public enum Promises {
     case .order(let order):
       customer(order.customer)
       line(order.externalID, Identifier.maximumBytes, "an order's id")
-      for text in [order.number, order.status, order.currency, order.customerName] { line(text, limits.lineBytes, "a line of an order") }
+      for text in [order.number, order.status, order.currency, order.customerName] {
+        line(text, limits.lineBytes, "a line of an order")
+      }
       line(order.total, 32, "a total")
       line(order.language, 3, "a language")
       broken.unless(order.items.count <= limits.attachments, "items are counted")
       for item in order.items { line(item.title, limits.lineBytes, "an item") }
-      broken.unless([order.placedAt, order.updatedAt].allSatisfy { $0.map(Timestamp.storable.contains) ?? true }, "times can be stored")
+      broken.unless(
+        [order.placedAt, order.updatedAt].allSatisfy { $0.map(Timestamp.storable.contains) ?? true }, "times can be stored")
       object(order.details)
     case .survey(let response):
       customer(response.customer)
@@ -115,7 +118,8 @@ public enum Promises {
       line(response.customerName, limits.lineBytes, "a name")
       line(response.language, 3, "a language")
       broken.unless(
-        [response.answeredAt, response.updatedAt].allSatisfy { $0.map(Timestamp.storable.contains) ?? true }, "times can be stored")
+        [response.answeredAt, response.updatedAt].allSatisfy { $0.map(Timestamp.storable.contains) ?? true },
+        "times can be stored")
       object(response.details)
     case .change(let change):
       customer(change.customer)
