@@ -20,70 +20,16 @@ struct Sample: Sendable, CustomTestStringConvertible {
   /// What the tokens in the samples are signed with.
   static let tokenKey = TokenKey(secret: Array("the secret of the samples, not of a shop".utf8))
 
-  /// What an adapter of each format states; `NAME.headers.json` beside a payload changes it (null removes a header).
-  private static let defaults: [String: [String: String]] = Dictionary(
-    uniqueKeysWithValues: Action.Kind.allCases.map { ("agent." + $0.rawValue, ["ce_source": "/channels/desk/main"]) }
-  ).merging(others) { a, _ in a }
-
-  private static let others: [String: [String: String]] = [
-    "agent.presence": ["ce_source": "/channels/desk/main"],
-    "asterisk.cdr": [
-      "ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature", "content-type": "text/csv",
-      "http_query": "region=ES",
-    ],
-    "bandwidth.sms": ["ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature"],
-    "apple.message": ["ce_source": "/channels/apple/acc_1", "ce_attested": "signature"],
-    "bot.handoff": ["ce_source": "/channels/bot/bot_1", "ce_attested": "signature"],
-    "chat.event": ["ce_source": "/channels/chat/w_shop"],
-    "connect.contact": ["ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature"],
-    "contact.upsert": ["ce_source": "/channels/crm/erp", "ce_attested": "business"],
-    "delighted.survey": ["ce_source": "/channels/survey/shop-nps", "ce_attested": "signature"],
-    "dialogflow.cx": [
-      "ce_source": "/channels/bot/bot_1", "ce_attested": "signature",
-      "http_path": "/v3/projects/shop/locations/global/agents/a1/sessions/s-71:detectIntent",
-    ],
-    "email.rfc822": [
-      "ce_source": "/channels/email/support%40shop.example", "ce_attested": "dmarc", "content-type": "message/rfc822",
-    ],
-    "form.submission": ["ce_source": "/channels/form/contact-es"],
-    "freeswitch.cdr": ["ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature"],
-    "freshdesk.ticket": ["ce_source": "/channels/ticket/freshdesk-shop", "ce_attested": "business"],
-    "hubspot.event": ["ce_source": "/channels/crm/789", "ce_attested": "signature"],
-    "intercom.notification": ["ce_source": "/channels/ticket/wsp1", "ce_attested": "signature"],
-    "line.webhook": ["ce_source": "/channels/line/U8189cf6745fc0d808977bdb0b9f22995", "ce_attested": "signature"],
-    "liveagent.ticket": ["ce_source": "/channels/ticket/liveagent-shop", "ce_attested": "business"],
-    "meta.instagram": ["ce_source": "/channels/instagram/acc_1", "ce_attested": "signature"],
-    "meta.messenger": ["ce_source": "/channels/messenger/acc_1", "ce_attested": "signature"],
-    "order.upsert": ["ce_source": "/channels/commerce/erp", "ce_attested": "business"],
-    "outbound.result": ["ce_source": "/channels/whatsapp/acc_1"],
-    "telegram.update": ["ce_source": "/channels/telegram/6512345678", "ce_attested": "signature"],
-    "rasa.event": ["ce_source": "/channels/bot/bot_1", "ce_attested": "business"],
-    "rcs.event": ["ce_source": "/channels/rcs/acc_1", "ce_attested": "signature"],
-    "salesforce.change": [
-      "ce_source": "/channels/crm/00D3j000000Gz7EEAS", "ce_attested": "signature", "http_query": "client=Throughline&region=ES",
-    ],
-    "shopify.order": [
-      "ce_source": "/channels/commerce/ceramica-ruiz", "ce_attested": "signature", "http_x-shopify-topic": "orders/updated",
-      "http_x-shopify-shop-domain": "ceramica-ruiz.myshopify.com",
-    ],
-    "slack.event": ["ce_source": "/channels/slack/T111", "ce_attested": "signature"],
-    "store.visit": ["ce_source": "/channels/store/till", "ce_attested": "business"],
-    "survey.response": ["ce_source": "/channels/survey/web", "ce_attested": "business"],
-    "twilio.sms": [
-      "ce_source": "/channels/sms/%2B12025550100", "ce_attested": "signature",
-      "content-type": "application/x-www-form-urlencoded",
-    ],
-    "twilio.voice": [
-      "ce_source": "/channels/voice/%2B34911222333", "ce_attested": "signature",
-      "content-type": "application/x-www-form-urlencoded",
-    ],
-    "typeform.response": ["ce_source": "/channels/survey/lT4Z3j", "ce_attested": "signature"],
-    "viber.callback": ["ce_source": "/channels/viber/pa_5036841", "ce_attested": "signature"],
-    "vonage.sms": ["ce_source": "/channels/sms/447700900000", "ce_attested": "signature"],
-    "whatsapp.cloud": ["ce_source": "/channels/whatsapp/acc_1", "ce_attested": "signature"],
-    "x.activity": ["ce_source": "/channels/x/1716450569358098433", "ce_attested": "signature"],
-    "zendesk.event": ["ce_source": "/channels/ticket/zendesk-shop", "ce_attested": "signature"],
-  ]
+  /// What an adapter of each format states (`Samples/headers.json`); `NAME.headers.json` beside a payload changes it (null removes a
+  /// header).
+  private static let defaults: [String: [String: String]] = {
+    let stated = (try? Data(contentsOf: folder.appending(path: "headers.json"))).flatMap { data in
+      try? JSONSerialization.jsonObject(with: data) as? [String: [String: String]]
+    }
+    return Dictionary(
+      uniqueKeysWithValues: Action.Kind.allCases.map { ("agent." + $0.rawValue, ["ce_source": "/channels/desk/main"]) }
+    ).merging(stated ?? [:]) { a, _ in a }
+  }()
 
   /// All samples, by type and name.
   static let all: [Sample] = {

@@ -1,0 +1,156 @@
+import Canonical
+import Foundation
+import Kafka
+import Rig
+import TestSupport
+import Testing
+
+/// What happens to messages after they were written, from true payloads to the rows that readers see.
+@Suite(.serialized) struct ChangeTests {
+  private func item(_ type: String, _ source: String, _ id: String, _ value: String, on topic: String) -> Traffic.Item {
+    let headers = [
+      ("ce_specversion", "1.0"), ("ce_id", id), ("ce_type", type), ("ce_source", source), ("ce_attested", "signature"),
+      ("content-type", "application/json"),
+    ]
+    return Traffic.Item(
+      topic: topic, key: source, headers: headers.map { Record.Header($0.0, Array($0.1.utf8)) }, value: Array(value.utf8))
+  }
+
+  private func messenger(_ id: String, _ members: String, at milliseconds: Int) -> Traffic.Item {
+    item(
+      "meta.messenger", "/channels/messenger/682", id,
+      #"""
+      {"object":"page","entry":[{"id":"682","time":\#(milliseconds),"messaging":[{"sender":{"id":"7001"},"recipient":{"id":"682"},
+      "timestamp":\#(milliseconds),\#(members)}]}]}
+      """#, on: "channel.messenger")
+  }
+
+  private func echo(_ mid: String, _ text: String, at milliseconds: Int) -> Traffic.Item {
+    item(
+      "meta.messenger", "/channels/messenger/682", mid,
+      #"""
+      {"object":"page","entry":[{"id":"682","time":\#(milliseconds),"messaging":[{"sender":{"id":"682"},"recipient":{"id":"7001"},
+      "timestamp":\#(milliseconds),"message":{"mid":"\#(mid)","text":"\#(text)","is_echo":true}}]}]}
+      """#, on: "channel.messenger")
+  }
+
+  private func chat(_ event: String, _ id: String, visitor: String, _ message: String) -> Traffic.Item {
+    item(
+      "chat.event", "/channels/chat/w_shop", "d-" + id,
+      #"{"event":"message.\#(event)","event_id":"\#(id)","sent_at":"2026-05-12T09:14:0\#(id.last!)Z","visitor":{"id":"\#(visitor)"},"message":\#(message)}"#,
+      on: "channel.chat")
+  }
+
+  private func sms(_ id: String, _ form: String) -> Traffic.Item {
+    var item = item("twilio.sms", "/channels/sms/%2B12025550100", id, form, on: "channel.sms")
+    item.headers.removeAll { $0.name == "content-type" }
+    item.headers.append(Record.Header("content-type", Array("application/x-www-form-urlencoded".utf8)))
+    return item
+  }
+
+  @Test func `edits, deletions, reactions and receipts come to their messages, and readers see what is left`() async throws {
+    let cluster = try await Cluster()
+    let worker = try cluster.startWorker()
+    let picture = #""attachments":[{"id":"f1","mime":"image/png","name":"a.png","url":"https://x.example/f1"}]"#
+    try await cluster.publish([
+      chat("created", "e1", visitor: "v1", #"{"id":"m1","text":"one",\#(picture)}"#),
+      // Before its message, and by somebody else.
+      chat("edited", "e4", visitor: "v1", #"{"id":"m2","text":"two, edited"}"#),
+      chat("edited", "e5", visitor: "v2", #"{"id":"m2","text":"forged"}"#),
+      chat("created", "e2", visitor: "v1", #"{"id":"m2","text":"two"}"#),
+      chat("deleted", "e6", visitor: "v2", #"{"id":"m1"}"#), chat("deleted", "e7", visitor: "v1", #"{"id":"m1"}"#),
+      messenger("d1", #""message":{"mid":"p1","text":"Is it here?"}"#, at: 1_778_577_242_000),
+      echo("p2", "Not yet.", at: 1_778_577_250_000), echo("p3", "Now it is.", at: 1_778_577_260_000),
+      messenger("d2", #""reaction":{"reaction":"love","emoji":"❤","action":"react","mid":"p2"}"#, at: 1_778_577_270_000),
+      messenger("d3", #""read":{"watermark":1778577255000}"#, at: 1_778_577_271_000),
+      messenger("d4", #""delivery":{"mids":["p3"],"watermark":1778577255000}"#, at: 1_778_577_272_000),
+    ])
+    try await cluster.drain()
+    func row(_ id: String, _ columns: String) async throws -> [String?] {
+      try await cluster.rows("SELECT \(columns) FROM throughline.message WHERE external_id = '\(id)'").first ?? []
+    }
+    #expect(
+      try await row("m2", "text, details ->> 'edits', edited_at::text") == [
+        "two, edited", #"[{"text": "two", "until": "2026-05-12T09:14:04+00:00"}]"#, "2026-05-12 09:14:04+00",
+      ])
+    #expect(try await row("m1", "text, details::text, deleted_at IS NOT NULL") == [nil, #"{"deleted_by": "customer"}"#, "t"])
+    #expect(try await cluster.number("SELECT count(*) FROM throughline.attachment") == 0)
+    #expect(try await cluster.rows("SELECT reaction, actor FROM throughline.reaction") == [["❤", "7001"]])
+    let timeline = """
+      SELECT coalesce(text, '-'), coalesce(details ->> 'delivery_status', '-'), coalesce(details ->> 'reactions', '-')
+      FROM throughline.customer_timeline WHERE kind = 'message' ORDER BY channel, at
+      """
+    #expect(
+      try await cluster.rows(timeline).map { $0.compactMap { $0 } } == [
+        ["-", "-", "-"], ["two, edited", "-", "-"], ["Is it here?", "-", "-"], ["Not yet.", "read", #"["❤"]"#],
+        ["Now it is.", "delivered", "-"],
+      ])
+    #expect(try await cluster.rows("SELECT kind FROM throughline.parked_event") == [])
+    try await cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1)
+    let events = try await cluster.consume("conversation.events").compactMap(\.value)
+    #expect(try EventCheck.problems(events) == "")
+    let types = events.map { String(decoding: $0, as: UTF8.self) }
+    #expect(types.count { $0.contains(#""conversation.message_edited""#) } == 1)
+    #expect(types.count { $0.contains(#""conversation.message_deleted""#) } == 1)
+    #expect(worker.stop() == 0)
+    await cluster.close()
+  }
+
+  @Test func `two workers that see a message and its receipt at once lose neither`() async throws {
+    let cluster = try await Cluster()
+    let workers = try (0..<2).map { _ in try cluster.startWorker() }
+    let count = 300
+    // Sender and receipt on partitions of their own, as two topics would be.
+    var items: [Traffic.Item] = []
+    for number in 0..<count {
+      var said = echo("x\(number)", "Hello", at: 1_778_577_250_000 + number)
+      var read = messenger("r\(number)", #""delivery":{"mids":["x\#(number)"],"watermark":1}"#, at: 1_778_577_260_000 + number)
+      (said.key, read.key) = ("a\(number)", "b\(number)")
+      items += number.isMultiple(of: 2) ? [said, read] : [read, said]
+    }
+    for start in stride(from: 0, to: items.count, by: 20) {
+      try await cluster.publish(items[start..<min(start + 20, items.count)])
+    }
+    try await cluster.drain()
+    let delivered = "SELECT count(*) FROM throughline.message WHERE delivery_status = 'delivered'"
+    #expect(try await cluster.number(delivered) == count)
+    #expect(try await cluster.number("SELECT count(*) FROM throughline.parked_event") == 0)
+    for worker in workers { #expect(worker.stop() == 0) }
+    await cluster.close()
+  }
+
+  @Test func `whoever has opted out is not written to until they write again`() async throws {
+    let cluster = try await Cluster()
+    try await cluster.broker.createTopic("outbound.sms", partitions: Cluster.partitions)
+    let worker = try cluster.startWorker()
+    func reply(_ id: String, _ conversation: String) -> Traffic.Item {
+      item(
+        "agent.reply", "/channels/desk/main", id, #"{"conversation_id":"\#(conversation)","agent_id":"ag_1","ownership_epoch":0,"text":"Hi"}"#,
+        on: "agent.actions")
+    }
+    let person = "From=%2B12025550147&To=%2B12025550100&AccountSid=AC11&SmsStatus=received"
+    try await cluster.publish([sms("s1", "MessageSid=SM1&Body=Where+is+it&\(person)")])
+    try await cluster.drain()
+    let conversation = try #require(try await cluster.rows("SELECT id FROM throughline.conversation").first?.first ?? nil)
+    try await cluster.publish([sms("s2", "MessageSid=SM2&Body=STOP&OptOutType=STOP&\(person)")])
+    try await cluster.drain()
+    try await cluster.publish([reply("a1", conversation)])
+    try await cluster.drain()
+    try await cluster.publish([sms("s3", "MessageSid=SM3&Body=Still+here&\(person)")])
+    try await cluster.drain()
+    try await cluster.publish([reply("a2", conversation)])
+    try await cluster.drain()
+    try await cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1)
+    #expect(try await cluster.rows("SELECT reason, detail FROM throughline.dead_letter") == [])
+    #expect(try await cluster.consume("outbound.sms").count == 1)
+    let refused = try await cluster.consume("conversation.events").map { String(decoding: $0.value ?? [], as: UTF8.self) }
+      .filter { $0.contains("action.refused") }
+    #expect(refused.count == 1 && refused.first?.contains(#""reason":"no_route""#) == true)
+    #expect(
+      try await cluster.rows("SELECT kind, text FROM throughline.customer_timeline WHERE kind = 'consent'") == [
+        ["consent", "opt_out"]
+      ])
+    #expect(worker.stop() == 0)
+    await cluster.close()
+  }
+}
