@@ -70,6 +70,8 @@ public struct Message: Sendable {
   public var references: [ReferenceKey]
   /// A session or call that this message belongs to: a reference and, from now on, a name of its conversation.
   public var session: ReferenceKey?
+  /// What came in several pieces and is one message.
+  public var part: Part?
   /// The conversation that a signed token of ours names: whoever holds the token takes part in it.
   public var continuation: ID?
   /// Of a bot: the ownership under which it speaks.
@@ -110,6 +112,18 @@ public struct Message: Sendable {
     self.original = original
     self.details = details
     self.flags = flags
+  }
+}
+
+/// One of several pieces that are one message: a picture of an album, a piece of a long text.
+public struct Part: Sendable, Equatable {
+  /// All pieces have it among their names.
+  public var whole: ReferenceKey
+  /// Of a piece of text, from 1: they come in any order. Nil where the order says nothing.
+  public var number: Int64?
+  public init(of whole: ReferenceKey, number: Int64? = nil) {
+    self.whole = whole
+    self.number = number
   }
 }
 
@@ -314,7 +328,8 @@ public struct Change: Sendable {
   /// Edit: all that is attached now; nil where that did not change. Attachment: what is linked or removed, and no other. Call:
   /// recordings.
   public var attachments: [Attachment]?
-  /// Receipt: `sent`, `delivered`, `read` or `failed`. Consent: `opt_in` or `opt_out`. Reaction: `add` or `remove`. Attachment:
+  /// Receipt: `sent`, `delivered`, `read` or `failed`. Consent: `opt_in` or `opt_out`,
+  /// `marketing_…` where it is of advertising alone. Reaction: `add` or `remove`. Attachment:
   /// `removed`, or nil. Said: `internal`, or nil. Conversation state: the provider's word.
   public var status: String?
   /// Of a receipt that failed.

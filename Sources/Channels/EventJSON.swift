@@ -56,6 +56,12 @@ private func json(_ message: Message) -> JSONText {
   writer.member("names", message.names.map(\.raw.hex))
   writer.member("references", message.references.map(\.raw.hex))
   writer.member("session", message.session?.raw.hex)
+  if let part = message.part {
+    var body = JSONObjectWriter()
+    body.member("of", part.whole.raw.hex)
+    body.member("number", part.number)
+    writer.member("part", body.finish())
+  }
   writer.member("continuation", message.continuation?.description)
   writer.member("ownership_epoch", message.ownershipEpoch)
   writer.member("reply_to_external_id", message.replyToExternalID)

@@ -97,13 +97,13 @@ public struct FormatDescription: Sendable {
     "vonage.sms": FormatDescription(
       source: "/channels/sms/<number>", payload: "the SMS API's query, form or JSON, or the Messages API's JSON",
       carries: [.messages, .reactions, .receipts, .buttons, .media, .locations, .contacts],
-      lacks: "opt-outs, our own messages; a long text of the SMS API stays in parts"),
+      lacks: "opt-outs, our own messages"),
     "whatsapp.cloud": FormatDescription(
       source: "/channels/whatsapp/<phone number id>", payload: "Cloud API webhook body",
       carries: [
         .messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media, .locations, .contacts, .orders,
-        .identityChanges,
-      ], lacks: "calls, marketing opt-outs, sizes of media, what we send by the API"),
+        .calls, .optOuts, .identityChanges,
+      ], lacks: "sizes of media, what we send by the API"),
     "x.activity": FormatDescription(
       source: "/channels/x/<our user id>", payload: "XAA or AAA delivery",
       carries: [.messages, .echoes, .edits, .deletes, .receipts, .buttons, .media, .locations],

@@ -26,6 +26,11 @@ extension ReferenceKey {
     ReferenceKey(Bytes16(Digest.bytes16([channel.rawValue, account, "session", id])))
   }
 
+  /// What came in several pieces, by what the provider says of all of them.
+  static func whole(_ channel: Channel, account: String, _ parts: [String]) -> ReferenceKey {
+    ReferenceKey(Bytes16(Digest.bytes16([channel.rawValue, account, "whole"] + parts)))
+  }
+
   /// A mail by its Message-ID without `<>`; one mail to two of our mailboxes has one name.
   public static func mail(messageID: String) -> ReferenceKey {
     ReferenceKey(Bytes16(Digest.bytes16(["email", "message-id", messageID])))

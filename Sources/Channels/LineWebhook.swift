@@ -73,10 +73,11 @@ enum LineWebhook {
       details.member("album", body["imageSet"].isObject ? body["imageSet"].json : JSONText())
       details.member("message", body.rest(without: LineWebhook.shown))
       details.member("unknown", content.isKnown ? nil : type)
-      let message = Message(
+      var message = Message(
         direction: .inbound, authorKind: .customer, customer: try identifiers(sender), language: content.language, externalID: id,
         names: [name(id)], references: replyTo.map { [name($0)] } ?? [], replyToExternalID: replyTo, text: content.text,
         attachments: content.attachments, details: details.finished, flags: flags)
+      if let album = body["imageSet"]["id"].id { message.take(part: Part(of: .whole(.line, account: delivery.account, [album]))) }
       return delivery.event(MessageKey(name(id)), sentAt: time, .message(message))
     }
 

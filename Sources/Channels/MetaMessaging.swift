@@ -211,13 +211,15 @@ enum MetaMessaging {
 
     /// Who answers, or whether we may write: about the customer, not about a message.
     private func stateChange(_ kind: String, _ item: JSONValue, _ name: String) throws(Rejection) -> NormalisedElement {
-      // What takes an opt-in back is called so, too.
+      // News and offers, which answers are none of; what takes the opt-in back is called so, too.
+      let isMarketing = item[name]["type"].string == "notification_messages"
       let isStopped = item[name]["notification_messages_status"].string?.hasPrefix("STOP") == true
+      let consent = (isMarketing ? "marketing_" : "") + (isStopped ? "opt_out" : "opt_in")
       // A plugin's opt-in knows its user by a reference alone.
       let person = try? Person(item, account: delivery.account)
       let change = Change(
         kind: kind, customer: try person.map { person throws(Rejection) in try identifiers(person) } ?? [],
-        status: kind != "consent" ? name : isStopped ? "opt_out" : "opt_in", details: item.rest(without: Self.consumed))
+        status: kind == "consent" ? consent : name, details: item.rest(without: Self.consumed))
       return delivery.event(
         delivery.key(kind, person?.id ?? "", item["timestamp"].json.string, item[name].json.string),
         sentAt: item["timestamp"].time, .change(change))

@@ -1,6 +1,14 @@
 import Canonical
 import Parsing
 
+extension Message {
+  /// It is one of several pieces: the whole is a name of each.
+  mutating func take(part: Part) {
+    self.part = part
+    names.append(part.whole)
+  }
+}
+
 extension JSONValue {
   var json: JSONText { JSONText(utf8: utf8) }
 

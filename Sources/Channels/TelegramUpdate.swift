@@ -74,12 +74,15 @@ enum TelegramUpdate {
       details.members(of: item, without: TelegramUpdate.consumed, or: item["venue"].isObject ? "location" : nil)
       for (name, json) in content.kept { details.member(name, json) }
       if content.text == nil, content.attachments.isEmpty { details.member("unknown", what(item)) }
-      let message = Message(
+      var message = Message(
         direction: person.isOurs ? .outbound : .inbound, authorKind: person.authorKind, authorID: person.authorID,
         customer: try identifiers(customer, sharing: person.isOurs ? .absent : item), customerName: name(person.profile),
         language: person.isOurs ? nil : content.language ?? language(item["from"]), externalID: id,
         names: id.map { [reference($0)] } ?? [], references: references, replyToExternalID: replyTo, text: content.text,
         attachments: content.attachments, details: details.finished, flags: item["date"].timeFlags)
+      if let album = item["media_group_id"].id {
+        message.take(part: Part(of: .whole(.telegram, account: delivery.account, [customer, album])))
+      }
       return delivery.event(
         id.map { MessageKey(reference($0)) } ?? delivery.key("update", updateID), sentAt: item["date"].time, .message(message))
     }
@@ -99,7 +102,9 @@ enum TelegramUpdate {
       details.member("message", message.finished)
       let change = Change(
         kind: "edit", target: reference(id), targetExternalID: id, customer: try identifiers(customer),
-        authorKind: person.authorKind, text: content.text ?? "", attachments: content.attachments, details: details.finished)
+        authorKind: person.authorKind, text: content.text ?? "",
+        // Of an album it says one picture alone.
+        attachments: item["media_group_id"].exists ? nil : content.attachments, details: details.finished)
       return delivery.event(
         delivery.key("edit", id, item["edit_date"].id ?? "", updateID), sentAt: item["edit_date"].time, .change(change))
     }

@@ -108,12 +108,22 @@ enum VonageSMS {
       details.member("message_type", type.nonEmpty)
       details.member("message", root["message"].isObject ? content.rest(without: ["text", "type"]) : JSONText())
       details.member("unknown", isKnown ? nil : type)
-      let message = Message(
+      let number = root["concat-part"].id?.naturalNumber.flatMap { isPart && $0 > 0 ? $0 : nil }
+      if let number {
+        var pieces = JSONObjectWriter()
+        pieces.member(String(number), text ?? "")
+        details.member("pieces", pieces.finish())
+      }
+      var message = Message(
         direction: .inbound, authorKind: .customer, customer: try identifiers(),
         customerName: root["profile"]["name"].string?.trimmed.nonEmpty,
         language: isButton ? nil : text.flatMap(Language.detect), externalID: id, names: [name(id)],
         references: replyTo.map { [name($0)] } ?? [], replyToExternalID: replyTo, text: text, attachments: attachments,
         details: details.finished, flags: time.timeFlags + (isPart ? ["text_part"] : []))
+      if let number, let set = root["concat-ref"].id {
+        let whole = [party ?? "", ours ?? "", set, root["concat-total"].id ?? ""]
+        message.take(part: Part(of: .whole(.sms, account: delivery.account, whole), number: number))
+      }
       return delivery.event(MessageKey(name(id)), sentAt: time.time, .message(message))
     }
 

@@ -34,8 +34,13 @@ enum WhatsAppCloud {
     }
     var delivery = delivery
     delivery.account = value["metadata"]["phone_number_id"].id ?? delivery.account
-    let lists = ["messages", "message_echoes", "statuses"].filter { value[$0].exists && !value[$0].isNull }
-    guard field == "messages" || field == "smb_message_echoes", !lists.isEmpty || !value["errors"].exists else {
+    let known = [
+      "messages": ["messages", "message_echoes", "statuses"], "smb_message_echoes": ["messages", "message_echoes", "statuses"],
+      "calls": ["calls"], "user_preferences": ["user_preferences"], "user_id_update": ["user_id_update"],
+    ]
+    let lists = (known[field] ?? []).filter { value[$0].exists && !value[$0].isNull }
+    let isOfMessages = field == "messages" || field == "smb_message_echoes"
+    guard !lists.isEmpty || isOfMessages && !value["errors"].exists else {
       return elements.add {
         let raw = value.json
         return delivery.event(
@@ -51,7 +56,13 @@ enum WhatsAppCloud {
       for item in value[list].elements {
         elements.add { () throws(Rejection) in
           guard item.isObject else { throw Rejection(.malformedPayload, list + "[]") }
-          return list == "statuses" ? try reader.receipt(item) : try reader.message(item, isEcho: list == "message_echoes")
+          switch list {
+          case "statuses": return try reader.receipt(item)
+          case "calls": return try reader.call(item)
+          case "user_preferences": return try reader.preference(item)
+          case "user_id_update": return try reader.newID(item)
+          default: return try reader.message(item, isEcho: list == "message_echoes")
+          }
         }
       }
     }
@@ -205,10 +216,72 @@ enum WhatsAppCloud {
       var list = try identifiers(person, withPhone: !isNewNumber)
       let new = Person(userID: system["user_id"].id, number: system["wa_id"].id, contacts: nil)
       for stated in try identifiers(new) where !list.contains(stated) { list.append(stated) }
-      let details = item.rest(without: Self.consumed)
+      var change = Change(kind: Change.identityChange, customer: list, details: item.rest(without: Self.consumed))
+      if isNewNumber {
+        change.former = try identifiers(Person(userID: nil, number: person.number, contacts: nil)).map(\.identifier)
+      }
+      if let old = person.userID, let new = new.userID, old != new { change.former.append(scoped(old)) }
       return delivery.event(
-        delivery.key("identity_change", id, item["timestamp"].id ?? ""), sentAt: item["timestamp"].time,
-        .change(Change(kind: "identity_change", customer: list, details: details)))
+        delivery.key("identity_change", id, item["timestamp"].id ?? ""), sentAt: item["timestamp"].time, .change(change))
+    }
+
+    private func scoped(_ userID: String) -> Identifier { Identifier(.whatsapp, scope: business, userID) }
+
+    /// Another business-scoped id, as a field of its own.
+    func newID(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
+      let old = try item["user_id"].requiredID("previous", in: "user_id_update[].user_id.")
+      let new = try item["user_id"].requiredID("current", in: "user_id_update[].user_id.")
+      guard max(old.utf8.count, new.utf8.count) <= Identifier.maximumBytes else {
+        throw Rejection(.tooLarge, "user_id_update[].user_id")
+      }
+      let ids = [Identifier(.whatsapp, scope: business, new), scoped(old)]
+      var change = Change(
+        kind: Change.identityChange, customer: ids.map { StatedIdentifier($0, senderAssurance) }, details: item.json)
+      change.former = [scoped(old)]
+      return delivery.event(delivery.key("identity_change", old, new), sentAt: item["timestamp"].time, .change(change))
+    }
+
+    /// Whether they want advertising: what an agent answers is none.
+    func preference(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
+      let person = Person(userID: item["user_id"].id, number: item["wa_id"].id, contacts: contacts)
+      let value = try item.requiredID("value", in: "user_preferences[].")
+      guard person.userID ?? person.number != nil else { throw Rejection(.malformedPayload, "user_preferences[].wa_id") }
+      let change = Change(
+        kind: "consent", customer: try identifiers(person), authorKind: .customer,
+        status: value == "stop" ? "marketing_opt_out" : "marketing_opt_in", details: item.rest(without: ["timestamp"]))
+      return delivery.event(
+        delivery.key("consent", person.userID ?? person.number ?? "", value, item["timestamp"].id ?? ""),
+        sentAt: item["timestamp"].time, .change(change))
+    }
+
+    /// A call is a message when it ends; what comes before belongs to it. What the telephones agree on is of no use to anybody.
+    func call(_ item: JSONValue) throws(Rejection) -> NormalisedElement {
+      let id = try item.requiredID("id", in: "calls[].")
+      let event = try item.requiredID("event", in: "calls[].")
+      let isOutbound = item["direction"].string == "BUSINESS_INITIATED"
+      let person = Person(
+        userID: item[isOutbound ? "to_user_id" : "from_user_id"].id, number: item[isOutbound ? "to" : "from"].id,
+        contacts: contacts)
+      guard person.userID ?? person.number != nil else { throw Rejection(.malformedPayload, "calls[].from") }
+      let name = ReferenceKey.message(.whatsapp, account: account, id: id)
+      var call = JSONObjectWriter()
+      call.member("status", item["status"].string?.lowercased() ?? event)
+      call.member("duration_seconds", item["duration"].int64)
+      var details = JSONObjectWriter()
+      details.member("call", call.finish())
+      details.member("element", item.rest(without: Self.consumed.union(["session", "status", "duration"])))
+      guard event == "terminate" else {
+        let change = Change(
+          kind: "call", target: name, targetExternalID: id, customer: try identifiers(person), details: details.finished)
+        return delivery.event(
+          delivery.key("call", id, event, item["timestamp"].id ?? ""), sentAt: item["timestamp"].time, .change(change))
+      }
+      let start = item["start_time"].time ?? item["timestamp"].time
+      let message = Message(
+        direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer,
+        customer: try identifiers(person), customerName: isOutbound ? nil : person.name, externalID: id, names: [name],
+        details: details.finished, flags: item["timestamp"].timeFlags)
+      return delivery.event(MessageKey(name), sentAt: start, .message(message))
     }
 
     private func identifiers(_ person: Person, withPhone: Bool = true) throws(Rejection) -> [StatedIdentifier] {

@@ -214,6 +214,17 @@ public struct IdentityPlan: Sendable {
     return (brought, sessions, targets)
   }
 
+  /// What the batch's pieces are pieces of.
+  public var wholes: [InTenant<ReferenceKey>] {
+    elements.compactMap { element in
+      guard case .event(let event, _, _) = element.content, case .message(let message) = event.body, let part = message.part
+      else {
+        return nil
+      }
+      return InTenant(event.tenant, part.whole)
+    }
+  }
+
   /// The references to look up: what the batch's messages are called, what they refer to and what changes are about.
   public var references: Set<InTenant<ReferenceKey>> {
     var references: Set<InTenant<ReferenceKey>> = []

@@ -41,6 +41,7 @@ public struct Holding: Hashable, Sendable {
 public struct StoredMessage: Sendable, Equatable {
   public var conversation: ID
   public var direction: Direction
+  public var orderedAt: Timestamp
   /// The customer's side as the channel calls it.
   public var address: String?
   /// Of what we sent: how far it came.
@@ -50,11 +51,13 @@ public struct StoredMessage: Sendable, Equatable {
   public var editedAt: Timestamp?
   public var isDeleted: Bool
   public init(
-    conversation: ID, direction: Direction, address: String?, status: String?, error: String?, externalID: String?,
+    conversation: ID, direction: Direction, orderedAt: Timestamp, address: String?, status: String?, error: String?,
+    externalID: String?,
     editedAt: Timestamp? = nil, isDeleted: Bool = false
   ) {
     self.conversation = conversation
     self.direction = direction
+    self.orderedAt = orderedAt
     self.address = address
     self.status = status
     self.error = error

@@ -58,7 +58,8 @@ extension ThreadPlanner {
     if let known = messages[key] { return known }
     guard let new = writes.messages.last(where: { $0.id == key.value && $0.tenant == key.tenant }) else { return nil }
     let message = StoredMessage(
-      conversation: new.conversation, direction: new.message.direction, address: new.address, status: new.deliveryStatus,
+      conversation: new.conversation, direction: new.message.direction, orderedAt: new.orderedAt, address: new.address,
+      status: new.deliveryStatus,
       error: new.deliveryError, externalID: new.message.externalID, isDeleted: new.deletedAt != nil)
     messages[key] = message
     return message
@@ -111,6 +112,29 @@ extension ThreadPlanner {
     }
     messages[key] = message
     if changed != .init() { writes.messageChanges[key] = changed }
+    return .stored
+  }
+
+  /// Adds the piece to the message that the first of its pieces has become; nil for that first one, and for what only seems to belong
+  /// to it: short numbers of texts come again after a while.
+  mutating func join(_ message: Message, _ part: Part, _ event: Event, _ at: Timestamp, _ customer: ID) -> Outcome? {
+    guard let id = references[InTenant(event.tenant, part.whole)]?.message else { return nil }
+    let key = InTenant(event.tenant, id)
+    guard let first = known(key), let conversation = current(event.tenant, first.conversation), conversation.customer == customer,
+      first.direction == message.direction, !first.isDeleted,
+      part.number == nil || abs(at.microseconds - first.orderedAt.microseconds) <= 600_000_000
+    else { return nil }
+    var changed = writes.messageChanges[key] ?? .init()
+    if !message.attachments.isEmpty { changed.attachments.append(JSONText(array: message.attachments.map(\.json))) }
+    if let number = part.number {
+      changed.pieces[number] = changed.pieces[number] ?? message.text ?? ""
+    } else if let caption = message.text {
+      changed.transcript = [changed.transcript, caption].compactMap { $0 }.joined(separator: "\n")
+    }
+    writes.messageChanges[key] = changed
+    for name in message.names { claim(InTenant(event.tenant, name), conversation.id, id) }
+    tell("conversation.message_edited", id, InTenant(event.tenant, conversation.id), event, at)
+    for name in message.names { applyParked(InTenant(event.tenant, name), event) }
     return .stored
   }
 
@@ -219,22 +243,17 @@ extension ThreadPlanner {
 
   mutating func add(_ order: Order, _ event: Event, _ resolved: Resolved?) {
     let key = WriteSet.SourceKey(tenant: event.tenant, account: event.account, externalID: order.externalID)
-    if let known = writes.orders[key] {
-      guard known.order.updatedAt <= order.updatedAt else { return }
-      writes.orders[key] = (order, resolved?.customer ?? known.customer)
-    } else {
-      writes.orders[key] = (order, resolved?.customer)
-    }
+    if let known = writes.orders[key], known.order.updatedAt > order.updatedAt { return }
+    writes.orders[key] = (order, resolved?.customer)
   }
 
   mutating func add(_ response: SurveyResponse, _ event: Event, _ resolved: Resolved?) {
     let key = WriteSet.SourceKey(tenant: event.tenant, account: event.account, externalID: response.externalID)
-    let known = writes.surveys[key]
-    if let known, known.response.updatedAt > response.updatedAt { return }
+    if let known = writes.surveys[key], known.response.updatedAt > response.updatedAt { return }
     let named = response.conversation.flatMap { current(event.tenant, $0) }
     let session = response.session.flatMap { conversation(named: $0, event) }
     // A session is no proof: only whose it is may answer for it.
     let about = named ?? session.flatMap { $0.customer == resolved?.customer ? $0 : nil }
-    writes.surveys[key] = (response, resolved?.customer ?? about?.customer ?? known?.customer, about?.id ?? known?.conversation)
+    writes.surveys[key] = (response, resolved?.customer ?? about?.customer, about?.id)
   }
 }

@@ -141,6 +141,7 @@ public struct ThreadPlanner: Sendable {
       updateProfile(event, resolved, resolver) { profile in
         profile.displayName = profile.displayName ?? message.customerName
       }
+      if let part = message.part, let joined = join(message, part, event, orderedAt, resolved.customer) { return joined }
       messageID = add(message, of: event, orderedAt, resolved)
       outcome = .stored
     case .contact(let contact):

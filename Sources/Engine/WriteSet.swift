@@ -110,6 +110,8 @@ public struct WriteSet: Sendable {
     public var deletion: (at: Timestamp, by: AuthorKind?)?
     /// What was said in a call, behind what is known of that.
     public var transcript: String?
+    /// Pieces of a long text, by their numbers.
+    public var pieces: [Int64: String] = [:]
     /// What was told of a call, each `{"at", "text", "details"}`; kept as `details.parts`.
     public var parts: [JSONText] = []
     /// What was attached is gone.
@@ -122,7 +124,7 @@ public struct WriteSet: Sendable {
 
     public static func == (a: Self, b: Self) -> Bool {
       a.edits.elementsEqual(b.edits, by: ==) && a.deletion?.at == b.deletion?.at && a.deletion?.by == b.deletion?.by
-        && a.transcript == b.transcript && a.parts == b.parts && a.losesAttachments == b.losesAttachments
+        && a.transcript == b.transcript && a.pieces == b.pieces && a.parts == b.parts && a.losesAttachments == b.losesAttachments
         && a.attachments == b.attachments && a.removedAttachments == b.removedAttachments
     }
   }

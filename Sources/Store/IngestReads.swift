@@ -115,7 +115,8 @@ public enum IngestReads {
     for row in 0..<result.count {
       guard let direction = Direction(rawValue: result.text(row, 2)) else { continue }
       found[keys[result.position(row)]] = StoredMessage(
-        conversation: result.uuid(row, 1).id, direction: direction, address: result.optionalText(row, 3),
+        conversation: result.uuid(row, 1).id, direction: direction, orderedAt: result.timestamp(row, 9),
+        address: result.optionalText(row, 3),
         status: result.optionalText(row, 4), error: result.optionalText(row, 5), externalID: result.optionalText(row, 6),
         editedAt: result.optionalTimestamp(row, 7), isDeleted: result.bool(row, 8))
     }
@@ -241,7 +242,8 @@ public enum IngestReads {
       }
       try readParked(awaited, parameters(awaited), &facts, on: db)
     }
-    return Set(targets.compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } })
+    return Set(
+      (Array(targets) + identity.wholes).compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } })
   }
 
   private static func readParked(

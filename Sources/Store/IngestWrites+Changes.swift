@@ -12,6 +12,7 @@ extension IngestWrites {
     let rows = writes.messageChanges.sorted { $0.key < $1.key }
     let written = rows.filter { row in
       !row.value.edits.isEmpty || row.value.deletion != nil || row.value.transcript != nil || !row.value.parts.isEmpty
+        || !row.value.pieces.isEmpty
     }
     if !written.isEmpty {
       try db.send(
@@ -23,6 +24,7 @@ extension IngestWrites {
           .times(written.map { $0.value.deletion?.at }),
           .texts(written.map { row in row.value.deletion.map { $0.by?.rawValue ?? "unknown" } }),
           .texts(written.map { row in row.value.parts.isEmpty ? nil : JSONText(array: row.value.parts).string }),
+          .texts(written.map { row in row.value.pieces.isEmpty ? nil : json(row.value.pieces).string }),
         ])
     }
     let erased = rows.filter { $0.value.losesAttachments }
@@ -75,6 +77,12 @@ extension IngestWrites {
         entry.member("until", next.at.iso8601)
         return entry.finish()
       })
+  }
+
+  private static func json(_ pieces: [Int64: String]) -> JSONText {
+    var object = JSONObjectWriter()
+    for (number, text) in pieces.sorted(by: { $0.key < $1.key }) { object.member(String(number), text) }
+    return object.finish()
   }
 
   static func json(_ change: PendingChange) -> JSONText {

@@ -26,7 +26,8 @@ enum EventText {
       lines += message.customer.map { ("customer", text($0)) }
       lines += [
         ("name", message.customerName), ("language", message.language), ("id", message.externalID),
-        ("replies to", message.replyToExternalID), ("subject", message.subject), ("text", message.text),
+        ("replies to", message.replyToExternalID), ("piece", message.part.map { $0.number.map(String.init) ?? "of an album" }),
+        ("subject", message.subject), ("text", message.text),
       ]
       lines += message.attachments.map { ("attachment", text($0)) }
       lines += [("details", message.details.isEmpty ? nil : message.details.string)]

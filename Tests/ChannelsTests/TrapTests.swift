@@ -197,7 +197,7 @@ import Testing
   }
 
   private static let unknowns: [(String, String, [String])] = [
-    ("whatsapp.cloud", "unknown_things", ["calls", "account_update", "user_preferences", "messages"]),
+    ("whatsapp.cloud", "unknown_things", ["account_update", "messages"]),
     ("meta.messenger", "other_events", ["account_linking", "referral", "game_play"]),
     ("meta.instagram", "changes", ["comments", "comments"]), ("telegram.update", "new_kind", ["teleported_message"]),
     ("line.webhook", "unknown_things", ["beacon", "accountLink", "membership", "botSuspended"]),

@@ -187,6 +187,31 @@ import Testing
     }
   }
 
+  @Test("11: the pictures of an album and the pieces of a text are one message, in whatever order they come")
+  func pieces() throws {
+    func piece(_ id: String, _ number: Int64?, at time: Timestamp, from customer: [StatedIdentifier]) -> Event {
+      var event = message(id, from: customer, at: time)
+      guard case .message(var message) = event.body else { return event }
+      (message.part, message.text) = (Part(of: ReferenceKey(hash("w")), number: number), id)
+      message.attachments = number == nil ? [Attachment(kind: "image", providerID: id)] : []
+      message.names.append(ReferenceKey(hash("w")))
+      event.body = .message(message)
+      return event
+    }
+    let album = try ModelStore(
+      piece("1", nil, at: hour(1), from: ana), piece("2", nil, at: hour(1), from: ana),
+      // Who says so is not believed.
+      piece("x", nil, at: hour(1), from: bob), edit("e", of: "2", at: hour(2), by: ana))
+    #expect(album.messages.map(\.message.externalID) == ["1", "x"] && album.conversations.count == 2)
+    #expect(album.changes.values.flatMap { $0 }.flatMap(\.attachments).count == 1 && texts(album, "1") == ["new"])
+    let long = try ModelStore(
+      piece("b", 2, at: hour(1), from: ana), piece("a", 1, at: hour(1), from: ana),
+      // The number comes again after a while.
+      piece("c", 1, at: hour(5), from: ana))
+    #expect(long.messages.map(\.message.externalID) == ["b", "c"])
+    #expect(long.changes.values.flatMap { $0 }.map(\.pieces) == [[1: "a"]])
+  }
+
   @Test("What another desk says of its ticket is shown in the conversation, and waits for its first message")
   func ticketState() throws {
     let solved = change("s", "conversation_state", of: "t1", at: hour(2), on: .ticket) { $0.status = "solved" }
@@ -244,7 +269,8 @@ import Testing
     let store = try ModelStore(
       message("1", from: [email("ana@example.org")], at: hour(1), on: .email),
       placed("b", "paid", at: hour(3), [email("ana@example.org")]),
-      placed("a", "pending", at: hour(2), [email("ana@example.org")]), placed("c", "cancelled", at: hour(4), []))
+      placed("a", "pending", at: hour(2), [email("ana@example.org")]),
+      placed("c", "cancelled", at: hour(4), [email("ana@example.org")]))
     #expect(store.orders.map(\.value.order.status) == ["cancelled"])
     #expect(
       store.orders.first?.value.customer == store.customer("1") && store.profile(email("ana@example.org"))?.displayName == "Ana")

@@ -151,12 +151,15 @@ struct ModelStore {
       facts.conversations[conversation] = conversations[conversation]
     }
     let (brought, sessions, targets) = identity.names
-    let about = targets.compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } }
+    let about = (Array(targets) + identity.wholes).compactMap { key in
+      facts.references[key]?.message.map { InTenant(key.tenant, $0) }
+    }
     for key in IdentityPlan.sentMessages(identity.records).union(about) {
       guard let message = messages.first(where: { $0.id == key.value && $0.tenant == key.tenant }) else { continue }
       let done = changes[key] ?? []
       facts.messages[key] = StoredMessage(
-        conversation: message.conversation, direction: message.message.direction, address: message.address,
+        conversation: message.conversation, direction: message.message.direction, orderedAt: message.orderedAt,
+        address: message.address,
         status: message.deliveryStatus, error: message.deliveryError, externalID: message.message.externalID,
         editedAt: done.compactMap(\.edits.last?.at).last,
         isDeleted: message.deletedAt != nil || done.contains { $0.deletion != nil })
@@ -277,12 +280,11 @@ struct ModelStore {
     customerEvents += writes.customerEvents
     for (key, new) in writes.orders {
       if let known = orders[key], known.order.updatedAt > new.order.updatedAt { continue }
-      orders[key] = (new.order, new.customer ?? orders[key]?.customer)
+      orders[key] = new
     }
     for (key, new) in writes.surveys {
-      let known = surveys[key]
-      if let known, known.response.updatedAt > new.response.updatedAt { continue }
-      surveys[key] = (new.response, new.customer ?? known?.customer, new.conversation ?? known?.conversation)
+      if let known = surveys[key], known.response.updatedAt > new.response.updatedAt { continue }
+      surveys[key] = new
     }
     for name in writes.awaited {
       guard references[name] == nil else { throw Refused(description: "takes a reference that is not free") }

@@ -88,8 +88,11 @@ struct Snapshot: Equatable, CustomStringConvertible {
       let deletion = done.compactMap(\.deletion).map { $0.at.line + " " + ($0.by?.rawValue ?? "nil") }
       let others = [done.compactMap(\.transcript).joined(separator: "\n")] + done.flatMap(\.parts).map(\.string)
       let files = done.flatMap(\.attachments).map(\.string) + done.flatMap(\.removedAttachments).map { "-" + $0.string }
+      let pieces = done.reduce(into: [Int64: String]()) { $0.merge($1.pieces) { first, _ in first } }
+        .sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
       // An edit before a deletion leaves nothing behind.
-      add(key.tenant, "changes", [message(key.tenant, key.value)] + (deletion.isEmpty ? texts + others + files : deletion))
+      add(
+        key.tenant, "changes", [message(key.tenant, key.value)] + (deletion.isEmpty ? texts + others + pieces + files : deletion))
     }
     for (key, stored) in store.reactions {
       let place = message(key.message.tenant, key.message.value)

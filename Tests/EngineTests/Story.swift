@@ -106,6 +106,14 @@ struct Story {
       "m\(count)", from: customer(), at: sentAt, received: received, on: channel, account: account, tenant: tenant,
       named: chance(85) ? [chance(80) ? "m\(count)" : name()] : [], to: (0..<pick([0, 0, 1, 2])).map { _ in name() },
       session: chance(10) ? pick(["s1", "s2"]) : nil, name: chance(30) ? pick(["Ana", "Bob"]) : nil)
+    if chance(6), case .message(var message) = event.body {
+      let part = Part(of: ReferenceKey(hash(pick(["album", "text"]))), number: chance(50) ? Int64(pick([1, 2, 3])) : nil)
+      message.part = part
+      message.names.append(part.whole)
+      message.text = "piece \(count)"
+      message.attachments = [Attachment(kind: "image", providerID: "f\(count)")]
+      event.body = .message(message)
+    }
     // A delivery of another text under a key that is taken.
     if chance(3), let taken = earlier.randomElement(using: &random) { event.key = taken.key }
     switch Int.random(in: 0..<20, using: &random) {

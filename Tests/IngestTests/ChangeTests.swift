@@ -125,7 +125,8 @@ import Testing
     let worker = try cluster.startWorker()
     func reply(_ id: String, _ conversation: String) -> Traffic.Item {
       item(
-        "agent.reply", "/channels/desk/main", id, #"{"conversation_id":"\#(conversation)","agent_id":"ag_1","ownership_epoch":0,"text":"Hi"}"#,
+        "agent.reply", "/channels/desk/main", id,
+        #"{"conversation_id":"\#(conversation)","agent_id":"ag_1","ownership_epoch":0,"text":"Hi"}"#,
         on: "agent.actions")
     }
     let person = "From=%2B12025550147&To=%2B12025550100&AccountSid=AC11&SmsStatus=received"

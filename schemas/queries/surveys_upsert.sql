@@ -1,4 +1,4 @@
--- :exec  In key order: the newest version. Whose it is and what it is about stays known.
+-- :exec  In key order: the newest version.
 INSERT INTO throughline.survey_response AS s
   (tenant_id, account, external_id, customer_id, conversation_id, metric, score, scale_min, scale_max, comment, answered_at, updated_at, details)
 SELECT k.tenant_id, k.account, k.external_id, k.customer_id, k.conversation_id, k.metric, k.score::numeric, k.scale_min::numeric,
@@ -7,7 +7,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text
   $11::timestamptz[], $12::timestamptz[], $13::text[])
   AS k(tenant_id, account, external_id, customer_id, conversation_id, metric, score, scale_min, scale_max, comment, answered_at, updated_at, details)
 ON CONFLICT (tenant_id, account, external_id) DO UPDATE
-SET customer_id = coalesce(excluded.customer_id, s.customer_id), conversation_id = coalesce(excluded.conversation_id, s.conversation_id),
+SET customer_id = excluded.customer_id, conversation_id = excluded.conversation_id,
   metric = excluded.metric, score = excluded.score, scale_min = excluded.scale_min, scale_max = excluded.scale_max,
   comment = excluded.comment, answered_at = excluded.answered_at, updated_at = excluded.updated_at, details = excluded.details
 WHERE s.updated_at <= excluded.updated_at;
