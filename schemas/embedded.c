@@ -266,150 +266,153 @@ static const unsigned char file87[] = {
 #embed "queries/parked_delete.sql"
 };
 static const unsigned char file88[] = {
-#embed "queries/parked_read.sql"
+#embed "queries/parked_expired.sql"
 };
 static const unsigned char file89[] = {
-#embed "queries/parked_sweep.sql"
+#embed "queries/parked_read.sql"
 };
 static const unsigned char file90[] = {
-#embed "queries/reactions_upsert.sql"
+#embed "queries/parked_sweep.sql"
 };
 static const unsigned char file91[] = {
-#embed "queries/receipts_upsert.sql"
+#embed "queries/reactions_upsert.sql"
 };
 static const unsigned char file92[] = {
-#embed "queries/references_read.sql"
+#embed "queries/receipts_upsert.sql"
 };
 static const unsigned char file93[] = {
-#embed "queries/references_replace.sql"
+#embed "queries/references_read.sql"
 };
 static const unsigned char file94[] = {
-#embed "queries/route_agent_channels_delete.sql"
+#embed "queries/references_replace.sql"
 };
 static const unsigned char file95[] = {
-#embed "queries/route_agent_channels_insert.sql"
+#embed "queries/route_agent_channels_delete.sql"
 };
 static const unsigned char file96[] = {
-#embed "queries/route_agent_channels_read.sql"
+#embed "queries/route_agent_channels_insert.sql"
 };
 static const unsigned char file97[] = {
-#embed "queries/route_agent_skills_delete.sql"
+#embed "queries/route_agent_channels_read.sql"
 };
 static const unsigned char file98[] = {
-#embed "queries/route_agent_skills_insert.sql"
+#embed "queries/route_agent_skills_delete.sql"
 };
 static const unsigned char file99[] = {
-#embed "queries/route_agent_versions.sql"
+#embed "queries/route_agent_skills_insert.sql"
 };
 static const unsigned char file100[] = {
-#embed "queries/route_agents_insert.sql"
+#embed "queries/route_agent_versions.sql"
 };
 static const unsigned char file101[] = {
-#embed "queries/route_agents_lock.sql"
+#embed "queries/route_agents_insert.sql"
 };
 static const unsigned char file102[] = {
-#embed "queries/route_agents_read.sql"
+#embed "queries/route_agents_lock.sql"
 };
 static const unsigned char file103[] = {
-#embed "queries/route_agents_write.sql"
+#embed "queries/route_agents_read.sql"
 };
 static const unsigned char file104[] = {
-#embed "queries/route_assignments_accept.sql"
+#embed "queries/route_agents_write.sql"
 };
 static const unsigned char file105[] = {
-#embed "queries/route_assignments_end.sql"
+#embed "queries/route_assignments_accept.sql"
 };
 static const unsigned char file106[] = {
-#embed "queries/route_assignments_lock.sql"
+#embed "queries/route_assignments_end.sql"
 };
 static const unsigned char file107[] = {
-#embed "queries/route_assignments_start.sql"
+#embed "queries/route_assignments_lock.sql"
 };
 static const unsigned char file108[] = {
-#embed "queries/route_audit.sql"
+#embed "queries/route_assignments_start.sql"
 };
 static const unsigned char file109[] = {
-#embed "queries/route_bots_gone.sql"
+#embed "queries/route_audit.sql"
 };
 static const unsigned char file110[] = {
-#embed "queries/route_conversations_lock.sql"
+#embed "queries/route_bots_gone.sql"
 };
 static const unsigned char file111[] = {
-#embed "queries/route_conversations_write.sql"
+#embed "queries/route_conversations_lock.sql"
 };
 static const unsigned char file112[] = {
-#embed "queries/route_due.sql"
+#embed "queries/route_conversations_write.sql"
 };
 static const unsigned char file113[] = {
-#embed "queries/route_due_agents.sql"
+#embed "queries/route_due.sql"
 };
 static const unsigned char file114[] = {
-#embed "queries/route_heartbeat.sql"
+#embed "queries/route_due_agents.sql"
 };
 static const unsigned char file115[] = {
-#embed "queries/route_keys_insert.sql"
+#embed "queries/route_heartbeat.sql"
 };
 static const unsigned char file116[] = {
-#embed "queries/route_lease.sql"
+#embed "queries/route_keys_insert.sql"
 };
 static const unsigned char file117[] = {
-#embed "queries/route_lease_release.sql"
+#embed "queries/route_lease.sql"
 };
 static const unsigned char file118[] = {
-#embed "queries/route_leased.sql"
+#embed "queries/route_lease_release.sql"
 };
 static const unsigned char file119[] = {
-#embed "queries/route_queues_write.sql"
+#embed "queries/route_leased.sql"
 };
 static const unsigned char file120[] = {
-#embed "queries/route_segments_write.sql"
+#embed "queries/route_queues_write.sql"
 };
 static const unsigned char file121[] = {
-#embed "queries/route_tenants.sql"
+#embed "queries/route_segments_write.sql"
 };
 static const unsigned char file122[] = {
-#embed "queries/route_waiting_read.sql"
+#embed "queries/route_tenants.sql"
 };
 static const unsigned char file123[] = {
-#embed "queries/route_waiting_versions.sql"
+#embed "queries/route_waiting_read.sql"
 };
 static const unsigned char file124[] = {
-#embed "queries/routes_read.sql"
+#embed "queries/route_waiting_versions.sql"
 };
 static const unsigned char file125[] = {
-#embed "queries/segments_read.sql"
+#embed "queries/routes_read.sql"
 };
 static const unsigned char file126[] = {
-#embed "queries/sessions_lock.sql"
+#embed "queries/segments_read.sql"
 };
 static const unsigned char file127[] = {
-#embed "queries/suggestions_insert.sql"
+#embed "queries/sessions_lock.sql"
 };
 static const unsigned char file128[] = {
-#embed "queries/surveys_upsert.sql"
+#embed "queries/suggestions_insert.sql"
 };
 static const unsigned char file129[] = {
-#embed "queries/tenants_register.sql"
+#embed "queries/surveys_upsert.sql"
 };
 static const unsigned char file130[] = {
-#embed "queries/timeline_conversations.sql"
+#embed "queries/tenants_register.sql"
 };
 static const unsigned char file131[] = {
-#embed "queries/timeline_identities.sql"
+#embed "queries/timeline_conversations.sql"
 };
 static const unsigned char file132[] = {
-#embed "queries/timeline_messages.sql"
+#embed "queries/timeline_identities.sql"
 };
 static const unsigned char file133[] = {
-#embed "queries/timeline_read.sql"
+#embed "queries/timeline_messages.sql"
 };
 static const unsigned char file134[] = {
-#embed "queries/traits_read.sql"
+#embed "queries/timeline_read.sql"
 };
 static const unsigned char file135[] = {
-#embed "queries/watermarks_upsert.sql"
+#embed "queries/traits_read.sql"
 };
 static const unsigned char file136[] = {
+#embed "queries/watermarks_upsert.sql"
+};
+static const unsigned char file137[] = {
 #embed "queries/whatsapp_read.sql"
 };
 
@@ -502,55 +505,56 @@ static const throughline_schema_file files[] = {
   {"queries/outbox_read.sql", file85, sizeof file85},
   {"queries/outbox_release.sql", file86, sizeof file86},
   {"queries/parked_delete.sql", file87, sizeof file87},
-  {"queries/parked_read.sql", file88, sizeof file88},
-  {"queries/parked_sweep.sql", file89, sizeof file89},
-  {"queries/reactions_upsert.sql", file90, sizeof file90},
-  {"queries/receipts_upsert.sql", file91, sizeof file91},
-  {"queries/references_read.sql", file92, sizeof file92},
-  {"queries/references_replace.sql", file93, sizeof file93},
-  {"queries/route_agent_channels_delete.sql", file94, sizeof file94},
-  {"queries/route_agent_channels_insert.sql", file95, sizeof file95},
-  {"queries/route_agent_channels_read.sql", file96, sizeof file96},
-  {"queries/route_agent_skills_delete.sql", file97, sizeof file97},
-  {"queries/route_agent_skills_insert.sql", file98, sizeof file98},
-  {"queries/route_agent_versions.sql", file99, sizeof file99},
-  {"queries/route_agents_insert.sql", file100, sizeof file100},
-  {"queries/route_agents_lock.sql", file101, sizeof file101},
-  {"queries/route_agents_read.sql", file102, sizeof file102},
-  {"queries/route_agents_write.sql", file103, sizeof file103},
-  {"queries/route_assignments_accept.sql", file104, sizeof file104},
-  {"queries/route_assignments_end.sql", file105, sizeof file105},
-  {"queries/route_assignments_lock.sql", file106, sizeof file106},
-  {"queries/route_assignments_start.sql", file107, sizeof file107},
-  {"queries/route_audit.sql", file108, sizeof file108},
-  {"queries/route_bots_gone.sql", file109, sizeof file109},
-  {"queries/route_conversations_lock.sql", file110, sizeof file110},
-  {"queries/route_conversations_write.sql", file111, sizeof file111},
-  {"queries/route_due.sql", file112, sizeof file112},
-  {"queries/route_due_agents.sql", file113, sizeof file113},
-  {"queries/route_heartbeat.sql", file114, sizeof file114},
-  {"queries/route_keys_insert.sql", file115, sizeof file115},
-  {"queries/route_lease.sql", file116, sizeof file116},
-  {"queries/route_lease_release.sql", file117, sizeof file117},
-  {"queries/route_leased.sql", file118, sizeof file118},
-  {"queries/route_queues_write.sql", file119, sizeof file119},
-  {"queries/route_segments_write.sql", file120, sizeof file120},
-  {"queries/route_tenants.sql", file121, sizeof file121},
-  {"queries/route_waiting_read.sql", file122, sizeof file122},
-  {"queries/route_waiting_versions.sql", file123, sizeof file123},
-  {"queries/routes_read.sql", file124, sizeof file124},
-  {"queries/segments_read.sql", file125, sizeof file125},
-  {"queries/sessions_lock.sql", file126, sizeof file126},
-  {"queries/suggestions_insert.sql", file127, sizeof file127},
-  {"queries/surveys_upsert.sql", file128, sizeof file128},
-  {"queries/tenants_register.sql", file129, sizeof file129},
-  {"queries/timeline_conversations.sql", file130, sizeof file130},
-  {"queries/timeline_identities.sql", file131, sizeof file131},
-  {"queries/timeline_messages.sql", file132, sizeof file132},
-  {"queries/timeline_read.sql", file133, sizeof file133},
-  {"queries/traits_read.sql", file134, sizeof file134},
-  {"queries/watermarks_upsert.sql", file135, sizeof file135},
-  {"queries/whatsapp_read.sql", file136, sizeof file136},
+  {"queries/parked_expired.sql", file88, sizeof file88},
+  {"queries/parked_read.sql", file89, sizeof file89},
+  {"queries/parked_sweep.sql", file90, sizeof file90},
+  {"queries/reactions_upsert.sql", file91, sizeof file91},
+  {"queries/receipts_upsert.sql", file92, sizeof file92},
+  {"queries/references_read.sql", file93, sizeof file93},
+  {"queries/references_replace.sql", file94, sizeof file94},
+  {"queries/route_agent_channels_delete.sql", file95, sizeof file95},
+  {"queries/route_agent_channels_insert.sql", file96, sizeof file96},
+  {"queries/route_agent_channels_read.sql", file97, sizeof file97},
+  {"queries/route_agent_skills_delete.sql", file98, sizeof file98},
+  {"queries/route_agent_skills_insert.sql", file99, sizeof file99},
+  {"queries/route_agent_versions.sql", file100, sizeof file100},
+  {"queries/route_agents_insert.sql", file101, sizeof file101},
+  {"queries/route_agents_lock.sql", file102, sizeof file102},
+  {"queries/route_agents_read.sql", file103, sizeof file103},
+  {"queries/route_agents_write.sql", file104, sizeof file104},
+  {"queries/route_assignments_accept.sql", file105, sizeof file105},
+  {"queries/route_assignments_end.sql", file106, sizeof file106},
+  {"queries/route_assignments_lock.sql", file107, sizeof file107},
+  {"queries/route_assignments_start.sql", file108, sizeof file108},
+  {"queries/route_audit.sql", file109, sizeof file109},
+  {"queries/route_bots_gone.sql", file110, sizeof file110},
+  {"queries/route_conversations_lock.sql", file111, sizeof file111},
+  {"queries/route_conversations_write.sql", file112, sizeof file112},
+  {"queries/route_due.sql", file113, sizeof file113},
+  {"queries/route_due_agents.sql", file114, sizeof file114},
+  {"queries/route_heartbeat.sql", file115, sizeof file115},
+  {"queries/route_keys_insert.sql", file116, sizeof file116},
+  {"queries/route_lease.sql", file117, sizeof file117},
+  {"queries/route_lease_release.sql", file118, sizeof file118},
+  {"queries/route_leased.sql", file119, sizeof file119},
+  {"queries/route_queues_write.sql", file120, sizeof file120},
+  {"queries/route_segments_write.sql", file121, sizeof file121},
+  {"queries/route_tenants.sql", file122, sizeof file122},
+  {"queries/route_waiting_read.sql", file123, sizeof file123},
+  {"queries/route_waiting_versions.sql", file124, sizeof file124},
+  {"queries/routes_read.sql", file125, sizeof file125},
+  {"queries/segments_read.sql", file126, sizeof file126},
+  {"queries/sessions_lock.sql", file127, sizeof file127},
+  {"queries/suggestions_insert.sql", file128, sizeof file128},
+  {"queries/surveys_upsert.sql", file129, sizeof file129},
+  {"queries/tenants_register.sql", file130, sizeof file130},
+  {"queries/timeline_conversations.sql", file131, sizeof file131},
+  {"queries/timeline_identities.sql", file132, sizeof file132},
+  {"queries/timeline_messages.sql", file133, sizeof file133},
+  {"queries/timeline_read.sql", file134, sizeof file134},
+  {"queries/traits_read.sql", file135, sizeof file135},
+  {"queries/watermarks_upsert.sql", file136, sizeof file136},
+  {"queries/whatsapp_read.sql", file137, sizeof file137},
 };
 const throughline_schema_file *const throughline_schema_files = files;
-const unsigned long throughline_schema_file_count = 137;
+const unsigned long throughline_schema_file_count = 138;

@@ -230,6 +230,8 @@ public struct Order: Sendable {
   public var language: String?
   /// A JSON object with everything else worth keeping.
   public var details: JSONText
+  /// The provider or the business vouches for the delivery.
+  public var isAttested = false
 
   public init(
     externalID: String, number: String? = nil, status: String? = nil, total: String? = nil, currency: String? = nil,
@@ -274,6 +276,8 @@ public struct SurveyResponse: Sendable {
   public var session: ReferenceKey?
   /// A JSON object with everything else worth keeping.
   public var details: JSONText
+  /// The provider or the business vouches for the delivery.
+  public var isAttested = false
 
   public init(
     externalID: String, metric: String, score: String? = nil, scaleMin: String? = nil, scaleMax: String? = nil,
@@ -306,6 +310,8 @@ public struct Change: Sendable {
   public static let identityChange = "identity_change"
   /// What another system says of the session or ticket that a conversation is there.
   public static let conversationState = "conversation_state"
+  /// What was said in a session of another channel, as a bot heard it: that channel delivers it itself.
+  public static let botMessage = "bot_message"
   /// What our side says in a session whose customer it does not name.
   public static let said = "said"
 
@@ -315,6 +321,8 @@ public struct Change: Sendable {
   /// Name of the target message or session, where it has one.
   public var target: ReferenceKey?
   public var targetExternalID: String?
+  /// The conversation that a signed token of ours names: whoever holds the token takes part in it.
+  public var continuation: ID?
   /// Of what is said: what others refer to it by; `targetExternalID` is its own id then.
   public var name: ReferenceKey?
   /// The customer's side as the element states it.

@@ -5,6 +5,8 @@ public struct JSONText: Sendable, Hashable {
   public var isEmpty: Bool { utf8.isEmpty }
   public var string: String { String(decoding: utf8, as: UTF8.self) }
 
+  public static let null = JSONText(utf8: Array("null".utf8))
+
   /// An array of these values.
   public init(array items: [JSONText]) {
     self.init(utf8: [UInt8(ascii: "[")] + items.map(\.utf8).joined(separator: [UInt8(ascii: ",")]) + [UInt8(ascii: "]")])

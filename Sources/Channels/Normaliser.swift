@@ -112,15 +112,35 @@ struct Delivery {
   var isVouchedFor: Bool { !envelope.attested.isDisjoint(with: [.signature, .business]) }
 
   func event(_ key: MessageKey, sentAt: Timestamp?, _ body: Event.Body) -> NormalisedElement {
-    var body = body
-    if case .change(var change) = body {
+    var (key, body) = (key, body)
+    switch body {
+    case .change(var change):
       change.isAttested = isVouchedFor
       body = .change(change)
+    case .order(var order):
+      order.isAttested = isVouchedFor
+      body = .order(order)
+    case .survey(var response):
+      response.isAttested = isVouchedFor
+      body = .survey(response)
+    case .message, .contact, .unknown, .action, .result, .presence: break
     }
+    if isClaim(body) { key = MessageKey(Bytes16(Digest.bytes16(["claim", "\(key.raw.high)", "\(key.raw.low)"]))) }
     return .event(
       Event(
         tenant: envelope.tenant, channel: channel, account: account, key: key, sentAt: sentAt, receivedAt: receivedAt,
         traceparent: envelope.traceparent, body: body))
+  }
+
+  /// What nobody vouches for must not take the place of what somebody does, when that comes later. Messages keep their keys: an echo that
+  /// nobody vouches for is still the message that we sent; and chats and forms are their visitors' own words.
+  private func isClaim(_ body: Event.Body) -> Bool {
+    guard !isVouchedFor, channel != .chat, channel != .form else { return false }
+    return switch body {
+    case .change, .order, .survey: true
+    case .message: channel == .ticket
+    case .contact, .unknown, .action, .result, .presence: false
+    }
   }
 
   func key(_ kind: String, _ parts: String...) -> MessageKey { key(kind, parts) }

@@ -2,7 +2,9 @@ import Canonical
 
 extension Change {
   /// About a customer, not about a message.
-  var saysWhoItIsAbout: Bool { kind == Self.identityChange || kind == "consent" || kind == "erasure" }
+  var saysWhoItIsAbout: Bool {
+    kind == Self.identityChange || kind == "consent" || kind == "erasure" || kind == "data_request" || continuation != nil
+  }
 }
 
 extension Event {
@@ -21,6 +23,7 @@ extension Event {
     switch body {
     case .message(let message): message.continuation
     case .survey(let response): response.conversation
+    case .change(let change): change.continuation
     case .action(let action): action.conversation
     default: nil
     }

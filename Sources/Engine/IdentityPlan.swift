@@ -214,14 +214,19 @@ public struct IdentityPlan: Sendable {
     return (brought, sessions, targets)
   }
 
-  /// What the batch's pieces are pieces of.
-  public var wholes: [InTenant<ReferenceKey>] {
-    elements.compactMap { element in
-      guard case .event(let event, _, _) = element.content, case .message(let message) = event.body, let part = message.part
-      else {
-        return nil
+  /// The names of messages that something happens to: those that changes and results are about, and the wholes of pieces.
+  public var watchedNames: [InTenant<ReferenceKey>] {
+    elements.flatMap { element -> [InTenant<ReferenceKey>] in
+      switch element.content {
+      case .event(let event, _, _):
+        switch event.body {
+        case .change(let change): return change.target.map { [InTenant(event.tenant, $0)] } ?? []
+        case .message(let message): return message.part.map { [InTenant(event.tenant, $0.whole)] } ?? []
+        default: return []
+        }
+      case .result(let event, let result, _, _): return result.names.map { InTenant(event.tenant, $0) }
+      case .duplicate, .ignored, .rejected: return []
       }
-      return InTenant(event.tenant, part.whole)
     }
   }
 

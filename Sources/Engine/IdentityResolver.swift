@@ -154,7 +154,8 @@ public struct IdentityResolver: Sendable {
     switch event.body {
     case .message(let message): message.customer
     case .contact(let contact): contact.identifiers
-    case .order(let order): order.customer
+    // What nobody vouches for is no order, and its customer nobody.
+    case .order(let order): order.isAttested ? order.customer : []
     case .survey(let response): response.customer
     case .change(let change): change.saysWhoItIsAbout ? change.customer : []
     case .action(let action): action.kind == .identify ? action.identifiers : []
@@ -172,7 +173,7 @@ public struct IdentityResolver: Sendable {
       guard case .message = event.body else { return nil }
     }
     var (usable, claims, named) = sorted(stated, event)
-    if case .change(let change) = event.body, change.kind != Change.identityChange {
+    if case .change(let change) = event.body, change.kind != Change.identityChange, change.continuation == nil {
       // Finds somebody, and makes nobody.
       let known = usable.filter { self.stored($0.identifier, event.tenant) != nil }
       return hit(known, tenant: event.tenant).map { Resolved(customer: $0, isClaimed: false, assurance: .a0, claims: []) }
@@ -186,10 +187,13 @@ public struct IdentityResolver: Sendable {
       if case .action(let action) = event.body { return identify(action, usable, claims, owner, event, at: time) }
       return resolve(usable, claims, as: survivor(of: InTenant(event.tenant, owner.customer)), event, at: time)
     }
-    // An action about a conversation that is not there.
+    // An action about a conversation that is not there, or a change that a token of one came with.
     if case .action = event.body { return nil }
+    if case .change(let change) = event.body, change.continuation != nil { return nil }
     if usable.isEmpty {
       guard let named else {
+        // An order or an answer of nobody.
+        guard case .message = event.body else { return nil }
         return Resolved(customer: newCustomer(event.tenant, .a0, time), isClaimed: true, assurance: .a0, claims: claims)
       }
       let customer = attach(

@@ -42,8 +42,9 @@ public struct StoredMessage: Sendable, Equatable {
   public var conversation: ID
   public var direction: Direction
   public var orderedAt: Timestamp
-  /// The customer's side as the channel calls it.
+  /// The customer's side as the channel calls it, and what that is; nil where that is not known.
   public var address: String?
+  public var addressKind: String?
   /// Of what we sent: how far it came.
   public var status: String?
   public var error: String?
@@ -51,7 +52,8 @@ public struct StoredMessage: Sendable, Equatable {
   public var editedAt: Timestamp?
   public var isDeleted: Bool
   public init(
-    conversation: ID, direction: Direction, orderedAt: Timestamp, address: String?, status: String?, error: String?,
+    conversation: ID, direction: Direction, orderedAt: Timestamp, address: String?, addressKind: String?, status: String?,
+    error: String?,
     externalID: String?,
     editedAt: Timestamp? = nil, isDeleted: Bool = false
   ) {
@@ -59,6 +61,7 @@ public struct StoredMessage: Sendable, Equatable {
     self.direction = direction
     self.orderedAt = orderedAt
     self.address = address
+    self.addressKind = addressKind
     self.status = status
     self.error = error
     self.externalID = externalID
@@ -70,11 +73,10 @@ public struct StoredMessage: Sendable, Equatable {
 /// A change as it waits for its message.
 public struct PendingChange: Sendable, Equatable {
   public var kind: String
+  public var channel: Channel
   public var author: AuthorKind?
-  /// The customer's side as the channel calls it, in every way that the change says.
-  public var addresses: [String]
-  /// Somebody vouches for the addresses, or whoever states one holds it.
-  public var isAssured: Bool
+  /// The customer's side in every way that the change says.
+  public var customer: [StatedIdentifier]
   /// The provider or the business vouches for the whole.
   public var isAttested: Bool
   public var at: Timestamp
@@ -88,13 +90,14 @@ public struct PendingChange: Sendable, Equatable {
   public var details: JSONText
 
   public init(
-    kind: String, author: AuthorKind?, addresses: [String], isAssured: Bool, isAttested: Bool, at: Timestamp, text: String?,
+    kind: String, channel: Channel, author: AuthorKind?, customer: [StatedIdentifier], isAttested: Bool, at: Timestamp,
+    text: String?,
     attachments: JSONText?, status: String?, error: String?, reaction: String?, name: ReferenceKey?, details: JSONText
   ) {
     self.kind = kind
+    self.channel = channel
     self.author = author
-    self.addresses = addresses
-    self.isAssured = isAssured
+    self.customer = customer
     self.isAttested = isAttested
     self.at = at
     self.text = text
@@ -106,12 +109,21 @@ public struct PendingChange: Sendable, Equatable {
     self.details = details
   }
 
-  init(_ change: Change, at: Timestamp) {
+  init(_ change: Change, on channel: Channel, at: Timestamp) {
     self.init(
-      kind: change.kind, author: change.authorKind, addresses: change.customer.map(\.identifier.value),
-      isAssured: change.customer.contains { $0.assurance >= .bearer }, isAttested: change.isAttested, at: at, text: change.text,
-      attachments: change.attachments.map { JSONText(array: $0.map(\.json)) }, status: change.status, error: change.error,
-      reaction: change.reaction, name: change.name, details: change.details)
+      kind: change.kind, channel: channel, author: change.authorKind, customer: change.customer, isAttested: change.isAttested,
+      at: at, text: change.text, attachments: change.attachments.map { JSONText(array: $0.map(\.json)) }, status: change.status,
+      error: change.error, reaction: change.reaction, name: change.name, details: change.details)
+  }
+}
+
+/// Whether we may write to an address.
+public struct Consent: Sendable, Equatable {
+  public var isGiven: Bool
+  public var at: Timestamp
+  public init(isGiven: Bool, at: Timestamp) {
+    self.isGiven = isGiven
+    self.at = at
   }
 }
 
@@ -122,6 +134,8 @@ public struct Route: Sendable, Equatable {
   /// The provider's id of that message.
   public var externalID: String?
   public var at: Timestamp
+  /// When they said last whether we may write there.
+  public var consent: Consent?
   public init(account: String, address: String, externalID: String?, at: Timestamp) {
     self.account = account
     self.address = address

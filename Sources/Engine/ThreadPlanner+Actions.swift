@@ -138,9 +138,10 @@ extension ThreadPlanner {
   ) -> Outcome {
     guard var conversation = conversations[key] else { return .stored }
     // Where they wrote last, if the agent does not say; on the phone nobody reads.
-    let written = (routes[key] ?? [:]).filter { $0.key != .voice && $0.key != .store }
+    let open = (routes[key] ?? [:]).filter { isOpen($0.value, on: $0.key, tenant: key.tenant) }
+    let written = open.filter { $0.key != .voice && $0.key != .store }
     let last = written.max { ($0.value.at, $0.key.rawValue) < ($1.value.at, $1.key.rawValue) }?.key
-    guard let channel = (invited == nil ? action.channel : nil) ?? last, let route = routes[key]?[channel] else {
+    guard let channel = (invited == nil ? action.channel : nil) ?? last, let route = open[channel] else {
       return refuse(action, &conversation, event, at, .noRoute)
     }
     let id = ids.next()
@@ -223,7 +224,8 @@ extension ThreadPlanner {
       } else if writes.deletedEchoes[InTenant(event.tenant, echo)] == nil {
         writes.deletedEchoes[InTenant(event.tenant, echo)] = at
       }
-      // Receipts from now on are of the message that stays.
+      // How far it came was told of the echo; from now on it is told of the message that stays.
+      if let status = known(InTenant(event.tenant, echo))?.status { deliver(key, status, error: nil, event, at) }
       note(name, conversation.id, result.message)
     }
     message.externalID = result.externalID ?? message.externalID

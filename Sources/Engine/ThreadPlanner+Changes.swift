@@ -8,15 +8,16 @@ extension ThreadPlanner {
   mutating func apply(_ change: Change, _ event: Event, _ at: Timestamp, _ resolved: Resolved?) -> Outcome? {
     switch change.kind {
     case Change.handoff: return handOff(change, event, at)
+    case Change.conversationState where change.continuation != nil: return goOn(change, event)
     case Change.conversationState, Change.said:
       guard let target = change.target else { return .ignored(reason: change.kind) }
-      return add(PendingChange(change, at: at), to: target, change.targetExternalID, event)
-    case Change.identityChange, "consent", "erasure": return apply(aboutCustomer: change, event, at, resolved)
+      return add(PendingChange(change, on: event.channel, at: at), to: target, change.targetExternalID, event)
+    case Change.identityChange, "consent", "erasure", "data_request": return apply(aboutCustomer: change, event, at, resolved)
     case "receipt" where change.target == nil: return raiseWatermark(change, event)
     default: break
     }
     guard let target = change.target, let message = references[InTenant(event.tenant, target)]?.message else { return nil }
-    return apply(PendingChange(change, at: at), to: InTenant(event.tenant, message), event)
+    return apply(PendingChange(change, on: event.channel, at: at), to: InTenant(event.tenant, message), event)
   }
 
   /// What waited for a name, in its order.
@@ -54,11 +55,12 @@ extension ThreadPlanner {
   // MARK: - Messages
 
   /// The message with what the batch has done to it so far.
-  private mutating func known(_ key: InTenant<ID>) -> StoredMessage? {
+  mutating func known(_ key: InTenant<ID>) -> StoredMessage? {
     if let known = messages[key] { return known }
     guard let new = writes.messages.last(where: { $0.id == key.value && $0.tenant == key.tenant }) else { return nil }
     let message = StoredMessage(
       conversation: new.conversation, direction: new.message.direction, orderedAt: new.orderedAt, address: new.address,
+      addressKind: new.addressKind,
       status: new.deliveryStatus,
       error: new.deliveryError, externalID: new.message.externalID, isDeleted: new.deletedAt != nil)
     messages[key] = message
@@ -73,8 +75,10 @@ extension ThreadPlanner {
     switch change.kind {
     case "edit":
       guard !message.isDeleted, message.editedAt.map({ $0 <= change.at }) ?? true else { return .ignored(reason: "superseded") }
-      if let text = change.text { changed.edits.append((change.at, text)) }
-      if let attachments = change.attachments { (changed.losesAttachments, changed.attachments) = (true, [attachments]) }
+      changed.edits.append((change.at, change.text))
+      if let attachments = change.attachments {
+        (changed.losesAttachments, changed.attachments, changed.removedAttachments) = (true, [attachments], [])
+      }
       message.editedAt = change.at
       tell("conversation.message_edited", key.value, place, event, change.at)
     case "delete":
@@ -84,10 +88,10 @@ extension ThreadPlanner {
       changed.losesAttachments = true
       message.isDeleted = true
       tell("conversation.message_deleted", key.value, place, event, change.at)
-    case "reaction": react(change, key, event)
+    case "reaction": react(change, key)
     case "receipt":
       guard message.direction == .outbound, let status = change.status else { return .ignored(reason: "receipt_without_use") }
-      let receipt = WriteSet.ReceiptKey(message: key, status: status, recipient: change.addresses.first ?? "")
+      let receipt = WriteSet.ReceiptKey(message: key, status: status, recipient: change.customer.first?.identifier.value ?? "")
       writes.receipts[receipt] = min(writes.receipts[receipt] ?? change.at, change.at)
       deliver(key, status, error: change.error, event, change.at)
       return .stored
@@ -138,17 +142,21 @@ extension ThreadPlanner {
     return .stored
   }
 
-  /// Only whoever wrote a message changes it; whether the provider says so depends on what it says.
+  /// Only whoever wrote a message changes it, and our side may take back all. A provider knows who did; what our own widgets send is
+  /// their visitors' word.
   private static func may(_ change: PendingChange, _ message: StoredMessage, _ conversation: ConversationState) -> Bool {
-    // Who is known by a claim alone is held to no more than that.
-    let isTheirs =
-      message.address.map(change.addresses.contains) == true && (change.isAssured || !conversation.lane.isEmpty)
-    guard change.kind == "edit" || change.kind == "delete" else { return change.isAttested || isTheirs }
-    switch change.author {
-    case .customer: return isTheirs && message.direction == .inbound
-    case .agent, .bot, .system: return change.isAttested && message.direction != .inbound
-    case nil:
-      return change.addresses.isEmpty ? change.isAttested : isTheirs && (change.isAttested || message.direction == .inbound)
+    let isProvidersWord = change.isAttested && change.channel != .chat
+    let isTheirs = change.customer.contains { stated in
+      // Who is known by a claim alone is held to no more than that.
+      stated.identifier.value == message.address && (stated.assurance >= .bearer || !conversation.lane.isEmpty)
+        && message.addressKind.map { $0 == stated.identifier.kind.rawValue } ?? true
+    }
+    switch (change.kind, change.author) {
+    case ("edit", .customer), ("delete", .customer): return message.direction == .inbound && (isTheirs || isProvidersWord)
+    case ("edit", .agent), ("edit", .bot), ("edit", .system): return change.isAttested && message.direction != .inbound
+    case ("delete", .agent), ("delete", .bot), ("delete", .system): return change.isAttested
+    case ("edit", nil), ("delete", nil): return isProvidersWord || isTheirs && message.direction == .inbound
+    default: return change.isAttested || isTheirs
     }
   }
 
@@ -158,19 +166,22 @@ extension ThreadPlanner {
     }
   }
 
-  private mutating func react(_ change: PendingChange, _ key: InTenant<ID>, _ event: Event) {
+  private mutating func react(_ change: PendingChange, _ key: InTenant<ID>) {
     let isOurs = change.author == .agent || change.author == .bot
     // Where one person can have several reactions each is for itself; elsewhere the next takes the place of the last.
-    let hasSeveral = event.channel == .slack || event.channel == .telegram
+    let hasSeveral = change.channel == .slack || change.channel == .telegram
     let slot = WriteSet.ReactionKey(
-      message: key, actor: isOurs ? "agent" : change.addresses.first ?? "customer", slot: hasSeveral ? change.reaction ?? "" : "")
+      message: key, actor: isOurs ? "agent" : change.customer.first?.identifier.value ?? "customer",
+      slot: hasSeveral ? change.reaction ?? "" : "")
     if let known = writes.reactions[slot], known.at > change.at { return }
     writes.reactions[slot] = (change.status == "remove" ? nil : change.reaction, change.at)
   }
 
   /// Everything that was sent up to then has been delivered or read; what that is, is looked up by whoever wants to know.
   private mutating func raiseWatermark(_ change: Change, _ event: Event) -> Outcome {
-    guard let upTo = change.upTo, let status = change.status, let address = change.customer.first?.identifier.value,
+    // Nothing was read before it could be told.
+    guard let upTo = change.upTo.map({ min($0, event.receivedAt) }), let status = change.status,
+      let address = change.customer.first?.identifier.value,
       change.isAttested || change.customer[0].assurance >= .bearer
     else { return .ignored(reason: "receipt_without_use") }
     let key = WriteSet.WatermarkKey(address: side(event, address), status: status)
@@ -212,6 +223,16 @@ extension ThreadPlanner {
     return .stored
   }
 
+  /// Whoever came by a link of ours has not written yet: what they will say in the session belongs where the link leads.
+  private mutating func goOn(_ change: Change, _ event: Event) -> Outcome {
+    guard let target = change.target.map({ InTenant(event.tenant, $0) }), references[target] == nil,
+      let conversation = change.continuation.flatMap({ current(event.tenant, $0) })
+    else { return .ignored(reason: Change.conversationState) }
+    note(target, conversation.id, nil)
+    applyParked(target, event)
+    return .stored
+  }
+
   // MARK: - Customers
 
   private mutating func apply(aboutCustomer change: Change, _ event: Event, _ at: Timestamp, _ resolved: Resolved?) -> Outcome {
@@ -219,18 +240,11 @@ extension ThreadPlanner {
     if change.kind == "consent", let isGiven = ["opt_in": true, "opt_out": false][change.status ?? ""] {
       for stated in change.customer where stated.identifier.kind.definesCustomer && (change.isAttested || stated.assurance >= .a1)
       {
-        let key = side(event, stated.identifier.value)
         isHeeded = true
-        if let known = writes.consents[key], known.at > at { continue }
-        writes.consents[key] = (isGiven, at)
-        guard !isGiven else { continue }
-        for (conversation, known) in routes {
-          guard let route = known[event.channel], route.account == key.account, route.address == key.address, route.at <= at
-          else {
-            continue
-          }
-          routes[conversation]?[event.channel] = nil
-        }
+        let key = side(event, stated.identifier.value)
+        if let known = consents[key], known.at > at { continue }
+        consents[key] = Consent(isGiven: isGiven, at: at)
+        writes.consents[key] = consents[key]
       }
     }
     guard let resolved else { return isHeeded ? .stored : .ignored(reason: "nobody_known") }
@@ -241,19 +255,40 @@ extension ThreadPlanner {
     return .stored
   }
 
-  mutating func add(_ order: Order, _ event: Event, _ resolved: Resolved?) {
-    let key = WriteSet.SourceKey(tenant: event.tenant, account: event.account, externalID: order.externalID)
-    if let known = writes.orders[key], known.order.updatedAt > order.updatedAt { return }
-    writes.orders[key] = (order, resolved?.customer)
+  /// Whether we may write where the customer wrote last: not when they have said since that we may not.
+  func isOpen(_ route: Route, on channel: Channel, tenant: String) -> Bool {
+    let key = WriteSet.Address(tenant: tenant, channel: channel, account: route.account, address: route.address)
+    guard let newest = [consents[key], route.consent].compactMap({ $0 }).max(by: { $0.at < $1.at }) else { return true }
+    return newest.isGiven || newest.at < route.at
   }
 
-  mutating func add(_ response: SurveyResponse, _ event: Event, _ resolved: Resolved?) {
-    let key = WriteSet.SourceKey(tenant: event.tenant, account: event.account, externalID: response.externalID)
-    if let known = writes.surveys[key], known.response.updatedAt > response.updatedAt { return }
+  /// What nobody vouches for is no order.
+  mutating func add(_ order: Order, _ event: Event, _ resolved: Resolved?) -> Outcome {
+    guard order.isAttested else { return .ignored(reason: "not_vouched_for") }
+    let key = WriteSet.SourceKey(
+      tenant: event.tenant, channel: event.channel, account: event.account, externalID: order.externalID)
+    var order = order
+    // A clock ahead of its time would keep out every later version.
+    order.updatedAt = min(order.updatedAt, event.receivedAt)
+    if let known = writes.orders[key], known.order.updatedAt > order.updatedAt { return .stored }
+    writes.orders[key] = (order, resolved?.customer)
+    return .stored
+  }
+
+  /// Who answers holds a token or a session, or somebody vouches for them.
+  mutating func add(_ response: SurveyResponse, _ event: Event, _ resolved: Resolved?) -> Outcome {
+    let isHeld = response.conversation != nil || response.customer.contains { $0.assurance >= .bearer }
+    guard response.isAttested || isHeld else { return .ignored(reason: "not_vouched_for") }
+    let key = WriteSet.SourceKey(
+      tenant: event.tenant, channel: event.channel, account: event.account, externalID: response.externalID)
+    var response = response
+    response.updatedAt = min(response.updatedAt, event.receivedAt)
+    if let known = writes.surveys[key], known.response.updatedAt > response.updatedAt { return .stored }
     let named = response.conversation.flatMap { current(event.tenant, $0) }
     let session = response.session.flatMap { conversation(named: $0, event) }
     // A session is no proof: only whose it is may answer for it.
     let about = named ?? session.flatMap { $0.customer == resolved?.customer ? $0 : nil }
     writes.surveys[key] = (response, resolved?.customer ?? about?.customer, about?.id)
+    return .stored
   }
 }

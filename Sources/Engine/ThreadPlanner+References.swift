@@ -43,7 +43,6 @@ extension ThreadPlanner {
     references[key] = (conversation, message)
     writes.references[key] = .init(
       conversation: conversation, message: message, replaces: isStored, was: facts.references[key]?.message)
-    writes.awaited.remove(key)
   }
 
   mutating func park(_ event: Event, _ change: Change, _ customer: ID?, _ element: IdentityPlan.Element) {
@@ -52,7 +51,8 @@ extension ThreadPlanner {
     guard let target = change.target.map({ InTenant(event.tenant, $0) }) else { return }
     waiting[target, default: []].append(parked)
     // Whoever brings the name finds that somebody waits; two who do not see each other meet at the row.
-    if references[target] == nil, !facts.awaited.contains(target) { writes.awaited.insert(target) }
+    guard references[target] == nil, !facts.awaited.contains(target), change.kind != Change.botMessage else { return }
+    writes.references[target] = .init(conversation: nil, message: nil, replaces: false)
   }
 
   static func details(_ unknown: Unknown) -> JSONText {

@@ -14,6 +14,8 @@ public struct ThreadPlanner: Sendable {
   var references: [InTenant<ReferenceKey>: (conversation: ID, message: ID?)]
   var profiles: [InTenant<ID>: CustomerProfile]
   var routes: [InTenant<ID>: [Channel: Route]]
+  /// What the batch has heard of where we may write.
+  var consents: [WriteSet.Address: Consent] = [:]
   var outboundSeqs: [OutboundTopic: Int64]
   /// Those that something happens to.
   var messages: [InTenant<ID>: StoredMessage]
@@ -158,20 +160,18 @@ public struct ThreadPlanner: Sendable {
       updateProfile(event, resolved, resolver) { Self.apply(contact, from: event.account, to: &$0) }
       outcome = .stored
     case .order(let order):
-      if let resolved {
+      if let resolved, order.isAttested {
         updateProfile(event, resolved, resolver) { profile in
           profile.displayName = profile.displayName ?? order.customerName
           profile.language = profile.language ?? order.language
         }
       }
-      add(order, event, resolved)
-      outcome = .stored
+      outcome = add(order, event, resolved)
     case .survey(let response):
       if let resolved {
         updateProfile(event, resolved, resolver) { $0.displayName = $0.displayName ?? response.customerName }
       }
-      add(response, event, resolved)
-      outcome = .stored
+      outcome = add(response, event, resolved)
     case .change(let change):
       if let resolved, change.kind == Change.identityChange { updateProfile(event, resolved, resolver) { _ in } }
       if let done = apply(change, event, orderedAt, resolved) { return done }
@@ -204,7 +204,8 @@ public struct ThreadPlanner: Sendable {
     var message = message
     let lane = Lane(event: event, resolved: resolved)
     let (conversation, links) = place(&message, event, orderedAt, lane)
-    let address = message.customer.first { $0.identifier.kind.definesCustomer }?.identifier.value
+    let side = message.customer.first { $0.identifier.kind.definesCustomer }?.identifier
+    let address = side?.value
     for link in links where link.conversation != conversation {
       let link = WriteSet.NewLink(
         tenant: event.tenant, conversation: conversation, linked: link.conversation, reason: link.reason)
@@ -216,7 +217,7 @@ public struct ThreadPlanner: Sendable {
         tenant: event.tenant, id: id, conversation: conversation,
         customer: conversations[InTenant(event.tenant, conversation)]?.customer ?? resolved.customer, channel: event.channel,
         account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message,
-        address: address))
+        address: address, addressKind: side?.kind.rawValue))
     let key = InTenant(event.tenant, conversation)
     if message.isFromCustomer, let address, (routes[key]?[event.channel]?.at).map({ $0 <= orderedAt }) ?? true {
       routes[key, default: [:]][event.channel] = Route(

@@ -20,8 +20,9 @@ public struct WriteSet: Sendable {
     public var receivedAt: Timestamp
     public var orderedAt: Timestamp
     public var message: Message
-    /// The customer's side as the channel calls it.
+    /// The customer's side as the channel calls it, and what that is.
     public var address: String?
+    public var addressKind: String?
     /// Of what we send: the adapter's word comes later.
     public var deliveryStatus: String?
     public var deliveryError: String?
@@ -45,7 +46,8 @@ public struct WriteSet: Sendable {
     }
   }
   public struct NewReference: Sendable, Equatable {
-    public var conversation: ID
+    /// nil: somebody waits for the name, and nobody has it.
+    public var conversation: ID?
     /// nil while only others have referred to it.
     public var message: ID?
     /// The key exists in the database: by hearsay, for somebody who waits, or as the name of an echo (`was`).
@@ -98,14 +100,14 @@ public struct WriteSet: Sendable {
       (tenant, self.id, kind, channel, account) = (event.tenant, id, change.kind, event.channel, event.account)
       (self.customer, target, targetExternalID) = (customer, change.target, change.targetExternalID)
       (sentAt, receivedAt, details) = (event.sentAt, event.receivedAt, change.details)
-      self.change = change.target.map { _ in PendingChange(change, at: event.receivedAt) }
+      self.change = change.target.map { _ in PendingChange(change, on: event.channel, at: event.receivedAt) }
       (record, self.element) = (element.record, element.element)
     }
   }
   /// What has happened to a message since it was written.
   public struct MessageChange: Sendable, Equatable {
-    /// In their order; an empty text is none.
-    public var edits: [(at: Timestamp, text: String)] = []
+    /// In their order; an empty text is none, nil the same as before.
+    public var edits: [(at: Timestamp, text: String?)] = []
     /// Its content goes: text, details, original and attachments.
     public var deletion: (at: Timestamp, by: AuthorKind?)?
     /// What was said in a call, behind what is known of that.
@@ -173,11 +175,12 @@ public struct WriteSet: Sendable {
   /// An order or an answer, by the account that it came through and the id that it has there.
   public struct SourceKey: Sendable, Hashable, Comparable {
     public var tenant: String
+    public var channel: Channel
     public var account: String
     public var externalID: String
 
     public static func < (a: Self, b: Self) -> Bool {
-      (a.tenant, a.account, a.externalID) < (b.tenant, b.account, b.externalID)
+      (a.tenant, a.channel.rawValue, a.account, a.externalID) < (b.tenant, b.channel.rawValue, b.account, b.externalID)
     }
   }
   public struct DeadLetter: Sendable, Equatable {
@@ -243,13 +246,11 @@ public struct WriteSet: Sendable {
   /// Everything that was sent up to then.
   public var watermarks: [WatermarkKey: Timestamp] = [:]
   /// Whether we may write there: the newest word wins.
-  public var consents: [Address: (isGiven: Bool, at: Timestamp)] = [:]
+  public var consents: [Address: Consent] = [:]
   public var customerEvents: [CustomerEvent] = []
   /// The newest version wins.
   public var orders: [SourceKey: (order: Order, customer: ID?)] = [:]
   public var surveys: [SourceKey: (response: SurveyResponse, customer: ID?, conversation: ID?)] = [:]
-  /// Names that somebody waits for and nobody has.
-  public var awaited: Set<InTenant<ReferenceKey>> = []
   /// Messages that turned out to be others: stored echoes of what results are about.
   public var deletedEchoes: [InTenant<ID>: Timestamp] = [:]
   /// Parked events that have come to their target.

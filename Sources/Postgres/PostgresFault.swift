@@ -36,7 +36,8 @@ public struct PostgresFault: Error, Sendable, Equatable, CustomStringConvertible
   public var disposition: Disposition {
     switch sqlState {
     case "40001", "40P01", "23505", "23503", "23514", "23P01": .replan
-    case "57014", "55P03": .halve
+    // Out of shared memory: fewer locks are needed for fewer records.
+    case "57014", "55P03", "53200": .halve
     case "57P01", "57P02", "57P03", "57P05", "25P03", "53300", "25006": .reconnect
     case "23502": .bisect
     default:

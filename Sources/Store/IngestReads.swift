@@ -116,7 +116,7 @@ public enum IngestReads {
       guard let direction = Direction(rawValue: result.text(row, 2)) else { continue }
       found[keys[result.position(row)]] = StoredMessage(
         conversation: result.uuid(row, 1).id, direction: direction, orderedAt: result.timestamp(row, 9),
-        address: result.optionalText(row, 3),
+        address: result.optionalText(row, 3), addressKind: result.optionalText(row, 10),
         status: result.optionalText(row, 4), error: result.optionalText(row, 5), externalID: result.optionalText(row, 6),
         editedAt: result.optionalTimestamp(row, 7), isDeleted: result.bool(row, 8))
     }
@@ -156,8 +156,11 @@ public enum IngestReads {
   public static func threads(_ identity: IdentityPlan, on db: isolated PostgresConnection) throws(PostgresFault) -> ThreadFacts {
     var facts = ThreadFacts()
     let (named, answered) = identity.named
-    let targets = try readReferences(identity, &facts, on: db)
-    facts.messages = try messages(IdentityPlan.sentMessages(identity.records).union(targets), on: db)
+    try readReferences(identity, &facts, on: db)
+    let watched = identity.watchedNames
+    let about = IdentityPlan.sentMessages(identity.records).union(
+      watched.compactMap { name in facts.references[name]?.message.map { InTenant(name.tenant, $0) } })
+    facts.messages = try messages(about, on: db)
     var conversations = named.union(facts.messages.map { InTenant($0.key.tenant, $0.value.conversation) })
     conversations.formUnion(facts.references.map { InTenant($0.key.tenant, $0.value.conversation) })
     let numbers = Array(identity.numbers)
@@ -194,6 +197,7 @@ public enum IngestReads {
     // What has become part of another leads there.
     let roots = Set(facts.conversations.values.compactMap { found in found.mergedInto.map { InTenant(found.tenant, $0) } })
     try facts.conversations.merge(lock(roots.subtracting(conversations), on: db)) { $1 }
+    try look(again: watched, about, &facts, on: db)
     answerable.formUnion(answerable.compactMap { key in facts.conversations[key]?.mergedInto.map { InTenant(key.tenant, $0) } })
     try routes(answerable, &facts, on: db)
     let late = identity.holdings.filter { holding in
@@ -203,25 +207,55 @@ public enum IngestReads {
     return facts
   }
 
-  /// Where the references lead; and what waits for names that the batch brings. Returns the messages that changes are about.
+  /// Under the locks of their conversations: what others did to the messages meanwhile. Throws the fault of a lost race where one of the
+  /// names leads elsewhere by now.
+  private static func look(
+    again watched: [InTenant<ReferenceKey>], _ about: Set<InTenant<ID>>, _ facts: inout ThreadFacts,
+    on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !about.isEmpty else { return }
+    for (name, found) in try references(watched, on: db) {
+      let known = facts.references[name]
+      guard known?.conversation == found.conversation, known?.message == found.message else {
+        throw .replan("a name changed hands")
+      }
+    }
+    facts.messages = try messages(about, on: db)
+    for (key, message) in facts.messages where facts.conversations[InTenant(key.tenant, message.conversation)] == nil {
+      throw .replan("a message moved")
+    }
+  }
+
+  /// Where the names lead; to nothing, those that somebody waits for and nobody has.
+  private static func references(
+    _ names: [InTenant<ReferenceKey>], on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<ReferenceKey>: (conversation: ID?, message: ID?)] {
+    guard !names.isEmpty else { return [:] }
+    let result = try db.query(Queries.named("references_read"), parameters(names))
+    var found: [InTenant<ReferenceKey>: (conversation: ID?, message: ID?)] = [:]
+    for row in 0..<result.count {
+      found[names[result.position(row)]] = (result.optionalUUID(row, 1)?.id, result.optionalUUID(row, 2)?.id)
+    }
+    return found
+  }
+
+  private static func parameters(_ names: [InTenant<ReferenceKey>]) -> [PostgresParameter] {
+    [.texts(names.map(\.tenant)), .uuids(names.map { PostgresUUID($0.value.raw) })]
+  }
+
+  /// Where the references lead; and what waits for names that the batch brings.
   private static func readReferences(
     _ identity: IdentityPlan, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> Set<InTenant<ID>> {
+  ) throws(PostgresFault) {
     func read(_ keys: [InTenant<ReferenceKey>]) throws(PostgresFault) {
-      guard !keys.isEmpty else { return }
-      let result = try db.query(Queries.named("references_read"), parameters(keys))
-      for row in 0..<result.count {
-        let key = keys[result.position(row)]
-        if let conversation = result.optionalUUID(row, 1)?.id {
-          facts.references[key] = (conversation, result.optionalUUID(row, 2)?.id)
+      for (key, found) in try references(keys, on: db) {
+        if let conversation = found.conversation {
+          facts.references[key] = (conversation, found.message)
           facts.awaited.remove(key)
         } else {
           facts.awaited.insert(key)
         }
       }
-    }
-    func parameters(_ keys: [InTenant<ReferenceKey>]) -> [PostgresParameter] {
-      [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })]
     }
     func isWithoutMessage(_ key: InTenant<ReferenceKey>) -> Bool {
       facts.references[key].map { $0.message == nil } ?? facts.awaited.contains(key)
@@ -240,26 +274,33 @@ public enum IngestReads {
       let awaited = keys.filter { key in
         sessions.contains(key) && facts.references[key] == nil || brought.contains(key) && isWithoutMessage(key)
       }
-      try readParked(awaited, parameters(awaited), &facts, on: db)
+      try readParked(awaited, &facts, on: db)
+      // What was said in a session brings a name of its own.
+      let said = Set(
+        facts.parked.flatMap { name, parked in parked.compactMap { $0.change?.name.map { InTenant(name.tenant, $0) } } }
+      )
+      .subtracting(keys).sorted()
+      if !said.isEmpty {
+        try db.send(Queries.named("sessions_lock"), [.uuids(said.map { PostgresUUID($0.value.raw) })])
+        try read(said)
+        let waitedFor = said.filter(isWithoutMessage)
+        try readParked(waitedFor, &facts, on: db)
+      }
     }
-    return Set(
-      (Array(targets) + identity.wholes).compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } })
   }
 
   private static func readParked(
-    _ names: [InTenant<ReferenceKey>], _ parameters: [PostgresParameter], _ facts: inout ThreadFacts,
-    on db: isolated PostgresConnection
+    _ names: [InTenant<ReferenceKey>], _ facts: inout ThreadFacts, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
     guard !names.isEmpty else { return }
-    let rows = try db.query(Queries.named("parked_read"), parameters)
+    let rows = try db.query(Queries.named("parked_read"), parameters(names))
     for row in 0..<rows.count {
       let name = names[rows.position(row)]
       guard let channel = Channel(rawValue: rows.text(row, 3)) else { continue }
       let id = rows.uuid(row, 1).id
-      let address = rows.optionalText(row, 19)
-      // One row for each address.
-      if let address, var last = facts.parked[name]?.last, last.id == id {
-        last.change?.addresses.append(address)
+      // One row for each identifier.
+      if var last = facts.parked[name]?.last, last.id == id {
+        last.change?.customer += stated(rows, row)
         facts.parked[name]?.removeLast()
         facts.parked[name]?.append(last)
         continue
@@ -268,12 +309,12 @@ public enum IngestReads {
       // Rows of earlier versions say nothing of what they do.
       let change = rows.optionalText(row, 9).map { isAttested in
         PendingChange(
-          kind: rows.text(row, 2), author: rows.optionalText(row, 11).flatMap(AuthorKind.init),
-          addresses: address.map { [$0] } ?? [],
-          isAssured: rows.optionalText(row, 10) == "true", isAttested: isAttested == "true", at: rows.timestamp(row, 7),
-          text: rows.optionalText(row, 12), attachments: rows.optionalText(row, 13).map { JSONText(utf8: Array($0.utf8)) },
-          status: rows.optionalText(row, 14), error: rows.optionalText(row, 15), reaction: rows.optionalText(row, 16),
-          name: rows.optionalUUID(row, 17).map { ReferenceKey($0.id.raw) }, details: details)
+          kind: rows.text(row, 2), channel: channel, author: rows.optionalText(row, 10).flatMap(AuthorKind.init),
+          customer: stated(rows, row), isAttested: isAttested == "true", at: rows.timestamp(row, 7),
+          text: rows.optionalText(row, 11),
+          attachments: rows.optionalText(row, 12).map { JSONText(utf8: Array($0.utf8)) }, status: rows.optionalText(row, 13),
+          error: rows.optionalText(row, 14), reaction: rows.optionalText(row, 15),
+          name: rows.optionalUUID(row, 16).map { ReferenceKey($0.id.raw) }, details: details)
       }
       facts.parked[name, default: []].append(
         .init(
@@ -281,6 +322,15 @@ public enum IngestReads {
           targetExternalID: rows.optionalText(row, 5), sentAt: rows.optionalTimestamp(row, 6), receivedAt: rows.timestamp(row, 7),
           details: details, change: change))
     }
+  }
+
+  /// The identifier in this row of parked_read; none where the change states none.
+  private static func stated(_ rows: borrowing PostgresResult, _ row: Int) -> [StatedIdentifier] {
+    guard let kind = rows.optionalText(row, 17), let value = rows.optionalText(row, 19),
+      let assurance = rows.optionalText(row, 20).flatMap(Assurance.init(label:))
+    else { return [] }
+    let identifier = Identifier(IdentifierKind(rawValue: kind), scope: rows.optionalText(row, 18) ?? "", value)
+    return [StatedIdentifier(identifier, assurance)]
   }
 
   private static func lock(
@@ -341,9 +391,11 @@ public enum IngestReads {
     let routes = try db.query(Queries.named("routes_read"), parameters)
     for row in 0..<routes.count {
       guard let channel = Channel(rawValue: routes.text(row, 1)) else { continue }
-      facts.routes[keys[routes.position(row)], default: [:]][channel] = Route(
+      var route = Route(
         account: routes.text(row, 2), address: routes.text(row, 3), externalID: routes.optionalText(row, 4),
         at: routes.timestamp(row, 5))
+      route.consent = routes.optionalTimestamp(row, 7).map { Consent(isGiven: routes.bool(row, 6), at: $0) }
+      facts.routes[keys[routes.position(row)], default: [:]][channel] = route
     }
     let seqs = try db.query(Queries.named("outbound_seqs_read"), parameters)
     for row in 0..<seqs.count {

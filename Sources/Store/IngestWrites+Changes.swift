@@ -10,17 +10,14 @@ extension IngestWrites {
       [.texts(rows.map(\.key.tenant)), .ids(rows.map(\.key.value))]
     }
     let rows = writes.messageChanges.sorted { $0.key < $1.key }
-    let written = rows.filter { row in
-      !row.value.edits.isEmpty || row.value.deletion != nil || row.value.transcript != nil || !row.value.parts.isEmpty
-        || !row.value.pieces.isEmpty
-    }
+    let written = rows.filter { $0.value.isWritten }
     if !written.isEmpty {
+      let edits = written.map { row in row.value.edits.filter { $0.text != nil } }
       try db.send(
         Queries.named("messages_change"),
         ids(written) + [
-          .texts(written.map { $0.value.edits.last?.text ?? $0.value.transcript }),
-          .times(written.map { $0.value.edits.first?.at }),
-          .times(written.map { $0.value.edits.last?.at }), .texts(written.map { earlier($0.value.edits).string }),
+          .texts(zip(written, edits).map { $1.last?.text ?? $0.value.transcript }), .texts(edits.map { $0.first?.at.iso8601 }),
+          .times(written.map { $0.value.edits.last?.at }), .texts(edits.map { earlier($0).string }),
           .times(written.map { $0.value.deletion?.at }),
           .texts(written.map { row in row.value.deletion.map { $0.by?.rawValue ?? "unknown" } }),
           .texts(written.map { row in row.value.parts.isEmpty ? nil : JSONText(array: row.value.parts).string }),
@@ -69,11 +66,11 @@ extension IngestWrites {
   }
 
   /// What a message said before its last edit in the batch, and until when: the database knows what was before the first.
-  private static func earlier(_ edits: [(at: Timestamp, text: String)]) -> JSONText {
+  private static func earlier(_ edits: [(at: Timestamp, text: String?)]) -> JSONText {
     JSONText(
       array: zip(edits, edits.dropFirst()).map { edit, next in
         var entry = JSONObjectWriter()
-        entry.member("text", edit.text)
+        if let text = edit.text, !text.isEmpty { entry.member("text", text) } else { entry.member("text", .null) }
         entry.member("until", next.at.iso8601)
         return entry.finish()
       })
@@ -88,8 +85,17 @@ extension IngestWrites {
   static func json(_ change: PendingChange) -> JSONText {
     var object = JSONObjectWriter()
     object.member("is_attested", change.isAttested)
-    object.member("is_assured", change.isAssured)
-    object.member("addresses", change.addresses)
+    object.member(
+      "customer",
+      JSONText(
+        array: change.customer.map { stated in
+          var identifier = JSONObjectWriter()
+          identifier.member("kind", stated.identifier.kind.rawValue)
+          identifier.member("scope", stated.identifier.scope)
+          identifier.member("value", stated.identifier.value)
+          identifier.member("assurance", stated.assurance.label)
+          return identifier.finish()
+        }))
     object.member("author_kind", change.author?.rawValue)
     object.member("text", change.text)
     object.member("attachments", change.attachments ?? JSONText())
@@ -130,7 +136,10 @@ extension IngestWrites {
       row.jsonb(event.details.orObject.utf8)
     }
     func sources(_ keys: [WriteSet.SourceKey]) -> [PostgresParameter] {
-      [.texts(keys.map(\.tenant)), .texts(keys.map(\.account)), .texts(keys.map(\.externalID))]
+      [
+        .texts(keys.map(\.tenant)), .texts(keys.map(\.channel.rawValue)), .texts(keys.map(\.account)),
+        .texts(keys.map(\.externalID)),
+      ]
     }
     let orders = writes.orders.sorted { $0.key < $1.key }
     if !orders.isEmpty {
@@ -155,5 +164,12 @@ extension IngestWrites {
         .texts(values.map(\.comment)),
         .times(values.map(\.answeredAt)), .times(values.map(\.updatedAt)), .texts(values.map(\.details.orObject.string)),
       ])
+  }
+}
+
+extension WriteSet.MessageChange {
+  /// It changes the message's own row.
+  fileprivate var isWritten: Bool {
+    !edits.isEmpty || deletion != nil || transcript != nil || !parts.isEmpty || !pieces.isEmpty
   }
 }

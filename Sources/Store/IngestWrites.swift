@@ -229,8 +229,8 @@ public enum IngestWrites {
       """
       message (tenant_id, id, conversation_id, customer_id, channel, account, external_id, direction, author_kind, author_id, \
       sent_at, received_at, ordered_at, text, reply_to_external_id, details, address, delivery_status, delivery_error, \
-      origin_customer_id, origin_conversation_id, deleted_at)
-      """, 22, on: db
+      origin_customer_id, origin_conversation_id, deleted_at, address_kind)
+      """, 23, on: db
     ) { row, new in
       row.text(new.tenant)
       row.uuid(PostgresUUID(new.id))
@@ -254,6 +254,7 @@ public enum IngestWrites {
       row.uuid(new.originCustomer.map { PostgresUUID($0) })
       row.uuid(new.originConversation.map { PostgresUUID($0) })
       row.timestamp(new.deletedAt?.stored)
+      row.text(new.addressKind)
     }
     let originals = writes.messages.filter { $0.message.original != nil }
     try copy(originals, "message_original (tenant_id, message_id, content_type, bytes)", 4, on: db) { row, new in
@@ -335,7 +336,7 @@ public enum IngestWrites {
         Queries.named("references_replace"),
         [
           .texts(replacing.map(\.key.tenant)), .uuids(replacing.map { PostgresUUID($0.key.value.raw) }),
-          .ids(replacing.map(\.value.conversation)), .optionalIDs(replacing.map(\.value.message)),
+          .optionalIDs(replacing.map(\.value.conversation)), .optionalIDs(replacing.map(\.value.message)),
           .optionalIDs(replacing.map(\.value.was)),
         ])
       guard result.affected == replacing.count else { throw .replan("a referenced message was stored by somebody else") }
@@ -345,12 +346,8 @@ public enum IngestWrites {
     ) { row, reference in
       row.text(reference.key.tenant)
       row.uuid(PostgresUUID(reference.key.value.raw))
-      row.uuid(PostgresUUID(reference.value.conversation))
+      row.uuid(reference.value.conversation.map { PostgresUUID($0) })
       row.uuid(reference.value.message.map { PostgresUUID($0) })
-    }
-    try copy(writes.awaited.sorted(), "message_ref (tenant_id, key)", 2, on: db) { row, name in
-      row.text(name.tenant)
-      row.uuid(PostgresUUID(name.value.raw))
     }
     let links = writes.links.sorted {
       ($0.key.conversation, $0.key.linked, $0.key.reason) < ($1.key.conversation, $1.key.linked, $1.key.reason)

@@ -60,7 +60,18 @@ public struct Outbox: Sendable {
   /// many of these.
   public func sweep(on db: isolated PostgresConnection) throws(PostgresFault) -> Int64 {
     try db.send(Queries.named("dead_letter_pieces_sweep"))
-    return try db.query(Queries.named("parked_sweep"), []).int8(0, 0)
+    var total: Int64 = 0
+    while true {
+      let swept = try db.transaction { () throws(PostgresFault) -> Int64 in
+        let expired = try db.query(Queries.named("parked_expired"), [])
+        guard expired.count > 0 else { return 0 }
+        let names = PostgresParameter.uuids((0..<expired.count).compactMap { expired.optionalUUID($0, 0) })
+        try db.send(Queries.named("sessions_lock"), [names])
+        return try db.query(Queries.named("parked_sweep"), [names]).int8(0, 0)
+      }
+      guard swept > 0 else { return total }
+      total += swept
+    }
   }
 
   /// Up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.

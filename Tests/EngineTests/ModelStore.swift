@@ -36,7 +36,7 @@ struct ModelStore {
   var reactions: [WriteSet.ReactionKey: (reaction: String?, at: Timestamp)] = [:]
   var receipts: [WriteSet.ReceiptKey: Timestamp] = [:]
   var watermarks: [WriteSet.WatermarkKey: Timestamp] = [:]
-  var consents: [WriteSet.Address: (isGiven: Bool, at: Timestamp)] = [:]
+  var consents: [WriteSet.Address: Consent] = [:]
   var customerEvents: [WriteSet.CustomerEvent] = []
   var orders: [WriteSet.SourceKey: (order: Order, customer: ID?)] = [:]
   var surveys: [WriteSet.SourceKey: (response: SurveyResponse, customer: ID?, conversation: ID?)] = [:]
@@ -150,26 +150,40 @@ struct ModelStore {
       let conversation = InTenant(key.tenant, id)
       facts.conversations[conversation] = conversations[conversation]
     }
-    let (brought, sessions, targets) = identity.names
-    let about = (Array(targets) + identity.wholes).compactMap { key in
-      facts.references[key]?.message.map { InTenant(key.tenant, $0) }
-    }
+    let (brought, sessions, _) = identity.names
+    let about = identity.watchedNames.compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } }
     for key in IdentityPlan.sentMessages(identity.records).union(about) {
       guard let message = messages.first(where: { $0.id == key.value && $0.tenant == key.tenant }) else { continue }
       let done = changes[key] ?? []
       facts.messages[key] = StoredMessage(
         conversation: message.conversation, direction: message.message.direction, orderedAt: message.orderedAt,
-        address: message.address,
+        address: message.address, addressKind: message.addressKind,
         status: message.deliveryStatus, error: message.deliveryError, externalID: message.message.externalID,
         editedAt: done.compactMap(\.edits.last?.at).last,
         isDeleted: message.deletedAt != nil || done.contains { $0.deletion != nil })
       let conversation = InTenant(key.tenant, message.conversation)
       facts.conversations[conversation] = conversations[conversation]
     }
-    for name in brought.union(sessions) where references[name]?.message == nil {
-      let waiting = parked.filter { $0.target == name.value && $0.tenant == name.tenant }
-      if !waiting.isEmpty { facts.parked[name] = waiting }
+    func readParked(_ names: Set<InTenant<ReferenceKey>>) {
+      for name in names where references[name]?.message == nil {
+        let waiting = parked.filter { $0.target == name.value && $0.tenant == name.tenant }
+        if !waiting.isEmpty { facts.parked[name] = waiting }
+      }
     }
+    readParked(brought.union(sessions))
+    // What was said in a session brings a name of its own.
+    let said = Set(
+      facts.parked.flatMap { name, parked in parked.compactMap { $0.change?.name.map { InTenant(name.tenant, $0) } } })
+    for key in said {
+      guard let reference = references[key] else { continue }
+      if let id = reference.conversation {
+        facts.references[key] = (id, reference.message)
+        facts.conversations[InTenant(key.tenant, id)] = conversations[InTenant(key.tenant, id)]
+      } else {
+        facts.awaited.insert(key)
+      }
+    }
+    readParked(said)
     for customer in identity.joining {
       for conversation in conversations.values
       where conversation.customer == customer.value && conversation.tenant == customer.tenant && conversation.status.isLive {
@@ -196,8 +210,11 @@ struct ModelStore {
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
       guard message.message.isFromCustomer, let address = message.address else { continue }
-      facts.routes[InTenant(message.tenant, message.conversation), default: [:]][message.channel] = Route(
+      var route = Route(
         account: message.account, address: address, externalID: message.message.externalID, at: message.orderedAt)
+      route.consent =
+        consents[.init(tenant: message.tenant, channel: message.channel, account: message.account, address: address)]
+      facts.routes[InTenant(message.tenant, message.conversation), default: [:]][message.channel] = route
     }
     facts.outboundSeqs = outboundSeqs
     return facts
@@ -285,10 +302,6 @@ struct ModelStore {
     for (key, new) in writes.surveys {
       if let known = surveys[key], known.response.updatedAt > new.response.updatedAt { continue }
       surveys[key] = new
-    }
-    for name in writes.awaited {
-      guard references[name] == nil else { throw Refused(description: "takes a reference that is not free") }
-      references[name] = StoredReference(conversation: nil, message: nil)
     }
   }
 
@@ -384,7 +397,7 @@ struct ModelStore {
     for message in writes.messages { try requireConversation(message.tenant, message.conversation, "a message") }
     messages += writes.messages
     for (key, new) in writes.references {
-      try requireConversation(key.tenant, new.conversation, "a reference")
+      if let conversation = new.conversation { try requireConversation(key.tenant, conversation, "a reference") }
       let isAsExpected = references[key].map { $0.message == new.was }
       guard isAsExpected == (new.replaces ? true : nil) else { throw Refused(description: "takes a reference that is not free") }
       references[key] = StoredReference(conversation: new.conversation, message: new.message)

@@ -84,7 +84,7 @@ struct Snapshot: Equatable, CustomStringConvertible {
         ])
     }
     for (key, done) in store.changes {
-      let texts = done.flatMap(\.edits).map { $0.at.line + " " + $0.text }
+      let texts = done.flatMap(\.edits).map { $0.at.line + " " + ($0.text ?? "nil") }
       let deletion = done.compactMap(\.deletion).map { $0.at.line + " " + ($0.by?.rawValue ?? "nil") }
       let others = [done.compactMap(\.transcript).joined(separator: "\n")] + done.flatMap(\.parts).map(\.string)
       let files = done.flatMap(\.attachments).map(\.string) + done.flatMap(\.removedAttachments).map { "-" + $0.string }

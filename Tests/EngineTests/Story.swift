@@ -126,22 +126,17 @@ struct Story {
       if change.kind == "identity_change", chance(50) { change.former = [whatsapp(pick(["w1", "w2"])).identifier] }
       event.body = .change(change)
     case 10:
-      event.body = .order(
-        Order(
-          externalID: pick(["1", "2"]), status: "\(count)", updatedAt: sentAt ?? received, customer: customer(),
-          customerName: chance(30) ? "Ana" : nil))
+      var order = Order(
+        externalID: pick(["1", "2"]), status: "\(count)", updatedAt: sentAt ?? received, customer: customer(),
+        customerName: chance(30) ? "Ana" : nil)
+      order.isAttested = chance(80)
+      event.body = .order(order)
     case 11:
-      event.body = .survey(
-        SurveyResponse(
-          externalID: pick(["1", "2"]), metric: "csat", comment: "\(count)", updatedAt: sentAt ?? received, customer: customer(),
-          session: chance(50) ? ReferenceKey(hash(pick(["s1", "s2"]))) : nil))
-    case 3: event.body = .unknown(Unknown(what: "poll"))
-    case 4...7:
-      guard case .message(var message) = event.body else { break }
-      (message.direction, message.authorKind) = pick([
-        (.outbound, .agent), (.outbound, .agent), (.outbound, .bot), (.internal, .system),
-      ])
-      event.body = .message(message)
+      var response = SurveyResponse(
+        externalID: pick(["1", "2"]), metric: "csat", comment: "\(count)", updatedAt: sentAt ?? received, customer: customer(),
+        session: chance(50) ? ReferenceKey(hash(pick(["s1", "s2"]))) : nil)
+      response.isAttested = chance(50)
+      event.body = .survey(response)
     default: break
     }
     return event
@@ -151,7 +146,10 @@ struct Story {
   private mutating func aboutMessage() -> Change {
     let target = name()
     var change = Change(
-      kind: pick(["edit", "edit", "delete", "reaction", "receipt", "receipt", "call", "conversation_state", "bot_message"]),
+      kind: pick([
+        "edit", "edit", "delete", "reaction", "receipt", "receipt", "call", "conversation_state", "bot_message", "said",
+        "attachment",
+      ]),
       target: ReferenceKey(hash(target)), targetExternalID: target, customer: customer(),
       authorKind: pick([nil, .customer, .customer, .agent]))
     change.isAttested = chance(60)
@@ -163,6 +161,10 @@ struct Story {
       if chance(20) { (change.target, change.upTo) = (nil, hour(Double(count * 17))) }
     case "call":
       (change.text, change.attachments) = (pick([nil, "said \(count)"]), [Attachment(kind: "audio", providerID: "r\(count)")])
+    case "said":
+      (change.text, change.target) = ("said \(count)", ReferenceKey(hash(pick(["s1", "s2", "s3"]))))
+      if chance(60) { (change.name, change.targetExternalID) = (ReferenceKey(hash(target)), "m\(count)") }
+    case "attachment": change.attachments = [Attachment(kind: "image", providerID: "a\(count)")]
     case "conversation_state": (change.status, change.target) = ("solved", ReferenceKey(hash(pick(["s1", "s2", "s3"]))))
     default: break
     }

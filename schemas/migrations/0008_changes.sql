@@ -2,10 +2,14 @@
 -- with a customer beside their messages.
 
 ALTER TABLE throughline.parked_event
-  -- What it does to its message, beside its details: {"is_attested", "is_assured", "addresses", "author_kind", "text", "attachments",
-  -- "status", "error", "reaction"}. NULL where it waits for nothing.
+  -- What it does to its message, beside its details: {"is_attested", "customer", "author_kind", "text", "attachments", "status", "error",
+  -- "reaction", "name"}. NULL where it waits for nothing.
   ADD COLUMN change jsonb;
-CREATE INDEX parked_event_by_age ON throughline.parked_event (received_at);
+-- Ids begin with the time of their making.
+CREATE INDEX parked_event_by_age ON throughline.parked_event (id);
+
+-- What the address is: an identifier's kind. NULL in rows of earlier versions, and of what we send.
+ALTER TABLE throughline.message ADD COLUMN address_kind text;
 
 -- NULL: nobody has the name yet, and something waits for it.
 ALTER TABLE throughline.message_ref ALTER COLUMN conversation_id DROP NOT NULL;
@@ -77,6 +81,7 @@ CREATE INDEX customer_event_by_customer ON throughline.customer_event (customer_
 CREATE TABLE throughline.customer_order (
   tenant_id text COLLATE "C" NOT NULL,
   -- The shop, and its id of the order.
+  channel text COLLATE "C" NOT NULL,
   account text COLLATE "C" NOT NULL,
   external_id text COLLATE "C" NOT NULL,
   -- NULL: of nobody who is known.
@@ -91,7 +96,7 @@ CREATE TABLE throughline.customer_order (
   -- The version: older ones change nothing.
   updated_at timestamptz NOT NULL,
   details jsonb NOT NULL,
-  PRIMARY KEY (tenant_id, account, external_id),
+  PRIMARY KEY (tenant_id, channel, account, external_id),
   FOREIGN KEY (tenant_id, customer_id) REFERENCES throughline.customer
 );
 CREATE INDEX customer_order_by_customer ON throughline.customer_order (customer_id, tenant_id);
@@ -99,6 +104,7 @@ CREATE INDEX customer_order_by_number ON throughline.customer_order (number, ten
 
 CREATE TABLE throughline.survey_response (
   tenant_id text COLLATE "C" NOT NULL,
+  channel text COLLATE "C" NOT NULL,
   account text COLLATE "C" NOT NULL,
   external_id text COLLATE "C" NOT NULL,
   customer_id uuid,
@@ -113,7 +119,7 @@ CREATE TABLE throughline.survey_response (
   answered_at timestamptz,
   updated_at timestamptz NOT NULL,
   details jsonb NOT NULL,
-  PRIMARY KEY (tenant_id, account, external_id),
+  PRIMARY KEY (tenant_id, channel, account, external_id),
   FOREIGN KEY (tenant_id, customer_id) REFERENCES throughline.customer,
   FOREIGN KEY (tenant_id, conversation_id) REFERENCES throughline.conversation
 );
@@ -125,18 +131,6 @@ CREATE VIEW throughline.customer_part WITH (security_invoker = true) AS
 SELECT u.tenant_id, u.id AS customer_id, u.id FROM throughline.customer u WHERE u.merged_into IS NULL
 UNION ALL
 SELECT u.tenant_id, u.merged_into, u.id FROM throughline.customer u WHERE u.merged_into IS NOT NULL;
-
--- How far a message of ours came: by its own receipts, and by what was said of everything up to a time.
-CREATE FUNCTION throughline.delivery_status(m throughline.message) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN m.direction <> 'outbound' OR m.delivery_status IN ('read', 'failed') THEN m.delivery_status
-    ELSE coalesce((
-      SELECT CASE WHEN bool_or(w.status = 'read') THEN 'read' ELSE 'delivered' END
-      FROM throughline.receipt_watermark w
-      WHERE w.tenant_id = m.tenant_id AND w.channel = m.channel AND w.account = m.account AND w.address = m.address
-        AND w.up_to >= m.ordered_at AND w.status IN ('delivered', 'read')
-      HAVING count(*) > 0
-    ), m.delivery_status) END
-$$;
 
 -- All that happened with a customer, over all channels and conversations; of those who became one, under the one that they are now.
 -- Times of messages, claims, links and merges are those of the messages, times of ownership the router's.
@@ -154,7 +148,15 @@ FROM throughline.customer_conversation c
 JOIN throughline.message m ON m.conversation_id = c.id AND m.tenant_id = c.tenant_id
 JOIN throughline.customer u ON u.tenant_id = c.tenant_id AND u.id = c.customer_id
 LEFT JOIN throughline.agent a ON a.tenant_id = c.tenant_id AND a.id = m.author_id AND m.author_kind = 'agent'
-CROSS JOIN LATERAL (SELECT throughline.delivery_status(m) AS status) d
+-- How far a message of ours came: by its own receipts, or by what was said of everything up to a time.
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN m.direction = 'outbound' AND m.delivery_status IS DISTINCT FROM 'read' AND m.delivery_status IS DISTINCT FROM 'failed'
+    THEN coalesce((
+      SELECT max(w.status) FROM throughline.receipt_watermark w
+      WHERE w.tenant_id = m.tenant_id AND w.channel = m.channel AND w.account = m.account AND w.address = m.address
+        AND w.up_to >= m.ordered_at AND w.status IN ('delivered', 'read')
+    ), m.delivery_status) ELSE m.delivery_status END AS status
+) d
 CROSS JOIN LATERAL (
   SELECT jsonb_agg(r.reaction ORDER BY r.at) AS reactions FROM throughline.reaction r
   WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id AND r.reaction IS NOT NULL
@@ -248,13 +250,13 @@ JOIN throughline.merge_event e ON e.survivor_id = u.id AND e.tenant_id = u.tenan
 JOIN throughline.customer l ON l.tenant_id = e.tenant_id AND l.id = e.loser_id
 WHERE u.merged_into IS NOT NULL
 UNION ALL
-SELECT u.tenant_id, u.customer_id, coalesce(o.placed_at, o.updated_at), 'order', 'commerce', NULL, NULL, NULL, NULL,
+SELECT u.tenant_id, u.customer_id, coalesce(o.placed_at, o.updated_at), 'order', o.channel COLLATE "default", NULL, NULL, NULL, NULL,
   concat_ws(' ', coalesce(o.number, o.external_id), o.status, o.total, o.currency) COLLATE "default",
   o.details || jsonb_build_object('external_id', o.external_id, 'status', o.status, 'total', o.total, 'currency', o.currency,
     'items', o.items, 'updated_at', o.updated_at, 'source', o.account)
 FROM throughline.customer_part u JOIN throughline.customer_order o ON o.customer_id = u.id AND o.tenant_id = u.tenant_id
 UNION ALL
-SELECT u.tenant_id, u.customer_id, coalesce(s.answered_at, s.updated_at), 'survey', 'survey', s.conversation_id, NULL, 'customer', NULL,
+SELECT u.tenant_id, u.customer_id, coalesce(s.answered_at, s.updated_at), 'survey', s.channel COLLATE "default", s.conversation_id, NULL, 'customer', NULL,
   s.comment, s.details || jsonb_build_object('metric', s.metric, 'score', s.score, 'scale_min', s.scale_min, 'scale_max', s.scale_max,
     'source', s.account)
 FROM throughline.customer_part u JOIN throughline.survey_response s ON s.customer_id = u.id AND s.tenant_id = u.tenant_id

@@ -1,3 +1,14 @@
--- :one  What has waited for thirty days waits in vain; what is unknown to this version is kept as long.
-WITH gone AS (DELETE FROM throughline.parked_event p WHERE p.received_at < now() - interval '30 days' RETURNING 1)
+-- :one  After sessions_lock of the names: nobody comes to wait behind a row that goes. What is unknown to this version is kept as long.
+WITH gone AS (
+  DELETE FROM throughline.parked_event p
+  WHERE p.id < (lpad(to_hex((extract(epoch FROM now() - interval '30 days') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+    AND (p.target = ANY($1::uuid[]) OR p.target IS NULL)
+  RETURNING p.tenant_id, p.target, p.id
+), free AS (
+  DELETE FROM throughline.message_ref r USING (SELECT DISTINCT tenant_id, target FROM gone) g
+  WHERE r.tenant_id = g.tenant_id AND r.key = g.target AND r.conversation_id IS NULL
+    AND NOT EXISTS (
+      SELECT FROM throughline.parked_event p
+      WHERE p.target = g.target AND p.tenant_id = g.tenant_id AND p.id NOT IN (SELECT id FROM gone))
+)
 SELECT count(*) FROM gone;
