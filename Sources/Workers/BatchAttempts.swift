@@ -26,8 +26,8 @@ struct BatchAttempts: Sendable {
     switch fault.disposition {
     case .stop: return .stop
     case .reconnect, .backOff: return .again(attempt: attempt)
-    // Waiting for a lock says nothing about the record that waits: it is halved, and never rejected.
-    case .halve where fault.sqlState == "55P03" && count == 1: return .again(attempt: attempt)
+    // Waiting for a lock, or for memory, says nothing about the record that waits: the batch is halved, and the record never rejected.
+    case .halve where ["55P03", "53200"].contains(fault.sqlState) && count == 1: return .again(attempt: attempt)
     case .replan, .halve, .bisect: races += 1
     }
     let isHopeless =

@@ -71,7 +71,7 @@ import Testing
     }
     #expect(
       try await row("m2", "text, details ->> 'edits', edited_at::text") == [
-        "two, edited", #"[{"text": "two", "until": "2026-05-12T09:14:04+00:00"}]"#, "2026-05-12 09:14:04+00",
+        "two, edited", #"[{"text": "two", "until": "2026-05-12T09:14:04.000000Z"}]"#, "2026-05-12 09:14:04+00",
       ])
     #expect(try await row("m1", "text, details::text, deleted_at IS NOT NULL") == [nil, #"{"deleted_by": "customer"}"#, "t"])
     #expect(try await cluster.number("SELECT count(*) FROM throughline.attachment") == 0)

@@ -83,23 +83,23 @@ import Testing
     let letters = try await cluster.rows("SELECT reason FROM throughline.dead_letter").compactMap { $0[0] }
     #expect(letters.sorted() == rejected.sorted())
 
-    // What customers and agents say is a message; what bots say after a hand-off is refused.
-    let messages = try await stored("SELECT DISTINCT concat_ws(' ', channel, account, external_id) FROM throughline.message")
+    // What customers and agents say is a message, or a piece of one; what bots say after a hand-off is refused.
+    let names = try await stored("SELECT key::text FROM throughline.message_ref WHERE message_id IS NOT NULL")
     var missing: Set<String> = []
-    for event in events {
-      guard case .message(let message) = event.body, message.authorKind != .bot, let id = message.externalID else { continue }
-      missing.insert("\(event.channel.rawValue) \(event.account) \(id)")
-    }
-    missing.subtract(messages)
-    #expect(missing.isEmpty)
+    // What somebody vouches for, or holds a token or a session of.
     var (orders, surveys): (Set<String>, Set<String>) = ([], [])
     for event in events {
       switch event.body {
-      case .order(let order): orders.insert(order.externalID)
-      case .survey(let response): surveys.insert(response.externalID)
+      case .message(let message) where message.authorKind != .bot: missing.formUnion(message.names.map { ID($0.raw).description })
+      case .order(let order) where order.isAttested: orders.insert(order.externalID)
+      case .survey(let response):
+        let isHeld = response.conversation != nil || response.customer.contains { $0.assurance >= .bearer }
+        if response.isAttested || isHeld { surveys.insert(response.externalID) }
       default: break
       }
     }
+    missing.subtract(names)
+    #expect(missing.isEmpty)
     #expect(try await stored("SELECT external_id FROM throughline.customer_order") == orders)
     #expect(try await stored("SELECT external_id FROM throughline.survey_response") == surveys)
 

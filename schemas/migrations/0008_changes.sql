@@ -250,13 +250,13 @@ JOIN throughline.merge_event e ON e.survivor_id = u.id AND e.tenant_id = u.tenan
 JOIN throughline.customer l ON l.tenant_id = e.tenant_id AND l.id = e.loser_id
 WHERE u.merged_into IS NOT NULL
 UNION ALL
-SELECT u.tenant_id, u.customer_id, coalesce(o.placed_at, o.updated_at), 'order', o.channel COLLATE "default", NULL, NULL, NULL, NULL,
+SELECT u.tenant_id, u.customer_id, coalesce(o.placed_at, o.updated_at), 'order', o.channel, NULL, NULL, NULL, NULL,
   concat_ws(' ', coalesce(o.number, o.external_id), o.status, o.total, o.currency) COLLATE "default",
   o.details || jsonb_build_object('external_id', o.external_id, 'status', o.status, 'total', o.total, 'currency', o.currency,
     'items', o.items, 'updated_at', o.updated_at, 'source', o.account)
 FROM throughline.customer_part u JOIN throughline.customer_order o ON o.customer_id = u.id AND o.tenant_id = u.tenant_id
 UNION ALL
-SELECT u.tenant_id, u.customer_id, coalesce(s.answered_at, s.updated_at), 'survey', s.channel COLLATE "default", s.conversation_id, NULL, 'customer', NULL,
+SELECT u.tenant_id, u.customer_id, coalesce(s.answered_at, s.updated_at), 'survey', s.channel, s.conversation_id, NULL, 'customer', NULL,
   s.comment, s.details || jsonb_build_object('metric', s.metric, 'score', s.score, 'scale_min', s.scale_min, 'scale_max', s.scale_max,
     'source', s.account)
 FROM throughline.customer_part u JOIN throughline.survey_response s ON s.customer_id = u.id AND s.tenant_id = u.tenant_id
