@@ -316,7 +316,8 @@ public struct Change: Sendable {
   public static let said = "said"
 
   /// `edit`, `delete`, `attachment`, `reaction`, `receipt`, `call`, `said`, `identity_change`, `consent`, `erasure`,
-  /// `conversation_state`, `handoff`, `bot_message`, or `enrichment`: that something was said or changed, and what, has to be asked for.
+  /// `data_request` (somebody wants to know what is known of them), `conversation_state`, `handoff`, `bot_message`, or `enrichment`:
+  /// that something was said or changed, and what, has to be asked for.
   public var kind: String
   /// Name of the target message or session, where it has one.
   public var target: ReferenceKey?
@@ -348,6 +349,8 @@ public struct Change: Sendable {
   public var upTo: Timestamp?
   /// A JSON object with everything else worth keeping.
   public var details: JSONText
+  /// The conversation that a signed token of ours names: whoever holds it takes part in it.
+  public var continuation: ID?
   /// Of a bot: the ownership under which it speaks.
   public var ownershipEpoch: Int64?
   /// The provider or the business vouches for the delivery, and so for who did it.

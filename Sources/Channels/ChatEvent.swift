@@ -74,7 +74,7 @@ enum ChatEvent {
 
   /// What has a place of its own in a message; tokens are never stored.
   private static let shown: Set<String> = ["event", "event_id", "sent_at", "message", "identity_token", "continuation"]
-  private static let shownOfChange: Set<String> = ["event_id", "sent_at", "message", "identity_token", "continuation"]
+  private static let shownOfChange: Set<String> = ["event_id", "sent_at", "message", "identity_token", "continuation", "flags"]
   private static let shownOfMessage: Set<String> = ["id", "text", "reply_to", "attachments"]
   private static let shownOfText: Set<String> = ["id", "text", "reply_to", "attachments", "type"]
 
@@ -104,10 +104,10 @@ enum ChatEvent {
       change.target = payload["conversation_id"].id.map { .session(.chat, account: delivery.account, id: $0) }
       if kind == "conversation_state" { change.status = payload["event"].id }
     }
-    if let token = payload["continuation"].id {
-      details.member("continuation", delivery.continuation(token).conversation != nil)
-    }
+    let (conversation, flags) = delivery.continuation(payload["continuation"].id)
+    change.continuation = conversation
     details.members(of: payload, without: shownOfChange, or: change.status == nil ? nil : "event")
+    if !flags.isEmpty { details.member("flags", flags) }
     change.details = details.finished
     return delivery.event(
       delivery.key(kind, change.targetExternalID ?? "", eventID), sentAt: payload["sent_at"].time, .change(change))

@@ -33,10 +33,11 @@ enum DelightedSurvey {
     let comment = data["comment"].string?.nonEmpty
     let answeredAt = data["created_at"].time
     let updatedAt = data["updated_at"].time ?? answeredAt
-    // The business itself states the properties of a person.
+    // Where a survey is a link, its properties stand in it.
     let properties = data["person_properties"]
     let (conversation, flags) = delivery.conversation(
-      token: properties["conversation"], id: properties["conversation_id"], isBelieved: delivery.isVouchedFor)
+      token: properties["conversation"], id: properties["conversation_id"],
+      isBelieved: delivery.envelope.attested.contains(.business))
     var details = JSONObjectWriter()
     details.members(of: data, without: shown)
     details.member("person_properties", properties.rest(without: ["conversation"]))
@@ -59,7 +60,7 @@ enum DelightedSurvey {
     let stated: Assurance = delivery.isVouchedFor ? .a1 : .a0
     var identifiers = StatedIdentifiers(delivery.limits)
     try identifiers.add(
-      .contact, scope: "delighted:" + delivery.account, person["id"].id ?? person.id, delivery.isVouchedFor ? .a2 : .a0)
+      .contact, scope: "delighted:" + delivery.account, person["id"].id ?? person.id, delivery.recordAssurance)
     try identifiers.add(.email, person["email"].string(atMost: Identifier.maximumBytes), stated)
     try identifiers.add(.phone, person["phone_number"].string(atMost: Identifier.maximumBytes), stated)
     return identifiers.list

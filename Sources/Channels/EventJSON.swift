@@ -152,6 +152,7 @@ private func json(_ change: Change) -> JSONText {
   writer.member("up_to", change.upTo?.iso8601)
   writer.member("text", change.text)
   if let attachments = change.attachments { writer.member("attachments", JSONText(array: attachments.map(\.json))) }
+  writer.member("continuation", change.continuation?.description)
   writer.member("ownership_epoch", change.ownershipEpoch)
   writer.member("details", change.details)
   return writer.finish()

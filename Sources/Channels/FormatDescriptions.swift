@@ -181,7 +181,7 @@ public struct FormatDescription: Sendable {
     "zendesk.event": FormatDescription(
       source: "/channels/ticket/<account>", payload: "body of an event-subscribed webhook, or of Sunshine Conversations",
       carries: [.messages, .echoes, .notes, .deletes, .receipts, .buttons, .media, .locations, .identityChanges],
-      lacks: "edits; receipts of tickets; the form of trigger webhooks"),
+      lacks: "edits; receipts of tickets; the id of a ticket's first comment; the form of trigger webhooks"),
   ]
 
   /// The agents' desktop, and what sends for it.

@@ -4,7 +4,8 @@ import Parsing
 /// `freshdesk.ticket`: the JSON that the business has written for an automation, or a ticket as it is polled.
 ///
 /// An automation's values are all text, and an empty one is none. There is no id of an event, so a change of the ticket is known by
-/// what it says. The description is the first message; `conversations[]` come in any order.
+/// its time and what it says; with a reply it has not changed. The description is the first message; `conversations[]` come in
+/// any order.
 /// Source: `channels.md`, section 18.6.
 enum FreshdeskTicket {
   static func read(_ root: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
@@ -33,14 +34,14 @@ enum FreshdeskTicket {
       body = root["ticket"].isObject ? root["ticket"] : root
       let person = body["requester"]
       requester = body["requester_id"].id ?? person["id"].id
-      let isVouchedFor = delivery.isVouchedFor
-      let stated: Assurance = isVouchedFor ? .a1 : .a0
       let isBusiness = delivery.envelope.attested.contains(.business)
-      let emails = [person["email"], body["requester_email"], root["reply"]["customer_email"]]
+      let stated = delivery.statedAssurance
       var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.contact, scope: "freshdesk:" + delivery.account, requester, isVouchedFor ? .a2 : .a0)
-      try identifiers.add(.externalID, person["unique_external_id"].id, isBusiness ? .a3 : stated)
-      try identifiers.add(.email, emails.lazy.compactMap(\.id).first, stated)
+      try identifiers.add(.contact, scope: "freshdesk:" + delivery.account, requester, delivery.recordAssurance)
+      try identifiers.add(.externalID, person["unique_external_id"].id, isBusiness ? .a3 : .a0)
+      try identifiers.add(.email, person["email"].id ?? body["requester_email"].id, stated)
+      // Whoever replies need not be the requester.
+      if requester == nil { try identifiers.add(.email, root["reply"]["customer_email"].id, .a0) }
       try identifiers.add(.phone, person["phone"].id, stated)
       try identifiers.add(.phone, person["mobile"].id, stated)
       ticket = Ticket(
@@ -59,7 +60,7 @@ enum FreshdeskTicket {
         }
       }
       let reply = root["reply"]
-      if reply.isObject { elements.add { () throws(Rejection) in try comment(reply, id: reply["id"].id, "reply") } }
+      if reply.isObject { return elements.add { () throws(Rejection) in try comment(reply, id: reply["id"].id, "reply") } }
       if let status = body["status"].id { elements.add { state(status) } }
     }
 
@@ -95,18 +96,16 @@ enum FreshdeskTicket {
       details.member("ticket_id", ticket.id)
       return ticket.message(
         Ticket.Comment(
-          id: id, isStaff: isStaff, isPublic: flag(item["private"]) != true, authorID: user, time: time,
-          text: try item.text("body_text"), html: try item.text("body"), attachments: attachments(item["attachments"]),
-          details: details.finished))
+          id: id, isStaff: isStaff, isInCopy: !isStaff && user != nil && requester != nil && user != requester,
+          isPublic: flag(item["private"]) != true, authorID: user, time: time, text: try item.text("body_text"),
+          html: try item.text("body"), attachments: attachments(item["attachments"]), details: details.finished))
     }
 
     private func state(_ status: String) -> NormalisedElement {
       let word =
         flag(body["deleted"]) == true
         ? "deleted" : flag(body["spam"]) == true ? "spam" : Self.statuses[status] ?? status.lowercased()
-      let version =
-        body["updated_at"].id.map { [$0, word, body["priority"].id ?? "", body["responder_id"].id ?? ""] }
-        ?? [root.json.string]
+      let version = body["updated_at"].id.map { [$0, word, body["priority"].id ?? "", body["responder_id"].id ?? ""] }
       return ticket.state(
         word, version: version, at: body["updated_at"].time, rest(of: body, without: Self.shown.union(["subject"])))
     }

@@ -54,7 +54,7 @@ enum HubSpotEvent {
       case ("contact", "merge"): return try merge()
       case ("contact", "privacyDeletion"):
         let change = Change(
-          kind: "erasure", customer: try delivery.identifiers(.contact, scope: scope, objectID(), recordAssurance),
+          kind: "erasure", customer: try delivery.identifiers(.contact, scope: scope, objectID(), delivery.recordAssurance),
           details: item.json)
         return delivery.event(key("erasure"), sentAt: time, .change(change))
       case ("contact", "deletion"): return .ignored(reason: "contact_deleted")
@@ -84,8 +84,6 @@ enum HubSpotEvent {
 
     private var scope: String { "hubspot:" + delivery.account }
 
-    private var recordAssurance: Assurance { delivery.isVouchedFor ? .a2 : .a0 }
-
     private func objectID() throws(Rejection) -> String { try item.requiredID("objectId") }
 
     private func session(_ id: String) -> ReferenceKey { .session(delivery.channel, account: delivery.account, id: id) }
@@ -97,17 +95,21 @@ enum HubSpotEvent {
       return delivery.event(key("conversation_state"), sentAt: time, .change(change))
     }
 
+    /// What changes come from that no visitor has typed.
+    private static let ourSources: Set<String> = ["CRM_UI", "IMPORT", "API", "INTEGRATION"]
+
     /// The one property that has changed. Half a name is no name, so both halves are traits.
     private func contact() throws(Rejection) -> NormalisedElement {
       var identifiers = StatedIdentifiers(delivery.limits)
       var traits: [String: JSONText] = [:]
-      try identifiers.add(.contact, scope: scope, objectID(), recordAssurance)
+      try identifiers.add(.contact, scope: scope, objectID(), delivery.recordAssurance)
       if verb == "propertyChange" {
         guard let name = try item.optionalID("propertyName", maximumBytes: delivery.limits.keyBytes) else {
           throw Rejection(.malformedPayload, "propertyName")
         }
         let value = item["propertyValue"]
-        let stated: Assurance = delivery.isVouchedFor ? .a1 : .a0
+        let isOurs = Self.ourSources.contains(item["changeSource"].id ?? "")
+        let stated: Assurance = delivery.isVouchedFor && isOurs ? .a1 : .a0
         switch name {
         case "email": try identifiers.add(.email, value.string(atMost: JSONValue.longestID), stated)
         case "phone", "mobilephone":
@@ -128,7 +130,7 @@ enum HubSpotEvent {
       var identifiers = StatedIdentifiers(delivery.limits)
       let merged = item["mergedObjectIds"].elements.map(\.id)
       for id in [item["primaryObjectId"].id] + merged + [item["newObjectId"].id] {
-        try identifiers.add(.contact, scope: scope, id, recordAssurance)
+        try identifiers.add(.contact, scope: scope, id, delivery.recordAssurance)
       }
       guard !identifiers.list.isEmpty else { throw Rejection(.malformedPayload, "primaryObjectId") }
       return delivery.event(

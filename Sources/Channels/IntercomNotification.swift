@@ -96,12 +96,21 @@ enum IntercomNotification {
       let isNote = said["part_type"].string == "note"
       let kind = try authorKind(author)
       let customer = kind == .customer ? author : self.customer
+      let stated = try identifiers(customer)
       let time = isFirst ? item["created_at"] : said["created_at"]
       var details = JSONObjectWriter()
       details.members(of: said, without: Self.shown, or: isFirst ? nil : "type")
+      // Without its customer what our side says finds no conversation by itself.
+      if stated.isEmpty, kind != .customer {
+        var change = Change(
+          kind: Change.said, target: session(conversation), targetExternalID: id, authorKind: kind, text: body.text,
+          attachments: attachments.isEmpty ? nil : attachments, status: isNote ? "internal" : nil, details: details.finished)
+        change.name = name(id)
+        return delivery.event(MessageKey(name(id)), sentAt: time.time, .change(change))
+      }
       let message = Message(
         direction: isNote ? .internal : kind == .customer ? .inbound : .outbound, authorKind: kind,
-        authorID: kind == .customer ? nil : author["id"].id, customer: try identifiers(customer),
+        authorID: kind == .customer ? nil : author["id"].id, customer: stated,
         customerName: customer["name"].personName, language: kind == .customer ? body.text.flatMap(Language.detect) : nil,
         externalID: id, names: [name(id)], session: session(conversation),
         subject: isFirst ? said["subject"].string?.trimmed.nonEmpty : nil, text: body.text, attachments: attachments,
@@ -168,19 +177,18 @@ enum IntercomNotification {
     /// The item is the part itself, or the conversation with the parts, or with the first message, that say nothing any more.
     private func readRedacted(_ elements: inout Elements) {
       if item["type"].string == "conversation_part" {
-        return elements.add { () throws(Rejection) in try redaction(try item.requiredID("id", in: "item.")) }
+        return elements.add { () throws(Rejection) in redaction(try item.requiredID("id", in: "item.")) }
       }
-      for part in item["conversation_parts"]["conversation_parts"].elements where part["redacted"].bool != false {
-        elements.add { () throws(Rejection) in try redaction(try part.requiredID("id", in: "conversation_parts[].")) }
+      for part in item["conversation_parts"]["conversation_parts"].elements where part["redacted"].bool == true {
+        elements.add { () throws(Rejection) in redaction(try part.requiredID("id", in: "conversation_parts[].")) }
       }
       if item["source"]["redacted"].bool == true {
-        elements.add { () throws(Rejection) in try redaction("source:" + (try item["source"].requiredID("id", in: "source."))) }
+        elements.add { () throws(Rejection) in redaction("source:" + (try item["source"].requiredID("id", in: "source."))) }
       }
     }
 
-    private func redaction(_ id: String) throws(Rejection) -> NormalisedElement {
-      let change = Change(
-        kind: "delete", target: name(id), targetExternalID: id, customer: try identifiers(customer), authorKind: .agent)
+    private func redaction(_ id: String) -> NormalisedElement {
+      let change = Change(kind: "delete", target: name(id), targetExternalID: id, authorKind: .agent)
       return delivery.event(delivery.key("delete", id), sentAt: time, .change(change))
     }
 
@@ -193,16 +201,16 @@ enum IntercomNotification {
       return item["contacts"]["contacts"].elements.first { _ in true } ?? .absent
     }
 
-    /// Only of a user it is the business that says who they are; whoever is a lead has typed it.
+    /// Only of a user it is the business that says who they are: a lead has typed it, and their external id is Intercom's own.
     private func identifiers(_ person: JSONValue) throws(Rejection) -> [StatedIdentifier] {
       let id = person["id"].id
       let contact = item["contacts"]["contacts"].elements.prefix(100).first { $0["id"].id == id }
       let isUser = (person["role"].string ?? person["type"].string) == "user"
-      let stated: Assurance = delivery.isVouchedFor && isUser ? .a1 : .a0
-      let ours: Assurance = delivery.envelope.attested.contains(.business) ? .a3 : delivery.isVouchedFor ? .a1 : .a0
+      let stated = isUser ? delivery.statedAssurance : .a0
+      let ours: Assurance = delivery.envelope.attested.contains(.business) ? .a3 : .a0
       var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.contact, scope: scope, id, delivery.isVouchedFor ? .a2 : .a0)
-      try identifiers.add(.externalID, person["external_id"].id ?? contact?["external_id"].id, ours)
+      try identifiers.add(.contact, scope: scope, id, delivery.recordAssurance)
+      if isUser { try identifiers.add(.externalID, person["external_id"].id ?? contact?["external_id"].id, ours) }
       try identifiers.add(.email, person["email"].string(atMost: JSONValue.longestID), stated)
       try identifiers.add(.phone, person["phone"].id, stated)
       return identifiers.list
@@ -220,7 +228,7 @@ enum IntercomNotification {
       case "merged":
         var list = try identifiers(item)
         let other = try delivery.identifiers(
-          .contact, scope: scope, item["merged_from"]["id"].id, delivery.isVouchedFor ? .a2 : .a0)
+          .contact, scope: scope, item["merged_from"]["id"].id, delivery.recordAssurance)
         for stated in other where !list.contains(stated) { list.append(stated) }
         return delivery.event(
           delivery.key("identity_change", version), sentAt: time,

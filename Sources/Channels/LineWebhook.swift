@@ -24,6 +24,16 @@ enum LineWebhook {
   private struct Reader {
     let delivery: Delivery
     let item: JSONValue
+    /// The same when the event is delivered again.
+    private let eventID: String
+
+    init(delivery: Delivery, item: JSONValue) {
+      self.delivery = delivery
+      self.item = item
+      eventID =
+        item["webhookEventId"].id
+        ?? ID(Bytes16(Digest.bytes16([item.rest(without: ["deliveryContext", "replyToken"]).utf8]))).description
+    }
 
     private var time: Timestamp? { item["timestamp"].time }
 
@@ -31,10 +41,11 @@ enum LineWebhook {
       let type = item["type"].string ?? ""
       let lists = ["memberJoined": "joined", "memberLeft": "left"]
       if let list = lists[type], item[list]["members"].isArray {
+        let event = delivery.shared(kept(without: Self.shownOfChange.union(["type"])))
         for member in item[list]["members"].elements {
           elements.add { () throws(Rejection) in
             let user = try member.requiredID("userId", in: "members[].")
-            return change("conversation_state", type, customer: try identifiers(user), member: user)
+            return change("conversation_state", type, customer: try identifiers(user), member: user, of: event)
           }
         }
         return
@@ -116,25 +127,21 @@ enum LineWebhook {
 
     /// About the customer, not about a message that we know the id of.
     private func change(
-      _ kind: String, _ status: String, customer: [StatedIdentifier], member: String? = nil
+      _ kind: String, _ status: String, customer: [StatedIdentifier], member: String? = nil, of event: JSONText? = nil
     ) -> NormalisedElement {
-      var shown: Set<String> = ["webhookEventId", "timestamp", "joined", "left"]
-      if status == item["type"].string { shown.insert("type") }
+      let shown = status == item["type"].string ? Self.shownOfChange.union(["type"]) : Self.shownOfChange
       var details = JSONObjectWriter()
-      details.member("event", kept(without: shown))
+      details.member("event", event ?? kept(without: shown))
       return delivery.event(
         delivery.key(kind, eventID, member ?? ""), sentAt: time,
         .change(Change(kind: kind, customer: customer, status: status, details: details.finished)))
     }
 
+    private static let shownOfChange: Set<String> = ["webhookEventId", "timestamp", "joined", "left"]
+
     // MARK: - What all have in common
 
     private func name(_ id: String) -> ReferenceKey { .message(.line, account: delivery.account, id: id) }
-
-    /// The same when the event is delivered again.
-    private var eventID: String {
-      item["webhookEventId"].id ?? item.rest(without: ["deliveryContext", "replyToken"]).string
-    }
 
     /// The event without what is of no use or no reader's business: the nonce would let its reader finish somebody's log-in.
     private func kept(without names: Set<String>) -> JSONText {

@@ -167,6 +167,13 @@ extension Delivery {
   var providerAssurance: Assurance { envelope.attested.contains(.signature) ? .a2 : .a0 }
   /// How sure a number is that the provider has from the network, which vouches for little.
   var networkAssurance: Assurance { envelope.attested.contains(.signature) ? .a1 : .a0 }
+  /// How sure the record of a person in another system is.
+  var recordAssurance: Assurance { isVouchedFor ? .a2 : .a0 }
+  /// How sure an address is that a system has of a person: only the business knows that it was not typed by a visitor.
+  var statedAssurance: Assurance { envelope.attested.contains(.business) ? .a1 : .a0 }
+
+  /// What stands beside many elements and is kept with each of them, unless it is long.
+  func shared(_ context: JSONText) -> JSONText { context.utf8.count <= limits.lineBytes ? context : JSONText() }
 
   /// The one identifier of an element that states no others; none when it says nothing.
   func identifiers(

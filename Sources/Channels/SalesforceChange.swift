@@ -21,6 +21,7 @@ enum SalesforceChange {
       let reader = try Reader(payload, query, delivery)
       for id in reader.recordIDs {
         elements.add { () throws(Rejection) in try reader.element(id) }
+        if reader.hasNewWords(id) { elements.add { () throws(Rejection) in reader.edit(id, try reader.body()) } }
       }
     } catch {
       elements.add { () throws(Rejection) in throw error }
@@ -80,6 +81,7 @@ enum SalesforceChange {
       // `001*`: of any number of records.
       guard !id.utf8.contains(UInt8(ascii: "*")), isCreated || isUpdated || changeType == "DELETE" else { return unknown(id) }
       if SalesforceChange.people.contains(entity) {
+        if entity == "Account", !isPersonAccount, isCreated || isUpdated { return unknown(id) }
         return isCreated || isUpdated ? try contact(id) : .ignored(reason: "contact_deleted")
       }
       guard Self.texts[entity] != nil else { return unknown(id) }
@@ -90,6 +92,12 @@ enum SalesforceChange {
         return entity == "Case" && isCreated ? state(id, payload["Status"].id ?? "created") : unknown(id)
       }
       return isCreated ? try message(id, body) : edit(id, body)
+    }
+
+    /// A case whose words have changed together with its status, which `element` tells.
+    func hasNewWords(_ id: String) -> Bool {
+      entity == "Case" && changeType == "UPDATE" && !isOwn && !id.utf8.contains(UInt8(ascii: "*"))
+        && payload["Status"].id != nil && payload["Description"].string(prefix: 1)?.nonEmpty != nil
     }
 
     private var time: Timestamp? { header["commitTimestamp"].time }
@@ -112,7 +120,7 @@ enum SalesforceChange {
       let isPerson = isOne && SalesforceChange.people.contains(entity)
       let change = Change(
         kind: "enrichment", target: target, targetExternalID: id,
-        customer: isPerson ? try delivery.identifiers(.contact, scope: scope, id, recordAssurance) : [], details: json)
+        customer: isPerson ? try delivery.identifiers(.contact, scope: scope, id, delivery.recordAssurance) : [], details: json)
       return delivery.event(key("enrichment", id), sentAt: time, .change(change))
     }
 
@@ -120,9 +128,14 @@ enum SalesforceChange {
 
     private var scope: String { "salesforce:" + delivery.account }
 
-    private var recordAssurance: Assurance { delivery.isVouchedFor ? .a2 : .a0 }
+    /// Of an address that staff have written down; what is known of a lead comes from a form.
+    private var writtenAssurance: Assurance { delivery.isVouchedFor && entity != "Lead" ? .a1 : .a0 }
 
-    private var statedAssurance: Assurance { delivery.isVouchedFor ? .a1 : .a0 }
+    /// A person as an account, not a company.
+    private var isPersonAccount: Bool {
+      payload["IsPersonAccount"].bool == true
+        || ["PersonContactId", "PersonEmail", "PersonMobilePhone"].contains { payload[$0].id != nil }
+    }
 
     private static let emails = ["Email", "PersonEmail"]
     private static let phones = ["Phone", "MobilePhone", "PersonMobilePhone"]
@@ -137,11 +150,13 @@ enum SalesforceChange {
 
     private func contact(_ id: String) throws(Rejection) -> NormalisedElement {
       var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.contact, scope: scope, id, recordAssurance)
+      try identifiers.add(.contact, scope: scope, id, delivery.recordAssurance)
       // A person account is an account and a contact.
-      try identifiers.add(.contact, scope: scope, payload["PersonContactId"].id, recordAssurance)
-      for name in Self.emails { try identifiers.add(.email, payload[name].string(atMost: JSONValue.longestID), statedAssurance) }
-      for name in Self.phones { try identifiers.add(.phone, phone(name), statedAssurance) }
+      try identifiers.add(.contact, scope: scope, payload["PersonContactId"].id, delivery.recordAssurance)
+      for name in Self.emails {
+        try identifiers.add(.email, payload[name].string(atMost: JSONValue.longestID), writtenAssurance)
+      }
+      for name in Self.phones { try identifiers.add(.phone, phone(name), writtenAssurance) }
       let whole = displayName
       let contact = Contact(
         identifiers: identifiers.list, displayName: whole, traits: try traits(withName: whole == nil),
@@ -196,9 +211,9 @@ enum SalesforceChange {
     /// Where the words stand.
     private static let texts = ["Case": "Description", "CaseComment": "CommentBody", "EmailMessage": "TextBody"]
 
-    private typealias Body = (text: String?, original: Original?, flags: [String])
+    typealias Body = (text: String?, original: Original?, flags: [String])
 
-    private func body() throws(Rejection) -> Body {
+    func body() throws(Rejection) -> Body {
       let body = delivery.text(ofHTML: try payload.text("HtmlBody"))
       guard let field = Self.texts[entity], let text = try payload.text(field) else { return body }
       return (text, body.original, [])
@@ -242,7 +257,7 @@ enum SalesforceChange {
       var identifiers = StatedIdentifiers(delivery.limits)
       switch entity {
       case "Case":
-        try identifiers.add(.contact, scope: scope, payload["ContactId"].id, recordAssurance)
+        try identifiers.add(.contact, scope: scope, payload["ContactId"].id, delivery.recordAssurance)
         // Typed into a form.
         try identifiers.add(.email, payload["SuppliedEmail"].string(atMost: JSONValue.longestID), .a0)
         try identifiers.add(.phone, phone("SuppliedPhone"), .a0)
@@ -251,13 +266,13 @@ enum SalesforceChange {
         try identifiers.add(.email, payload["FromAddress"].string(atMost: JSONValue.longestID), .a0)
       case "EmailMessage":
         let first = payload["ToAddress"].string(prefix: JSONValue.longestID)?.split(separator: ";").first.map(String.init)
-        try identifiers.add(.email, first, statedAssurance)
+        try identifiers.add(.email, first, writtenAssurance)
       default: break
       }
       return identifiers.list
     }
 
-    private func edit(_ id: String, _ body: Body) -> NormalisedElement {
+    func edit(_ id: String, _ body: Body) -> NormalisedElement {
       let change = Change(kind: "edit", target: name(id), targetExternalID: id, text: body.text ?? "", details: json)
       return delivery.event(key("edit", id), sentAt: time, .change(change))
     }
@@ -270,7 +285,8 @@ enum SalesforceChange {
 
     private func state(_ id: String, _ status: String) -> NormalisedElement {
       let change = Change(
-        kind: "conversation_state", target: session(id), targetExternalID: id, status: status, details: json)
+        kind: "conversation_state", target: session(id), targetExternalID: id, status: status,
+        details: payload.rest(without: ["Description"]))
       return delivery.event(key("conversation_state", id), sentAt: time, .change(change))
     }
   }

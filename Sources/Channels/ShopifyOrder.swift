@@ -27,11 +27,10 @@ enum ShopifyOrder {
       switch topic {
       case "orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled", "orders/partially_fulfilled":
         return try order()
-      case "customers/redact", "customers/data_request", "shop/redact": return try erasure()
+      case "customers/redact", "customers/data_request", "shop/redact": return try duty()
       default:
         return delivery.event(
-          key("unknown", else: root.json.string), sentAt: triggeredAt,
-          .unknown(Unknown(what: topic, details: root.rest(without: Self.secrets))))
+          key("unknown", else: root.json.string), sentAt: triggeredAt, .unknown(Unknown(what: topic, details: scalars)))
       }
     }
 
@@ -53,13 +52,15 @@ enum ShopifyOrder {
       return delivery.event(key(kind, else: id, updatedAt.iso8601), sentAt: updatedAt, .order(order))
     }
 
-    private func erasure() throws(Rejection) -> NormalisedElement {
+    /// What data protection demands: to erase, or to tell what is known.
+    private func duty() throws(Rejection) -> NormalisedElement {
+      let kind = topic == "customers/data_request" ? "data_request" : "erasure"
       var details = JSONObjectWriter()
       details.member("topic", topic)
       details.members(of: root, without: ["topic", "customer"])
       let change = Change(
-        kind: "erasure", customer: try identifiers(root["customer"]), status: topic.lastPart, details: details.finished)
-      return delivery.event(key("erasure", else: root.json.string), sentAt: triggeredAt, .change(change))
+        kind: kind, customer: try identifiers(root["customer"]), status: topic.lastPart, details: details.finished)
+      return delivery.event(key(kind, else: root.json.string), sentAt: triggeredAt, .change(change))
     }
 
     /// A delivery is known by the event's id, which another topic may have too.
@@ -73,19 +74,24 @@ enum ShopifyOrder {
         .flatMap { Timestamp.storable.contains($0) ? $0 : nil }
     }
 
-    /// Of a guest, or where the customer is hidden from us, only what was typed at the checkout.
+    /// What is typed at a checkout is a claim, unless the shop has verified that its customer's account says the same.
     private func identifiers(_ customer: JSONValue) throws(Rejection) -> [StatedIdentifier] {
-      let stated: Assurance = delivery.isVouchedFor ? .a1 : .a0
+      let isVerified = customer["id"].id != nil && customer["verified_email"].bool != false
+      let stated: Assurance = delivery.isVouchedFor && isVerified ? .a1 : .a0
       let (billing, address) = (root["billing_address"], customer["default_address"])
       let country = billing["country_code"].string(atMost: 2) ?? address["country_code"].string(atMost: 2)
-      let emails = [customer["email"], root["email"], root["contact_email"]]
-      // As people of the country dial them, and sometimes in letters.
-      let phones = [customer["phone"], root["phone"], billing["phone"], address["phone"]].compactMap(\.id)
       var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(
-        .contact, scope: "shopify:" + delivery.account, customer["id"].id, delivery.isVouchedFor ? .a2 : .a0)
-      try identifiers.add(.email, emails.lazy.compactMap { $0.string(atMost: Identifier.maximumBytes)?.nonEmpty }.first, stated)
-      try identifiers.add(.phone, phones.lazy.compactMap { PhoneNumber.e164($0, region: country) }.first, stated)
+      try identifiers.add(.contact, scope: "shopify:" + delivery.account, customer["id"].id, delivery.recordAssurance)
+      try identifiers.add(.email, customer["email"].string(atMost: Identifier.maximumBytes), stated)
+      for email in [root["email"], root["contact_email"]] {
+        try identifiers.add(.email, email.string(atMost: Identifier.maximumBytes), .a0)
+      }
+      // As people of the country dial them, and sometimes in letters.
+      func number(_ phone: JSONValue) -> String? { phone.id.flatMap { PhoneNumber.e164($0, region: country) } }
+      try identifiers.add(.phone, number(customer["phone"]), stated)
+      for phone in [root["phone"], billing["phone"], address["phone"]] {
+        try identifiers.add(.phone, number(phone), .a0)
+      }
       return identifiers.list
     }
 
@@ -117,8 +123,7 @@ enum ShopifyOrder {
     /// Neither addresses and payments nor what the browser told: an order has more of a person than a desk needs.
     private static let kept = [
       "financial_status", "cancelled_at", "cancel_reason", "closed_at", "note", "note_attributes", "tags", "source_name",
-      "referring_site", "landing_site", "landing_site_ref", "location_id", "user_id", "device_id", "checkout_token", "cart_token",
-      "admin_graphql_api_id", "test",
+      "referring_site", "landing_site", "landing_site_ref", "location_id", "user_id", "device_id", "admin_graphql_api_id", "test",
     ]
     private static let keptOfItem = ["title", "sku", "product_id", "variant_id", "price", "properties"]
     private static let keptOfFulfillment = [
@@ -127,10 +132,18 @@ enum ShopifyOrder {
     ]
     private static let keptOfRefund = ["id", "created_at", "note"]
 
-    /// Who has one of the links reads the order or completes the purchase.
-    private static let secrets: Set<String> = [
-      "browser_ip", "client_details", "token", "order_status_url", "abandoned_checkout_url",
-    ]
+    /// Of what is not known, nothing that is made of parts: it may be a person. Who has a token or one of the links reads the order
+    /// or completes the purchase.
+    private var scalars: JSONText {
+      var details = JSONObjectWriter()
+      for (name, value) in root.members
+      where !value.isObject && !value.isArray && !name.hasSuffix("token") && !Self.secrets.contains(name) {
+        details.member(name, value.json)
+      }
+      return details.finished
+    }
+
+    private static let secrets: Set<String> = ["browser_ip", "order_status_url", "abandoned_checkout_url"]
   }
 }
 

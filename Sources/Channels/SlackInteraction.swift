@@ -13,8 +13,9 @@ enum SlackInteraction {
           .unknown(Unknown(what: type, details: json)))
       }
     }
+    let container = delivery.shared(payload["container"].json)
     for action in payload["actions"].elements {
-      elements.add { () throws(Rejection) in try press(action, payload, delivery) }
+      elements.add { () throws(Rejection) in try press(action, payload, container, delivery) }
     }
   }
 
@@ -25,7 +26,7 @@ enum SlackInteraction {
 
   /// One pressed button or picked option, in the words that it shows. It has no id of its own.
   private static func press(
-    _ action: JSONValue, _ payload: JSONValue, _ delivery: Delivery
+    _ action: JSONValue, _ payload: JSONValue, _ context: JSONText, _ delivery: Delivery
   ) throws(Rejection) -> NormalisedElement {
     guard action.isObject else { throw Rejection(.malformedPayload, "actions[]") }
     let user = try payload["user"].requiredID("id", in: "user.")
@@ -46,7 +47,7 @@ enum SlackInteraction {
     details.member("postback", action.json)
     details.member("callback_id", payload["callback_id"].id)
     details.member("channel", channel)
-    details.member("container", container.json)
+    details.member("container", context)
     let time = SlackEvent.time(stamp)
     let body = Message(
       direction: .inbound, authorKind: .customer, customer: try SlackEvent.identifiers(user, delivery),

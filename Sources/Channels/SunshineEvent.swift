@@ -151,7 +151,7 @@ enum SunshineEvent {
       var identifiers = StatedIdentifiers(delivery.limits)
       for name in ["surviving", "discarded"] {
         let id = try users[name].requiredID("id", in: "payload.mergedUsers." + name + ".")
-        try identifiers.add(.contact, scope: scope, id, delivery.isVouchedFor ? .a2 : .a0)
+        try identifiers.add(.contact, scope: scope, id, delivery.recordAssurance)
       }
       let change = Change(kind: "identity_change", customer: identifiers.list, details: payload.json)
       return delivery.event(
@@ -159,11 +159,10 @@ enum SunshineEvent {
     }
 
     private func identifiers(_ id: String?, _ user: JSONValue) throws(Rejection) -> [StatedIdentifier] {
-      let isVouchedFor = delivery.isVouchedFor
       var identifiers = StatedIdentifiers(delivery.limits)
-      try identifiers.add(.contact, scope: scope, id, isVouchedFor ? .a2 : .a0)
+      try identifiers.add(.contact, scope: scope, id, delivery.recordAssurance)
       let isBusiness = delivery.envelope.attested.contains(.business)
-      try identifiers.add(.externalID, user["externalId"].id, isBusiness ? .a3 : isVouchedFor ? .a1 : .a0)
+      try identifiers.add(.externalID, user["externalId"].id, isBusiness ? .a3 : delivery.isVouchedFor ? .a1 : .a0)
       try identifiers.add(.email, user["profile"]["email"].string(atMost: JSONValue.longestID), .a0)
       return identifiers.list
     }

@@ -22,7 +22,8 @@ enum TelegramUpdate {
 
     func read(_ kind: String, _ item: JSONValue, _ elements: inout Elements) {
       if kind == "deleted_business_messages", item["message_ids"].isArray {
-        for id in item["message_ids"].elements { elements.add { () throws(Rejection) in try deletion(of: id, item) } }
+        let context = delivery.shared(item.rest(without: ["message_ids"]))
+        for id in item["message_ids"].elements { elements.add { () throws(Rejection) in try deletion(of: id, item, context) } }
         return
       }
       if kind == "message_reaction", item["old_reaction"].isArray, item["new_reaction"].isArray {
@@ -110,13 +111,12 @@ enum TelegramUpdate {
     }
 
     /// Of business chats alone; who took it back is not said.
-    private func deletion(of message: JSONValue, _ item: JSONValue) throws(Rejection) -> NormalisedElement {
+    private func deletion(of message: JSONValue, _ item: JSONValue, _ context: JSONText) throws(Rejection) -> NormalisedElement {
       guard let message = message.id else { throw Rejection(.malformedPayload, "message_ids[]") }
       let chat = try item["chat"].requiredID("id", in: "chat.")
       let id = externalID(message, in: chat, of: item["business_connection_id"].id)
       let change = Change(
-        kind: "delete", target: reference(id), targetExternalID: id, customer: try identifiers(chat),
-        details: item.rest(without: ["message_ids"]))
+        kind: "delete", target: reference(id), targetExternalID: id, customer: try identifiers(chat), details: context)
       return delivery.event(delivery.key("delete", id), sentAt: nil, .change(change))
     }
 

@@ -12,9 +12,11 @@ struct Ticket {
 
   /// What somebody has written into it.
   struct Comment {
-    /// nil: the body does not say, and time and words have to do.
+    /// nil: the body does not say, and time and words have to do; without a time each delivery is one of its own.
     var id: String?
     var isStaff: Bool
+    /// By somebody else than the requester, who is in copy.
+    var isInCopy = false
     var isPublic: Bool
     /// Of the staff.
     var authorID: String?
@@ -41,21 +43,25 @@ struct Ticket {
       HTMLText.plainText($0, maximumOutputBytes: delivery.limits.textBytes, droppingQuotes: true)
     }
     let text = shown?.text.trimmed.nonEmpty ?? comment.text
-    let version = comment.id ?? (comment.time.id ?? "") + " " + (comment.html ?? text ?? "")
+    let reference = comment.id.map { name($0) }
+    let words = comment.html ?? text ?? ""
+    let key =
+      reference.map { MessageKey($0) } ?? comment.time.id.map { delivery.key("comment", id, $0 + " " + words) }
+      ?? delivery.envelopeKey("comment")
     // Without its customer what the staff say finds no conversation by itself.
     guard !customer.isEmpty || !comment.isStaff else {
       var change = Change(
         kind: Change.said, target: session, targetExternalID: comment.id, authorKind: .agent, text: text,
         attachments: comment.attachments.isEmpty ? nil : comment.attachments, status: comment.isPublic ? nil : "internal",
         details: comment.details)
-      change.name = comment.id.map { name($0) }
-      return delivery.event(delivery.key(Change.said, id, version), sentAt: comment.time.time, .change(change))
+      change.name = reference
+      return delivery.event(key, sentAt: comment.time.time, .change(change))
     }
     var flags = comment.time.timeFlags
     if shown?.isTruncated == true { flags.append("text_truncated") }
     if customer.isEmpty { flags.append("customer_unknown") }
+    if comment.isInCopy { flags.append("other_author") }
     let isOthers = comment.isStaff || comment.isButton
-    let reference = comment.id.map { name($0) }
     let message = Message(
       direction: !comment.isPublic ? .internal : comment.isStaff ? .outbound : .inbound,
       authorKind: comment.isStaff ? .agent : .customer, authorID: comment.isStaff ? comment.authorID : nil, customer: customer,
@@ -65,24 +71,23 @@ struct Ticket {
       attachments: comment.attachments,
       original: comment.html.map { Original(contentType: "text/html; charset=utf-8", bytes: Array($0.utf8)) },
       details: comment.details, flags: flags)
-    let key = reference.map { MessageKey($0) } ?? delivery.key("comment", id, version)
     return delivery.event(key, sentAt: comment.time.time, .message(message))
   }
 
   /// Taken back by the staff; whatever else is said of it would keep what has to go.
   func deletion(of comment: String, version: String, at time: Timestamp?) -> NormalisedElement {
-    let change = Change(
-      kind: "delete", target: name(comment), targetExternalID: comment, customer: customer, authorKind: .agent)
+    let change = Change(kind: "delete", target: name(comment), targetExternalID: comment, authorKind: .agent)
     return delivery.event(delivery.key("delete", comment, version), sentAt: time, .change(change))
   }
 
-  /// Another status, priority or assignment; `version` tells it from the ticket's others.
+  /// Another status, priority or assignment; `version` tells it from the ticket's others, nil: only the delivery does.
   func state(
-    _ status: String, version: [String], at time: Timestamp?, by author: AuthorKind? = nil, _ details: JSONText
+    _ status: String, version: [String]?, at time: Timestamp?, by author: AuthorKind? = nil, _ details: JSONText
   ) -> NormalisedElement {
     let change = Change(
       kind: "conversation_state", target: session, targetExternalID: id, customer: customer, authorKind: author, status: status,
       details: details)
-    return delivery.event(delivery.key("conversation_state", [id] + version), sentAt: time, .change(change))
+    let key = version.map { delivery.key("conversation_state", [id] + $0) } ?? delivery.envelopeKey("conversation_state")
+    return delivery.event(key, sentAt: time, .change(change))
   }
 }

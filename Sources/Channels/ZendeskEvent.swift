@@ -68,8 +68,7 @@ enum ZendeskEvent {
     private func ticket() throws(Rejection) -> Ticket {
       let author = event["comment"]["author"]
       let customer = try delivery.identifiers(
-        .contact, scope: "zendesk:" + (root["account_id"].id ?? delivery.account), requester,
-        delivery.isVouchedFor ? .a2 : .a0)
+        .contact, scope: "zendesk:" + (root["account_id"].id ?? delivery.account), requester, delivery.recordAssurance)
       return Ticket(
         delivery: delivery, id: try detail.requiredID("id", in: "detail."), customer: customer,
         customerName: author["id"].id == requester ? author["name"].personName : nil)
@@ -98,12 +97,15 @@ enum ZendeskEvent {
       let id = try commentID()
       let author = comment["author"]
       if author["id"].id == ZendeskEvent.systemUser { return .ignored(reason: "system") }
+      let isStaff = author["is_staff"].bool == true
+      let isInCopy = !isStaff && requester != nil && author["id"].id.map { $0 != requester } == true
       var details = JSONObjectWriter()
+      details.member("author_name", isInCopy ? author["name"].personName : nil)
       details.member("comment", comment.rest(without: ["id", "body"]))
       details.member("ticket", detail.rest(without: ["description"]))
       return ticket.message(
         Ticket.Comment(
-          id: id, isStaff: author["is_staff"].bool == true, isPublic: comment["is_public"].bool != false,
+          id: id, isStaff: isStaff, isInCopy: isInCopy, isPublic: comment["is_public"].bool != false,
           authorID: author["id"].id, time: root["time"], text: try comment.text("body"), details: details.finished))
     }
 

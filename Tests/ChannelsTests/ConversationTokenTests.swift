@@ -210,13 +210,16 @@ import Testing
 
   @Test("The start of a chat says whether it came by a link of ours")
   func started() throws {
-    func details(_ name: String, key: TokenKey? = Sample.tokenKey) throws -> String? {
-      try normalise("chat.event", name, key: key).changes.first?.details.string
+    func change(_ name: String, key: TokenKey? = Sample.tokenKey) throws -> Change {
+      try #require(try normalise("chat.event", name, key: key).changes.first)
     }
-    #expect(try details("started_by_link")?.contains(#""continuation":true"#) == true)
-    #expect(try details("started_by_link", key: nil)?.contains(#""continuation":false"#) == true)
-    #expect(try details("started")?.contains(#""continuation":false"#) == true)
-    #expect(try details("identified")?.contains("continuation") == false)
+    let named = try change("started_by_link")
+    #expect(named.continuation?.description == "01a205c3-931a-7002-87e1-15aaf866b8e9")
+    #expect(!named.details.string.contains("continuation") && named.details.string.contains("c_90"))
+    for change in [try change("started_by_link", key: nil), try change("started")] {
+      #expect(change.continuation == nil && change.details.string.contains(#""flags":["continuation_invalid"]"#))
+    }
+    #expect(try change("identified").continuation == nil && !change("identified").details.string.contains("continuation"))
   }
 
   @Test("A mail with a Message-ID of ours is our own; one that only looks so is a customer's")

@@ -22,7 +22,7 @@ import Testing
   @Test("13: an empty text is none")
   func empty() throws {
     #expect(try normalise("empty_id").outcomes == ["malformed_payload"])
-    #expect(try normalise("automation_reply").changes.first?.details.string.contains("responder_id") == false)
+    #expect(try normalise("automation_state").changes.first?.details.string.contains("responder_id") == false)
     #expect(try normalise("automation_state").outcomes == ["event"])
   }
 
@@ -46,18 +46,53 @@ import Testing
     #expect(polled.events.last?.key != later.events.last?.key)
     let reply = try #require(try normalise("automation_with_update").events.first)
     #expect(polled.events.map(\.key).contains(reply.key))
-    // Without an id the words have to do.
-    let other = try normalise("automation_reply", replacing: "Llegó", with: "Vino")
-    #expect(try normalise("automation_reply").events.first?.key != other.events.first?.key)
   }
 
-  @Test("The desk's word for its contact is the protocol's, its record the provider's")
+  @Test("Without an id and a time only the delivery tells two equal texts, or states, from each other")
+  func nameless() throws {
+    for name in ["automation_reply", "state_without_time"] {
+      var sample = try Sample.named("freshdesk.ticket", name)
+      let first = Normaliser().normalise(sample.record()).events.map(\.key)
+      #expect(first.count == 1 && first == Normaliser().normalise(sample.record()).events.map(\.key))
+      sample.headers["ce_id"] = "next"
+      #expect(Normaliser().normalise(sample.record()).events.map(\.key) != first)
+    }
+  }
+
+  @Test("A reply says nothing of the ticket's state")
+  func replies() throws {
+    for name in ["automation_reply", "automation_with_update", "reply_without_requester"] {
+      #expect(try normalise(name).outcomes == ["event"] && normalise(name).messages.count == 1)
+    }
+    #expect(try normalise("automation_created").changes.map(\.status) == ["open"])
+  }
+
+  @Test("Whoever is in copy is not the requester")
+  func inCopy() throws {
+    let messages = try normalise("in_copy").messages
+    #expect(messages.map(\.flags) == [[], ["other_author"]])
+    #expect(messages.map(\.customerName) == ["Ana Ruiz", "Ana Ruiz"])
+    #expect(messages.last?.details.string.contains("Pedro Ruiz <pedro.ruiz@example.org>") == true)
+    #expect(try normalise("polled").messages.allSatisfy { !$0.flags.contains("other_author") })
+  }
+
+  @Test("8 and 23: what the staff delete names no customer: it is anybody's message")
+  func deletions() throws {
+    let deletion = try #require(try normalise("polled").changes.first)
+    #expect(deletion.kind == "delete" && deletion.authorKind == .agent && deletion.customer.isEmpty && deletion.isAttested)
+  }
+
+  @Test("What the desk knows of its contact may have been typed by anybody, unless the business says so")
   func identifiers() throws {
     func stated(_ name: String) throws -> [String] {
       try normalise(name).messages.prefix(1).flatMap(\.customer).map { $0.identifier.kind.rawValue + " " + $0.assurance.label }
     }
     #expect(try stated("polled") == ["contact A2", "email A1", "phone A1"])
-    #expect(try stated("automation_reply") == ["contact A2", "email A1"])
-    #expect(try stated("not_attested") == ["contact A0", "email A0"])
+    #expect(try stated("in_copy") == ["contact A2", "external_id A3", "email A1", "phone A1"])
+    #expect(try stated("signature_only") == ["contact A2", "external_id A0", "email A0", "phone A0"])
+    // Whoever replies need not be the requester.
+    #expect(try stated("automation_reply") == ["contact A2"])
+    #expect(try stated("reply_without_requester") == ["email A0"])
+    #expect(try stated("not_attested") == ["contact A0"])
   }
 }

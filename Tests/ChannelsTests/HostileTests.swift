@@ -117,6 +117,36 @@ import Testing
     #expect(event.receivedAt == Timestamp.storable.upperBound)
   }
 
+  @Test(
+    "What stands beside many elements is not kept with each of them when it is long",
+    arguments: [
+      (
+        "liveagent.ticket", "chat", #"{"id":"t","groups":[{"type":"3","note":"LONG","messages":[LIST]}]}"#,
+        #"{"id":"m%","message":"x"}"#
+      ),
+      (
+        "telegram.update", "business_deleted",
+        #"{"update_id":1,"deleted_business_messages":{"chat":{"id":7,"title":"LONG"},"message_ids":[LIST]}}"#, "1%"
+      ),
+      (
+        "line.webhook", "groups",
+        #"{"events":[{"type":"memberJoined","source":{"groupId":"LONG"},"joined":{"members":[LIST]}}]}"#, #"{"userId":"U%"}"#
+      ),
+      (
+        "slack.event", "message",
+        #"{"type":"block_actions","user":{"id":"U1"},"container":{"type":"LONG"},"actions":[LIST]}"#, #"{"action_id":"a%"}"#
+      ),
+    ])
+  func sharedContext(_ type: String, name: String, body: String, element: String) throws {
+    let list = (0..<1_000).map { element.replacing("%", with: String($0)) }.joined(separator: ",")
+    var sample = try Sample.named(type, name)
+    sample.payload = Array(
+      body.replacing("LIST", with: list).replacing("LONG", with: String(repeating: "x", count: 7 << 20)).utf8)
+    let events = Normaliser().normalise(sample.record()).events
+    #expect(events.count == 1_000 && Set(events.map(\.key)).count == 1_000)
+    #expect(events.reduce(0) { $0 + canonicalJSON($1).utf8.count } < 2 << 20)
+  }
+
   @Test("Identifiers that repeat each other and parameters of a mail are counted before they cost anything")
   func counted() throws {
     let numbers = Array(repeating: #"{"kind":"phone","value":"1"}"#, count: 33).joined(separator: ",")

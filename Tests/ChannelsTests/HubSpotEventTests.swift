@@ -71,4 +71,10 @@ import Testing
     let phone = try normalise("local_phone").events.flatMap(\.stated).last
     #expect(phone == StatedIdentifier(Identifier(.phone, "+34600123456"), .a1))
   }
+
+  @Test("What was typed into a form or a chat is a claim, and so is what comes from nobody knows where")
+  func typed() throws {
+    let assurances = try normalise("typed_by_visitor").events.map { $0.stated.map(\.assurance) }
+    #expect(assurances == [[.a2, .a0], [.a2, .a0], [.a2, .a0]])
+  }
 }

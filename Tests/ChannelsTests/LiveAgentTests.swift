@@ -9,13 +9,38 @@ import Testing
     try Sample.normalise("liveagent.ticket", name, replacing: old, with: new)
   }
 
-  @Test("5: the group says who writes, else the author does; LiveAgent itself says nothing")
+  @Test("5: the group says who writes, else the ticket's agent is who it is; LiveAgent itself says nothing")
   func echoes() throws {
     #expect(try normalise("with_groups").messages.map(\.direction) == [.inbound, .internal, .outbound])
     let chat = try normalise("chat")
     #expect(chat.outcomes == ["ignored system", "event", "event", "event"])
     #expect(chat.messages.map(\.direction) == [.inbound, .outbound])
     #expect(chat.messages.map(\.authorID) == [nil, "9f8e7d6c"])
+  }
+
+  @Test("Whoever is not known to be of the staff is a customer, and one with another name than the owner's is in copy")
+  func severalPeople() throws {
+    let messages = try normalise("several_people").messages
+    #expect(messages.map(\.direction) == [.inbound, .inbound, .inbound, .outbound])
+    #expect(messages.map(\.flags) == [[], ["other_author"], [], []])
+    #expect(messages.map(\.customerName) == Array(repeating: "Ana Ruiz", count: 4))
+    #expect(messages[1].details.string.contains(#""author_name":"Pedro Ruiz""#))
+  }
+
+  @Test("Without a time only the delivery tells a state from another")
+  func stateWithoutTime() throws {
+    var sample = try Sample.named("liveagent.ticket", "state_without_time")
+    let first = Normaliser().normalise(sample.record()).events.map(\.key)
+    sample.headers["ce_id"] = "next"
+    #expect(first.count == 1 && Normaliser().normalise(sample.record()).events.map(\.key) != first)
+  }
+
+  @Test("An owner's address may have been typed by anybody, unless the business says so")
+  func assurance() throws {
+    var sample = try Sample.named("liveagent.ticket", "flat_messages")
+    #expect(Normaliser().normalise(sample.record()).messages.first?.customer.map(\.assurance) == [.a2, .a1])
+    sample.headers["ce_attested"] = "signature"
+    #expect(Normaliser().normalise(sample.record()).messages.first?.customer.map(\.assurance) == [.a2, .a0])
   }
 
   @Test("7: what is not known is kept, and one message without id costs no other")

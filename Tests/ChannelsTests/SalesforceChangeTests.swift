@@ -42,6 +42,13 @@ import Testing
     #expect(numbers.allSatisfy { $0.assurance == .a1 })
   }
 
+  @Test("A lead has typed what is known of it, and a company is nobody")
+  func people() throws {
+    #expect(try contacts("lead_created").map { $0.identifiers.map(\.assurance) } == [[.a2, .a0]])
+    #expect(try contacts("business_account").isEmpty && normalise("business_account").outcomes == ["event"])
+    #expect(try contacts("person_account").map(\.displayName) == ["Juan Gil"])
+  }
+
   @Test("Records that were changed alike have keys of their own, and a wildcard is no record")
   func records() throws {
     let several = try normalise("several_records")
@@ -71,6 +78,10 @@ import Testing
     let mail = try #require(try normalise("mail_incoming").messages.first)
     #expect(mail.direction == .inbound && mail.session == ticket.session && mail.customer.map(\.assurance) == [.a0])
     #expect(try normalise("mail_outgoing").messages.map(\.direction) == [.outbound])
+    let both = try normalise("case_status_and_words")
+    #expect(both.changes.map(\.kind) == ["conversation_state", "edit"] && Set(both.events.map(\.key)).count == 2)
+    #expect(both.changes.map(\.target) == [ticket.session, ticket.names.first])
+    #expect(both.changes.first?.details.string.contains("Description") == false)
     let comment = try normalise("comment")
     #expect(comment.changes.map(\.kind) == [Change.said] && comment.changes.map(\.target) == [ticket.session])
     #expect(comment.changes.map(\.status) == ["internal"])

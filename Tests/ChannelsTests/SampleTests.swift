@@ -27,6 +27,12 @@ import Testing
     #expect(Set(Formats.all.map(\.type)) == Set(Sample.all.map(\.type)))
   }
 
+  /// What nothing but its delivery tells from another of its kind.
+  private static let withoutIDAndTime: Set<String> = [
+    "freshdesk.ticket/automation_reply", "freshdesk.ticket/not_attested", "freshdesk.ticket/reply_without_requester",
+    "freshdesk.ticket/state_without_time", "liveagent.ticket/state_without_time",
+  ]
+
   @Test("A delivery repeated with another id and time has the same key", arguments: Sample.all)
   func redelivery(_ sample: Sample) {
     var again = sample
@@ -35,7 +41,7 @@ import Testing
     let normaliser = Normaliser()
     // Without a time of its own a contact is as new as its delivery. The desk's events have no id but the delivery's.
     guard sample.type != "contact.upsert" || sample.name == "full", Formats.byType[sample.type]?.channel != .desk,
-      sample.type != "outbound.result"
+      sample.type != "outbound.result", !Self.withoutIDAndTime.contains(sample.testDescription)
     else { return }
     #expect(normaliser.normalise(again.record()).events.map(\.key) == normaliser.normalise(sample.record()).events.map(\.key))
   }

@@ -71,7 +71,8 @@ import Testing
     }
     // What stands in a link may be anybody's.
     let unnamed = [
-      ("delighted.survey", "unsigned"), ("delighted.survey", "foreign_token"), ("typeform.response", "with_id"),
+      ("delighted.survey", "unsigned"), ("delighted.survey", "id_of_a_link"), ("delighted.survey", "foreign_token"),
+      ("typeform.response", "with_id"),
       ("typeform.response", "foreign_token"), ("survey.response", "id_not_attested"), ("survey.response", "foreign_token"),
       ("chat.event", "csat_with_foreign_token"),
     ]

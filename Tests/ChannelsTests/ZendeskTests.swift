@@ -27,6 +27,8 @@ import Testing
     #expect(messages.allSatisfy { $0.customer == [requester] })
     // The name of who is in copy is not the requester's.
     #expect(messages.map(\.customerName) == ["Ana Ruiz", nil, nil, nil])
+    #expect(messages.map(\.flags) == [[], [], [], ["other_author"]])
+    #expect(messages.last?.details.string.hasPrefix(#"{"author_name":"Pedro Ruiz""#) == true)
     #expect(try normalise("system_comment").outcomes == ["ignored system"])
     #expect(try normalise("trigger_by_system").outcomes == ["ignored system"])
     #expect(try normalise("unsigned").messages.first?.customer.map(\.assurance) == [.a0])
@@ -38,6 +40,8 @@ import Testing
     let changes = try ["comment_redacted", "attachment_linked", "attachment_redacted"].map { try normalise($0) }
     #expect(changes.flatMap(\.changes).map(\.kind) == ["delete", "attachment", "attachment"])
     #expect(changes.flatMap(\.changes).map(\.status) == [nil, nil, "removed"])
+    // The staff may take back whatever anybody has written.
+    #expect(changes[0].changes.first?.customer.isEmpty == true && changes[0].changes.first?.authorKind == .agent)
     #expect(changes.flatMap(\.changes).allSatisfy { $0.target == comment.messages.first?.names.first })
     #expect(Set((changes + [comment]).flatMap(\.events).map(\.key)).count == 4)
     // Of what has to go, only its id is left.
