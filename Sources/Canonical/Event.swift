@@ -349,8 +349,6 @@ public struct Change: Sendable {
   public var upTo: Timestamp?
   /// A JSON object with everything else worth keeping.
   public var details: JSONText
-  /// The conversation that a signed token of ours names: whoever holds it takes part in it.
-  public var continuation: ID?
   /// Of a bot: the ownership under which it speaks.
   public var ownershipEpoch: Int64?
   /// The provider or the business vouches for the delivery, and so for who did it.
