@@ -114,7 +114,8 @@ struct Delivery {
   func event(_ key: MessageKey, sentAt: Timestamp?, _ body: Event.Body) -> NormalisedElement {
     var body = body
     if case .change(var change) = body {
-      change.isAttested = isVouchedFor
+      // A mail has its domain's word: who reports what became of one of ours knows its Message-ID, and so has seen it.
+      change.isAttested = isVouchedFor || channel == .email && envelope.attested.contains(.dmarc)
       body = .change(change)
     }
     return .event(
