@@ -3,7 +3,8 @@ import Parsing
 
 /// `email.rfc822`: one raw mail a record.
 ///
-/// Source: `channels.md`, section 1; who the sender is and how mail is keyed: `identity-and-threading.md`.
+/// Source: `channels.md`, section 1; who the sender is and how mail is keyed: `identity-and-threading.md`. Reports of what became of
+/// a mail are changes of that mail; those that nobody vouches for, and those that say nothing final, are messages of a machine.
 enum EmailRFC822 {
   static func read(_ bytes: [UInt8], _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
     let mail: MIMEMessage
@@ -26,9 +27,8 @@ enum EmailRFC822 {
     if let id = mail.messageID, delivery.tokenKey?.ids(ofMessageID: id, tenant: delivery.envelope.tenant) != nil {
       return .ignored(reason: "loop")
     }
-    if let bounced = bounced(mail, bytes, delivery) {
-      let result = SendResult(message: bounced, externalID: nil, names: [], status: "failed", error: "bounced")
-      return delivery.event(key(mail, bytes, sender: nil), sentAt: mail.sentAt, .result(result))
+    if let report = mail.report, let body = try reported(report, mail, delivery) {
+      return delivery.event(key(mail, bytes, sender: nil), sentAt: mail.sentAt, body)
     }
     let attested = delivery.envelope.attested
     let ownAddress = EmailAddress.normalise(delivery.account)
@@ -38,15 +38,22 @@ enum EmailRFC822 {
     let isOwn = sender != nil && sender == ownAddress
     // DMARC speaks for one author; of several nobody knows which.
     let isAlone = mail.from.count == 1
-    let isEcho = isOwn && isAlone && !attested.isDisjoint(with: [.dmarc, .signature])
-    if isOwn && !isEcho { flags.append("own_address_unverified") }
+    let original = original(of: mail)
+    let isEcho = isOwn && isAlone && original == nil && !attested.isDisjoint(with: [.dmarc, .signature])
+    if original != nil {
+      flags.append("sender_rewritten")
+    } else if isOwn && !isEcho {
+      flags.append("own_address_unverified")
+    }
     if mail.from.count > 1 { flags.append("several_senders") }
     if sender == nil { flags.append("sender_missing") }
-    let repliesElsewhere = mail.replyTo.contains { EmailAddress.normalise($0.address) != sender }
+    let author = original.flatMap { EmailAddress.normalise($0.address) } ?? sender
+    let repliesElsewhere = mail.replyTo.contains { EmailAddress.normalise($0.address) != author }
     if repliesElsewhere { flags.append("reply_to_differs") }
 
-    let customer = isEcho ? recipient(of: mail, otherThan: ownAddress) : mail.from.first
-    let assurance: Assurance = isEcho || (isAlone && !isOwn && attested.contains(.dmarc)) ? .a1 : .a0
+    let customer = isEcho ? recipient(of: mail, otherThan: ownAddress) : original ?? mail.from.first
+    let isAligned = isAlone && !isOwn && original == nil && attested.contains(.dmarc)
+    let assurance: Assurance = isEcho || isAligned ? .a1 : .a0
     var identifiers = StatedIdentifiers(delivery.limits)
     try identifiers.add(.email, customer?.address, assurance)
 
@@ -57,6 +64,10 @@ enum EmailRFC822 {
     let thread = thread(of: mail, limit: delivery.limits.references)
     let (text, isTruncated) = text(of: mail, limit: delivery.limits.textBytes)
     if isTruncated { flags.append("text_truncated") }
+    // Files of Outlook's in a wrapping that other programs show as winmail.dat.
+    if mail.attachments.contains(where: { ["application/ms-tnef", "application/vnd.ms-tnef"].contains($0.type) }) {
+      flags.append("tnef")
+    }
     var message = Message(
       direction: isEcho ? .outbound : .inbound,
       authorKind: machine.isAutomatic ? .system : isEcho ? .agent : .customer,
@@ -74,21 +85,76 @@ enum EmailRFC822 {
     return delivery.event(key(mail, bytes, sender: sender), sentAt: mail.sentAt, .message(message))
   }
 
-  /// The message of ours that a report (RFC 3464) says was not delivered: it quotes the Message-ID that only we can have signed.
-  private static func bounced(_ mail: MIMEMessage, _ bytes: [UInt8], _ delivery: Delivery) -> ID? {
-    guard mail.isReport == "delivery-status", let tokens = delivery.tokenKey else { return nil }
-    let text = String(decoding: bytes.prefix(256 << 10), as: UTF8.self)
-    guard text.lowercased().contains("action: failed") else { return nil }
-    // Headers may be folded anywhere but inside an id.
-    for part in text.split(separator: "<", maxSplits: 500).dropFirst() {
-      guard let id = part.split(separator: ">", maxSplits: 1).first else { continue }
-      if let ids = tokens.ids(ofMessageID: String(id), tenant: delivery.envelope.tenant) { return ids.message }
+  /// What a report says of a mail of ours; nil where it has to be a message.
+  private static func reported(
+    _ report: MIMEReport, _ mail: MIMEMessage, _ delivery: Delivery
+  ) throws(Rejection) -> Event.Body? {
+    let attested = delivery.envelope.attested
+    switch report.type {
+    case "delivery-status":
+      // Of a mail to several, the failure is what somebody has to hear of.
+      guard let id = report.originalID,
+        let status = (["failed", "delivered"] as [String]).first(where: { word in report.groups.contains { $0.action == word } }),
+        let group = report.groups.first(where: { $0.action == status })
+      else { return nil }
+      let reason = [group["status"], group["diagnostic-code"]].compactMap(\.self).joined(separator: " ")
+      let error = status == "failed" ? reason.nonEmpty ?? "bounced" : nil
+      // An id that we signed is known to who had the mail alone, so nobody has to vouch: servers on its way seldom have DMARC.
+      if let ids = delivery.tokenKey?.ids(ofMessageID: id, tenant: delivery.envelope.tenant) {
+        return .result(SendResult(message: ids.message, externalID: nil, names: [], status: status, error: error))
+      }
+      // Others can be guessed: the report's domain must vouch for it, or our own receiver for a return path of servers alone.
+      let isFromServer = attested.contains(.signature) && mail.header("Return-Path")?.trimmed == "<>"
+      guard attested.contains(.dmarc) || isFromServer else { return nil }
+      let change = Change(
+        kind: "receipt", target: .mail(messageID: id), targetExternalID: id, status: status, error: error,
+        details: details(mail, delivery, recipient: group["final-recipient"]))
+      return .change(change)
+    case "disposition-notification":
+      let fields = report.groups.first ?? [:]
+      guard let id = fields["original-message-id"]?.withoutBrackets.nonEmpty ?? report.originalID else { return nil }
+      // Deleted, forwarded, refused: whether it was read, nobody knows.
+      let disposition = fields["disposition"]?.split(separator: ";").last?.split(separator: "/").first?.trimmed.lowercased()
+      let sender = mail.from.first.flatMap { EmailAddress.normalise($0.address) }
+      let isOwn = sender == EmailAddress.normalise(delivery.account)
+      let assurance: Assurance = mail.from.count == 1 && attested.contains(.dmarc) ? .a1 : .a0
+      let customer = try isOwn ? [] : delivery.identifiers(.email, sender, assurance)
+      let change = Change(
+        kind: "receipt", target: .mail(messageID: id), targetExternalID: id, customer: customer,
+        status: disposition == "displayed" ? "read" : nil,
+        details: details(mail, delivery, recipient: fields["final-recipient"], disposition: fields["disposition"]))
+      return .change(change)
+    case "feedback-report":
+      // A complaint: whoever can write a mail can write one about anybody, so it takes nobody's consent back.
+      var details = JSONObjectWriter()
+      for (name, value) in (report.groups.first ?? [:]).sorted(by: { $0.key < $1.key }) { details.member(name, value) }
+      details.member("message_id", report.originalID)
+      return .unknown(Unknown(what: report.type, details: details.finished))
+    default: return nil
     }
-    return nil
+  }
+
+  /// Who wrote what a group put its own address on ("Ann via Support"), as the group says: a claim. Nil for every other mail.
+  private static func original(of mail: MIMEMessage) -> Mailbox? {
+    guard mail.from.count == 1, let from = mail.from.first else { return nil }
+    let shown = from.name?.prefix(utf8Bytes: JSONValue.longestID) ?? ""
+    let via = shown.utf8.firstRange(of: " via ".utf8)
+    // Groups state the sender of every mail, and the author where they took the place of it.
+    let stated = mail.header("X-Original-From") ?? (via == nil ? nil : mail.header("X-Original-Sender"))
+    guard let parts = stated?.prefix(utf8Bytes: JSONValue.longestID).split(separator: "<", maxSplits: 1),
+      let address = parts.last.map({ String($0.prefix { $0 != ">" }) }), let normalised = EmailAddress.normalise(address),
+      normalised != EmailAddress.normalise(from.address)
+    else { return nil }
+    var name = parts.count > 1 ? parts[0] : via.map { Substring(shown.utf8[..<$0.lowerBound]) } ?? ""
+    while let mark = name.first, " \"'".contains(mark) { name.removeFirst() }
+    while let mark = name.last, " \"'".contains(mark) { name.removeLast() }
+    return Mailbox(name: String(name), address: address)
   }
 
   /// What is kept for readers and adapters.
-  private static func details(_ mail: MIMEMessage, _ delivery: Delivery) -> JSONText {
+  private static func details(
+    _ mail: MIMEMessage, _ delivery: Delivery, recipient: String? = nil, disposition: String? = nil
+  ) -> JSONText {
     func addresses(_ mailboxes: [Mailbox]) -> [String] { mailboxes.prefix(256).map(\.address) }
     var details = JSONObjectWriter()
     for (name, list) in [("to", mail.to), ("cc", mail.cc), ("reply_to", mail.replyTo)] where !list.isEmpty {
@@ -98,7 +164,9 @@ enum EmailRFC822 {
     details.member("auto_submitted", mail.header("Auto-Submitted"))
     details.member("precedence", mail.header("Precedence"))
     details.member("list_id", mail.header("List-Id"))
-    details.member("report", mail.isReport)
+    details.member("report", mail.report?.type)
+    details.member("final_recipient", recipient)
+    details.member("disposition", disposition)
     return details.finished
   }
 
@@ -125,7 +193,10 @@ enum EmailRFC822 {
     for id in thread {
       if let ids = key.ids(ofMessageID: id, tenant: tenant) { return ids.conversation }
     }
-    let delivered = [delivery.envelope.headers["envelope_rcpt"], mail.header("Delivered-To"), mail.header("X-Original-To")]
+    let delivered = [
+      delivery.envelope.headers["envelope_rcpt"], mail.header("Delivered-To"), mail.header("X-Original-To"),
+      mail.header("Envelope-To"),
+    ]
     for address in delivered.compactMap(\.self) + (mail.to + mail.cc).prefix(1_000).map(\.address) {
       if let conversation = key.conversation(ofAddress: address, tenant: tenant) { return conversation }
     }
@@ -188,11 +259,11 @@ enum EmailRFC822 {
         flags.append("auto_submitted")
       }
       if ["bulk", "list", "junk"].contains(precedence) || mail.header("List-Id") != nil
-        || mail.header("X-Auto-Response-Suppress") != nil
+        || mail.header("List-Unsubscribe") != nil || mail.header("X-Auto-Response-Suppress") != nil
       {
         flags.append("bulk")
       }
-      if mail.isReport != nil { flags.append("report") }
+      if mail.report != nil { flags.append("report") }
       isAutomatic = flags.contains("auto_submitted") || flags.contains("report")
     }
   }
@@ -203,4 +274,9 @@ extension MIMEMessage {
   fileprivate var sentAt: Timestamp? {
     dateSeconds.map(Timestamp.init(seconds:)).flatMap { Timestamp.storable.contains($0) ? $0 : nil }
   }
+}
+
+extension [String: String] {
+  /// Of a group of a delivery report: what became of the mail.
+  fileprivate var action: String? { self["action"]?.mediaType }
 }

@@ -54,7 +54,7 @@ public struct FormatDescription: Sendable {
       carries: [.messages, .echoes, .edits, .deletes, .media, .surveys, .identityChanges], lacks: "receipts, reactions"),
     "email.rfc822": FormatDescription(
       source: "/channels/email/<mailbox>", payload: "the raw mail", carries: [.messages, .echoes, .receipts, .media],
-      lacks: "reactions; of receipts, all but failures", contentType: "message/rfc822"),
+      lacks: "reactions, what is inside winmail.dat, complaints (they take no consent back)", contentType: "message/rfc822"),
     "form.submission": FormatDescription(
       source: "/channels/form/<form>", payload: "our JSON, `schemas/payloads/form.submission.json`",
       carries: [.messages, .media], lacks: ""),

@@ -115,7 +115,7 @@ struct Delivery {
     var (key, body) = (key, body)
     switch body {
     case .change(var change):
-      change.isAttested = isVouchedFor
+      change.isAttested = isAttested
       body = .change(change)
     case .order(var order):
       order.isAttested = isVouchedFor
@@ -132,10 +132,13 @@ struct Delivery {
         traceparent: envelope.traceparent, body: body))
   }
 
+  /// A mail has its domain's word: who reports what became of one of ours knows its Message-ID, and so has seen it.
+  private var isAttested: Bool { isVouchedFor || channel == .email && envelope.attested.contains(.dmarc) }
+
   /// What nobody vouches for must not take the place of what somebody does, when that comes later. Messages keep their keys: an echo that
   /// nobody vouches for is still the message that we sent; and chats and forms are their visitors' own words.
   private func isClaim(_ body: Event.Body) -> Bool {
-    guard !isVouchedFor, channel != .chat, channel != .form else { return false }
+    guard !isAttested, channel != .chat, channel != .form else { return false }
     return switch body {
     case .change, .order, .survey: true
     case .message: channel == .ticket

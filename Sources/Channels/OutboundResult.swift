@@ -26,7 +26,7 @@ enum OutboundResult {
 
 extension String {
   /// A Message-ID as mail is known by it.
-  fileprivate var withoutBrackets: String {
+  var withoutBrackets: String {
     let id = trimmed
     return id.hasPrefix("<") && id.hasSuffix(">") ? String(id.dropFirst().dropLast()) : id
   }

@@ -122,12 +122,14 @@ private struct MIMEReader {
     message.dateSeconds = g_mime_message_get_date(mail).map { Int64(g_date_time_to_unix($0)) }
     message.subject = message.header("Subject")
     guard let root else { return message }
+    if isType(root, "multipart", "report") {
+      message.report = string(g_mime_object_get_content_type_parameter(root, "report-type")).map {
+        MIMEReport(type: oneLine($0).lowercased())
+      }
+    }
     let body = try read(root, depth: 0)
     message.plainText = body.plain
     message.htmlText = body.html
-    if isType(root, "multipart", "report") {
-      message.isReport = string(g_mime_object_get_content_type_parameter(root, "report-type")).map { oneLine($0).lowercased() }
-    }
     return message
   }
 
@@ -205,10 +207,16 @@ private struct MIMEReader {
       return try readChildren(raw.assumingMemoryBound(to: GMimeMultipart.self), depth: depth)
     }
     if isInstance(raw, g_mime_message_part_get_type()) {
-      readMessage(raw.assumingMemoryBound(to: GMimeMessagePart.self))
+      let part = raw.assumingMemoryBound(to: GMimeMessagePart.self)
+      readMessage(part)
+      if depth == 1, message.report?.originalID == nil, let inner = g_mime_message_part_get_message(part) {
+        let originalID = id(string(g_mime_message_get_message_id(inner)))
+        message.report?.originalID = originalID
+      }
     } else if isInstance(raw, g_mime_part_get_type()) {
       let part = raw.assumingMemoryBound(to: GMimePart.self)
       if isBodyText(part, isRoot: depth == 0) { return readText(part) }
+      if depth == 1, message.report != nil { readReport(part) }
       addAttachment(object, name: string(g_mime_part_get_filename(part)), sizeBytes: size(of: part))
     }
     return Body()
@@ -287,6 +295,23 @@ private struct MIMEReader {
     let mail = inner.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: GMimeObject.self) }
     let sizeBytes = mail.map { mail in counted { g_mime_object_write_to_stream(mail, nil, $0) } } ?? 0
     addAttachment(object, name: name, sizeBytes: sizeBytes)
+  }
+
+  /// The part for programs, and the header of the mail that it is about.
+  private mutating func readReport(_ part: UnsafeMutablePointer<GMimePart>) {
+    let object = UnsafeMutableRawPointer(part).assumingMemoryBound(to: GMimeObject.self)
+    let reports = ["delivery-status", "disposition-notification", "feedback-report"]
+    if message.report?.groups.isEmpty == true,
+      reports.contains(where: { isType(object, "message", $0) || isType(object, "message", "global-" + $0) })
+    {
+      let groups = MIMEReport.groups(content(of: part)).map { $0.mapValues { oneLine($0) } }
+      message.report?.groups = groups
+    } else if message.report?.originalID == nil,
+      isType(object, "text", "rfc822-headers") || isType(object, "message", "global-headers")
+    {
+      let originalID = ids(MIMEReport.groups(content(of: part)).first?["message-id"]).first
+      message.report?.originalID = originalID
+    }
   }
 
   private mutating func addAttachment(_ object: UnsafeMutablePointer<GMimeObject>, name: String?, sizeBytes: Int) {

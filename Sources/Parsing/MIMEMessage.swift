@@ -51,8 +51,8 @@ public struct MIMEMessage: Sendable, Equatable {
   /// The HTML choice as it was written; nil when there is none.
   public var htmlText: String?
   public var attachments: [MIMEAttachment] = []
-  /// The report-type of a multipart/report, lower case.
-  public var isReport: String?
+  /// What it reports, when it is a multipart/report.
+  public var report: MIMEReport?
   /// What was done to the text, each once: `charset_unknown`, `charset_lossy`, `nul_replaced`, `boundary_missing`, `parts_capped`,
   /// `addresses_capped`, `references_capped`, `structure_capped` (the rest of the mail was not read).
   public var flags: [String] = []

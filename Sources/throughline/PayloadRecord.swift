@@ -2,6 +2,7 @@ import ArgumentParser
 import Canonical
 import Channels
 import Foundation
+import Operations
 import Parsing
 
 /// What an adapter would say of a payload.
@@ -19,7 +20,8 @@ struct PayloadOptions: ParsableArguments {
 
   func format() throws -> ChannelFormat {
     guard let format = Formats.all.first(where: { $0.type == type }) else {
-      throw ValidationError("no format \(type); there are: " + Formats.all.map(\.type).sorted().joined(separator: ", "))
+      let known = Formats.all.map(\.type).sorted().joined(separator: ", ")
+      throw ValidationError("no format \(LogText.escaped(type)); there are: " + known)
     }
     return format
   }
@@ -34,11 +36,14 @@ struct PayloadRecord {
   let payload: [UInt8]
   /// As they are in binary content mode; names in lower case, each once.
   private(set) var headers: [(name: String, value: String)]
+  private let topic: String
   private let time = Timestamp(Date())
 
   init(_ payload: [UInt8], _ options: PayloadOptions, source: String, id: String) throws {
     format = try options.format()
     self.payload = payload
+    // Some have a topic for each of their channels.
+    topic = format.alsoOn.first { source.hasPrefix("/channels/\($0.value.rawValue)/") }?.key ?? format.topic
     headers = [
       ("ce_specversion", "1.0"), ("ce_id", id), ("ce_type", format.type), ("ce_source", source), ("ce_time", time.iso8601),
       ("content-type", options.contentType ?? format.description.contentType),
@@ -50,6 +55,9 @@ struct PayloadRecord {
     }
   }
 
+  /// The value of a header; its name in lower case.
+  subscript(name: String) -> String? { headers.first { $0.name == name }?.value }
+
   /// Replaces a header; nil removes it.
   mutating func set(_ name: String, _ value: String?) {
     let name = name.lowercased()
@@ -60,7 +68,7 @@ struct PayloadRecord {
   /// What the format's topic would get; a payload that already is a structured CloudEvent goes as it is in that mode.
   func record(_ mode: Mode = .binary, topicPrefix: String = "") -> Record {
     var record = Record(
-      topic: topicPrefix + format.topic, partition: 0, offset: 0, timestamp: time, key: nil,
+      topic: topicPrefix + topic, partition: 0, offset: 0, timestamp: time, key: nil,
       headers: headers.map { Record.Header($0.name, Array($0.value.utf8)) }, value: payload)
     guard mode == .structured else { return record }
     record.headers = [Record.Header("content-type", Array("application/cloudevents+json".utf8))]
@@ -77,7 +85,7 @@ struct PayloadRecord {
       }
     }
     guard !isCloudEvent else { return record }
-    if contentType.hasPrefix("application/json") {
+    if contentType.hasPrefix("application/json"), json != nil {
       envelope.member("data", JSONText(utf8: payload))
     } else {
       envelope.member("data_base64", Data(payload).base64EncodedString())
@@ -86,7 +94,8 @@ struct PayloadRecord {
     return record
   }
 
-  private var isCloudEvent: Bool {
-    (try? JSONParser(maximumBytes: payload.count).parse(payload))?["specversion"].exists ?? false
-  }
+  /// It is a structured CloudEvent itself.
+  var isCloudEvent: Bool { json?["specversion"].exists ?? false }
+
+  private var json: JSONValue? { try? JSONParser(maximumBytes: payload.count).parse(payload) }
 }

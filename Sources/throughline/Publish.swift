@@ -12,7 +12,8 @@ struct Publish: AsyncParsableCommand {
     abstract: "Publish payloads as an adapter would.",
     discussion: """
       Reads providers' bodies as they came, from files, from every file of a folder, or from standard input. NAME.headers.json
-      beside NAME.json is an object of headers that only this one has; null takes one away.
+      beside NAME.json is an object of headers that only this one has; null takes one away. Neither it nor NAME.expected.json is
+      a payload.
         throughline publish --type whatsapp.cloud --source /channels/whatsapp/1065 --attested signature body.json
       When the workers would reject anything, nothing is published, and it exits with 1. Prints topic, partition and offset of
       each record and what it holds, never a text.
@@ -21,7 +22,7 @@ struct Publish: AsyncParsableCommand {
   @OptionGroup var options: SettingsOptions
   @OptionGroup var payload: PayloadOptions
   @Option(help: "Where it came through: /channels/<channel>/<account>.") var source: String
-  @Option(help: "The records' key; without it the first identifier of each one's customer.") var key: String?
+  @Option(help: "The records' key; without it each one's customer, else what it is about, else the account.") var key: String?
   @Option(help: "The id of the event, when it is one; a new UUID without it.") var id: String?
   @Option(help: "The content mode, binary or structured; what already is a structured CloudEvent goes as it is in that mode.")
   var mode = PayloadRecord.Mode.binary
@@ -67,14 +68,24 @@ struct Publish: AsyncParsableCommand {
   private func prepared(_ configuration: Operations.Configuration) throws -> [Prepared] {
     let inputs = try inputs()
     guard !inputs.isEmpty else { throw Failure("there is nothing to publish") }
-    guard id == nil || inputs.count == 1 else { throw ValidationError("--id is of one record, and there are \(inputs.count)") }
     let normaliser = Normaliser(
       topicPrefix: configuration.topicPrefix, tokenKey: configuration.tokenSecret.map { TokenKey(secret: Array($0.utf8)) })
     var records: [Prepared] = []
+    var ids: Set<String> = []
     var isRefused = false
     for input in inputs {
       var payload = try PayloadRecord(input.bytes, self.payload, source: source, id: id ?? UUID().uuidString.lowercased())
       for header in input.headers { payload.set(header.name, header.value) }
+      // Whoever said it, an id is of one record: of two that have it, one is a repeat.
+      if let id = payload["ce_id"], !ids.insert(id).inserted {
+        throw ValidationError("several of the \(inputs.count) records would have the id \(LogText.escaped(id))")
+      }
+      if mode == .structured, payload.isCloudEvent {
+        let named = self.payload.headers.map { $0.lowercased() } + input.headers.map { $0.name.lowercased() }
+        guard id == nil, self.payload.attested.isEmpty, !named.contains(where: { $0.hasPrefix("ce_") }) else {
+          throw Failure("\(input.name) is a CloudEvent and goes as it is: --id, --attested and headers ce_… can not change it")
+        }
+      }
       var record = payload.record(mode, topicPrefix: configuration.topicPrefix)
       let elements = normaliser.normalise(record).elements
       let rejections: [Rejection] = elements.compactMap { if case .rejected(let rejection) = $0 { rejection } else { nil } }
@@ -83,7 +94,9 @@ struct Publish: AsyncParsableCommand {
         problem("\(input.name): \(first.reason.rawValue): \(first.detail)\(more)")
         isRefused = true
       }
-      record.key = (key ?? elements.lazy.compactMap(\.recordKey).first).map { Array($0.utf8) }
+      let events: [Event] = elements.compactMap { if case .event(let event) = $0 { event } else { nil } }
+      let own = events.lazy.compactMap(\.customerKey).first ?? events.lazy.compactMap(\.placeKey).first ?? events.first?.account
+      record.key = (key ?? own).map { Array($0.utf8) }
       records.append(Prepared(name: LogText.escaped(input.name), record: record, content: Self.content(elements)))
     }
     guard !isRefused else { throw Failure("nothing was published") }
@@ -98,24 +111,39 @@ struct Publish: AsyncParsableCommand {
     return try paths.flatMap { try files(at: $0) }.flatMap { try parts(of: input(at: $0)) }
   }
 
-  /// The file itself, or those of a folder by their names.
+  /// The file itself, or those of a folder by their names; none for what only stands beside a payload.
   private func files(at path: String) throws -> [String] {
-    guard Self.isFolder(path) else { return [path] }
+    guard Self.isFolder(path) else { return Self.isBeside(path) ? [] : [path] }
     let folder = URL(filePath: path)
     return try FileManager.default.contentsOfDirectory(atPath: path).sorted()
-      .filter { !$0.hasPrefix(".") && !$0.hasSuffix("." + Self.headersEnding) }
+      .filter { !$0.hasPrefix(".") && !Self.isBeside($0) }
       .map { folder.appending(path: $0).path }
-      .filter { !Self.isFolder($0) }
+      .filter { path in
+        guard Self.isFolder(path) else { return true }
+        problem("\(path) is a folder inside a folder, and skipped")
+        return false
+      }
   }
 
   private func input(at path: String) throws -> Input {
+    let limit = Limits().bodyBytes
+    var status = stat()
+    if !lines, stat(path, &status) == 0, Int(status.st_size) > limit {
+      throw Failure("\(path) has \(status.st_size) bytes, and no worker takes more than \(limit)")
+    }
     guard let data = FileManager.default.contents(atPath: path) else { throw Failure("\(path) can not be read") }
     var input = Input(name: path, bytes: Array(data))
     let beside = URL(filePath: path).deletingPathExtension().appendingPathExtension(Self.headersEnding).path
     if let data = FileManager.default.contents(atPath: beside) {
       let root = try? JSONParser(maximumBytes: data.count).parse(Array(data))
       guard let root, root.isObject else { throw Failure("\(beside) is no JSON object") }
-      input.headers = root.members.map { ($0.key, $0.value.string) }
+      for (name, value) in root.members {
+        guard !value.isObject, !value.isArray else {
+          throw Failure("\(beside): \(name) is neither a string nor a number, true, false or null")
+        }
+        let text = value.string ?? String(decoding: value.utf8, as: UTF8.self)
+        input.headers.append((name, value.isNull ? nil : text))
+      }
     }
     return input
   }
@@ -130,6 +158,8 @@ struct Publish: AsyncParsableCommand {
   }
 
   private static let headersEnding = "headers.json"
+
+  private static func isBeside(_ path: String) -> Bool { path.hasSuffix("." + headersEnding) || path.hasSuffix(".expected.json") }
 
   private static func isFolder(_ path: String) -> Bool {
     var isFolder: ObjCBool = false
@@ -215,20 +245,31 @@ extension NormalisedElement {
       }
     }
   }
+}
 
+extension Event {
   /// What an adapter would key the record by: the sender or, of the desk, the conversation or the agent.
-  fileprivate var recordKey: String? {
-    guard case .event(let event) = self else { return nil }
-    switch event.body {
-    case .message(let message): return message.customer.first?.identifier.value
-    case .contact(let contact): return contact.identifiers.first?.identifier.value
-    case .order(let order): return order.customer.first?.identifier.value
-    case .survey(let response): return response.customer.first?.identifier.value
-    case .change(let change): return change.customer.first?.identifier.value
-    case .action(let action): return action.conversation.description
-    case .result(let result): return result.message.description
-    case .presence(let presence): return presence.agent
-    case .unknown: return nil
+  fileprivate var customerKey: String? {
+    switch body {
+    case .message(let message): message.customer.first?.identifier.value
+    case .contact(let contact): contact.identifiers.first?.identifier.value
+    case .order(let order): order.customer.first?.identifier.value
+    case .survey(let response): response.customer.first?.identifier.value
+    case .change(let change): change.customer.first?.identifier.value
+    case .action(let action): action.conversation.description
+    case .result(let result): result.message.description
+    case .presence(let presence): presence.agent
+    case .unknown: nil
+    }
+  }
+
+  /// The session, ticket or message that it is about, where it names no customer: all that is said of one stays in its order.
+  fileprivate var placeKey: String? {
+    switch body {
+    case .message(let message): message.session.map { ID($0.raw).description }
+    // What is said in a ticket has an id of its own, and the ticket's is the target.
+    case .change(let change): change.target.map { ID($0.raw).description } ?? change.targetExternalID
+    default: nil
     }
   }
 }

@@ -54,6 +54,33 @@ import Testing
     #expect(normalise(mail).messages.first?.references == expected)
   }
 
+  @Test(
+    "What a group put its own address on is its author's, as a claim", arguments: ["Ann <Ann@example.org>", "ann@example.org"])
+  func group(original: String) throws {
+    func message(_ headers: String, from: String = "'Ann' via Support <support@shop.example>") throws -> Message {
+      try #require(normalise("From: \(from)\r\nReply-To: ann@example.org\r\n\(headers)\r\nHi").messages.first)
+    }
+    for header in ["X-Original-From", "X-Original-Sender"] {
+      let message = try message("\(header): \(original)\r\n")
+      #expect(message.customer == [StatedIdentifier(Identifier(.email, "ann@example.org"), .a0)])
+      #expect(message.direction == .inbound && message.customerName == "Ann" && message.flags == ["sender_rewritten"])
+    }
+    // Every mail of a group states its sender; only where another address stands in its place is it the author.
+    let sender = try message("X-Original-Sender: bounces@example.org\r\n", from: "Ann <ann@example.org>")
+    #expect(sender.customer == [StatedIdentifier(Identifier(.email, "ann@example.org"), .a1)] && sender.flags == [])
+    let same = try message("X-Original-From: \(original)\r\n", from: "Ann <ann@example.org>")
+    #expect(same.customer == sender.customer && same.flags == [])
+    let nonsense = try message("X-Original-From: <\r\n", from: "Ann <ann@example.org>")
+    #expect(nonsense.customer == sender.customer)
+  }
+
+  @Test("What Outlook has wrapped up is one attachment, and is flagged")
+  func tnef() {
+    let wrapped = "From: a@example.org\r\nContent-Type: application/ms-tnef; name=winmail.dat\r\n\r\nx"
+    let message = normalise(wrapped).messages.first
+    #expect(message?.flags == ["tnef"] && message?.attachments.map(\.name) == ["winmail.dat"])
+  }
+
   @Test("Zero bytes hidden in a mail are replaced, not refused")
   func zeros() {
     let hidden = [

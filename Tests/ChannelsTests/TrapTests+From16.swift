@@ -88,11 +88,32 @@ extension TrapTests {
     "20: mail of machines is marked and no customer's",
     arguments: [
       ("vacation", AuthorKind.system, ["auto_submitted", "bulk"]), ("newsletter", .customer, ["bulk"]),
-      ("bounce", .system, ["auto_submitted", "report"]), ("plain", .customer, []),
+      ("bounce_unattested", .system, ["auto_submitted", "report"]), ("bounce_delayed", .system, ["auto_submitted", "report"]),
+      ("plain", .customer, []),
     ])
   func machines(_ name: String, author: AuthorKind, flags: [String]) throws {
     let mail = try #require(try normalise("email.rfc822", name).messages.first)
     #expect(mail.authorKind == author && mail.flags == flags)
+  }
+
+  @Test("20: a bounce is that the mail was not delivered, and a receipt that it was read")
+  func reports() throws {
+    let bounce = try #require(try normalise("email.rfc822", "bounce").changes.first)
+    #expect(bounce.target == .mail(messageID: "conv.1@shop.example") && bounce.customer.isEmpty && bounce.isAttested)
+    #expect(bounce.kind == "receipt" && bounce.status == "failed" && bounce.error == "5.1.1")
+    let own = try #require(try normalise("email.rfc822", "bounce_own_receiver").changes.first)
+    #expect(own.error == "5.2.2 smtp; 552 5.2.2 Mailbox full" && own.isAttested)
+    let read = try #require(try normalise("email.rfc822", "read_receipt").changes.first)
+    #expect(read.target == bounce.target && read.kind == "receipt" && read.status == "read")
+    #expect(read.customer == [StatedIdentifier(Identifier(.email, "ana@example.org"), .a1)])
+    let deleted = try normalise("email.rfc822", "read_receipt", replacing: "displayed", with: "deleted").changes
+    #expect(deleted.map(\.kind) == ["receipt"] && deleted.map(\.status) == [nil])
+  }
+
+  @Test("20: a complaint is no message, and takes nobody's consent back")
+  func complaints() throws {
+    let record = try normalise("email.rfc822", "complaint")
+    #expect(record.outcomes == ["event"] && record.messages.isEmpty && record.changes.isEmpty)
   }
 
   @Test(

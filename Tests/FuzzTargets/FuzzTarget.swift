@@ -78,7 +78,8 @@ public struct FuzzTarget: Sendable {
     broken.unless(mail.references.count <= 256 && mail.inReplyTo.count <= 256, "references are counted")
     broken.unless((mail.references + mail.inReplyTo).allSatisfy { (1...998).contains($0.utf8.count) }, "ids are lines of a mail")
     broken.unless(mail.attachments.allSatisfy { $0.sizeBytes >= 0 && $0.sizeBytes <= 4 * input.count + 4_096 }, "sizes are sizes")
-    var lines = [mail.subject, mail.messageID, mail.isReport] + mail.references + mail.inReplyTo
+    var lines = [mail.subject, mail.messageID, mail.report?.type, mail.report?.originalID] + mail.references + mail.inReplyTo
+    for group in mail.report?.groups ?? [] { lines += group.values.map(Optional.some) }
     lines +=
       mailboxes.joined().flatMap { [$0.name, $0.address] } + mail.attachments.flatMap { [$0.name, $0.type, $0.contentID] }
     broken.unless(lines.allSatisfy { $0?.utf8.contains { $0 < 0x20 } != true }, "a header's value is one line")

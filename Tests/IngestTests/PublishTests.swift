@@ -82,6 +82,7 @@ import Testing
     ]
     let dry = try await publish(arguments + ["--dry-run"])
     #expect(dry.code == 0 && dry.text.hasPrefix("channel.sms  1 receipt  ") && dry.text.hasSuffix("would publish 2 records\n"))
+    #expect(dry.problems.contains("/c is a folder inside a folder, and skipped"))
     #expect(try await cluster.consume("channel.sms").isEmpty)
     #expect(try await publish(arguments).text.hasSuffix("published 2 records\n"))
     let records = try await cluster.consume("channel.sms")
@@ -137,6 +138,60 @@ import Testing
     let insisted = try await publish(Self.chatOptions + ["--no-validate", good, bad])
     #expect(insisted.code == 0 && insisted.text.contains("  1 rejected element  "))
     #expect(try await cluster.consume("channel.chat").count == 2)
+    try await end()
+  }
+
+  @Test func `what stands beside payloads is none, and every header in it is text`() async throws {
+    let payload = try write("a.json", chat("a"))
+    let beside = try write("a.headers.json", #"{"http_n":1004,"http_b":true,"http_s":"x"}"#)
+    let expected = try write("a.expected.json", "[]")
+    #expect(try await publish(Self.chatOptions + [payload, beside, expected]).text.hasSuffix("published 1 record\n"))
+    #expect(try await publish(Self.chatOptions + [beside, expected]).problems.contains("nothing to publish"))
+    let headers = try #require(try await cluster.consume("channel.chat").first).headers.suffix(3)
+    #expect(headers.map { String(decoding: $0.value ?? [], as: UTF8.self) } == ["1004", "true", "x"])
+    _ = try write("a.headers.json", #"{"http_list":[1]}"#)
+    let refused = try await publish(Self.chatOptions + [payload])
+    #expect(refused.code == 1 && refused.problems.contains("a.headers.json: http_list is neither a string"))
+    let long = try write("long.json", String(repeating: " ", count: 8 << 20) + "{}")
+    #expect(try await publish(Self.chatOptions + [long]).problems.contains("long.json has 8388610 bytes"))
+    try await end()
+  }
+
+  @Test func `an id is of one record, and nothing is said of a CloudEvent that is there already`() async throws {
+    let two = [try write("a.json", chat("a")), try write("b.json", chat("b"))]
+    #expect(try await publish(Self.chatOptions + ["-H", "CE_ID=x"] + two).code == 64)
+    _ = try write("a.headers.json", #"{"ce_id":"x"}"#)
+    #expect(try await publish(Self.chatOptions + ["--dry-run"] + two).code == 0)
+    _ = try write("b.headers.json", #"{"ce_id":"x"}"#)
+    #expect(try await publish(Self.chatOptions + two).code == 64)
+    let ready = #"{"specversion":"1.0","id":"r","type":"chat.event","source":"/channels/chat/w","data":\#(chat("ready"))}"#
+    for told in [["--attested", "token"], ["--id", "x"], ["-H", "ce_tenantid=acme"]] {
+      let refused = try await publish(Self.chatOptions + ["--mode", "structured"] + told, input: ready)
+      #expect(refused.code == 1 && refused.problems.contains("standard input is a CloudEvent"))
+    }
+    #expect(try await cluster.consume("channel.chat").isEmpty)
+    let broken = Self.chatOptions + ["--mode", "structured", "--no-validate"]
+    #expect(try await publish(broken, input: "{broken").text.contains("  1 rejected element  "))
+    let stored = try #require(try await cluster.consume("channel.chat").first?.value)
+    let envelope = try JSONSerialization.jsonObject(with: Data(stored)) as? [String: Any]
+    #expect((envelope?["data_base64"] as? String).flatMap { Data(base64Encoded: $0) } == Data("{broken".utf8))
+    try await end()
+  }
+
+  @Test func `what is said of one session stays in its order, on the topic of the channel that the source names`() async throws {
+    func event(_ name: String) -> String {
+      #"{"event":"conversation.\#(name)","event_id":"\#(name)","conversation_id":"c_71","visitor":{}}"#
+    }
+    let lines = event("started") + "\n" + event("ended")
+    #expect(try await publish(Self.chatOptions + ["--lines"], input: lines).text.hasSuffix("published 2 records\n"))
+    let ofNobody = #"{"event":"new","event_id":"n"}"#
+    #expect(try await publish(Self.chatOptions, input: ofNobody).code == 0)
+    let keys = try await cluster.consume("channel.chat").map(\.key)
+    #expect(keys.count == 3 && Set(keys).count == 2 && keys.contains(Array("w_shop".utf8)) && !keys.contains(nil))
+    for (channel, topic) in [("crm", "crm.contacts"), ("ticket", "channel.ticket")] {
+      let arguments = ["--type", "hubspot.event", "--source", "/channels/\(channel)/33", "--dry-run"]
+      #expect(try await publish(arguments, input: "[]").text.hasPrefix(topic + "  "))
+    }
     try await end()
   }
 }

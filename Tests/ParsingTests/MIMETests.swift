@@ -68,7 +68,7 @@ struct MIMETests {
       message.attachments == [
         MIMEAttachment(name: "foto caída.jpg", type: "image/jpeg", sizeBytes: 10, contentID: nil, isInline: false)
       ])
-    #expect(message.isReport == nil)
+    #expect(message.report == nil)
     #expect(message.flags.isEmpty)
   }
 
@@ -286,12 +286,29 @@ struct MIMETests {
     #expect(message.attachments.map(\.name) == ["inner", nil, "log.txt", "a long name.txt"])
   }
 
+  @Test(
+    "a report names the mail that it is about, whole or by its header",
+    arguments: [
+      "message/rfc822\n\nMessage-ID: <o@x.example>\nSubject: Hi\n\nHi",
+      "text/rfc822-headers\n\nsubject: Hi\nmessage-id:\n <o@x.example>",
+      "message/global-headers\n\nMessage-ID: <o@x.example>\nMessage-ID: <other@x.example>",
+    ])
+  func original(part: String) throws {
+    let message = try mail(
+      "Content-Type: multipart/report; report-type=delivery-status; boundary=z",
+      "--z\n\nfailed\n--z\nContent-Type: message/delivery-status\n\nA: 1\n 2\nA: 3\n 4\n--z\nContent-Type: \(part)\n--z--\n")
+    #expect(message.report?.originalID == "o@x.example" && message.report?.groups == [["a": "1 2"]])
+    let inner = try mail("Content-Type: multipart/mixed; boundary=z", "--z\nContent-Type: \(part)\n--z--\n")
+    #expect(inner.report == nil)
+  }
+
   @Test("a bounce says what it reports")
   func report() throws {
     let message = try mail(
       "Content-Type: multipart/report; report-type=Delivery-Status; boundary=z",
       "--z\n\nfailed\n--z\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nStatus: 5.1.1\n--z--\n")
-    #expect(message.isReport == "delivery-status")
+    #expect(message.report?.type == "delivery-status")
+    #expect(message.report?.groups == [["reporting-mta": "dns; x"], ["status": "5.1.1"]] && message.report?.originalID == nil)
     #expect(message.plainText == "failed")
     #expect(message.attachments.map(\.type) == ["message/delivery-status"])
   }
