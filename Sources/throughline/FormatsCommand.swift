@@ -16,13 +16,10 @@ struct FormatsCommand: ParsableCommand {
   }
 
   func run() {
-    guard !markdown else { return print(Self.table, terminator: "") }
-    for (position, format) in Self.sorted.enumerated() {
-      if json {
-        print(Self.json(format).string)
-      } else {
-        print(position == 0 ? "" : "\n", Self.page(format), separator: "", terminator: "")
-      }
+    if json {
+      for format in Self.sorted { print(Self.json(format).string) }
+    } else {
+      print(markdown ? Self.table : Self.page, terminator: "")
     }
   }
 
@@ -31,28 +28,49 @@ struct FormatsCommand: ParsableCommand {
   static var table: String {
     let rows = sorted.filter { $0.channel != .desk }.map { format in
       let about = format.description
-      let cells = ["`\(format.type)`", "`\(format.topic)`", "`\(about.source)`", about.payload, carries(about), about.lacks]
+      let topics = topics(of: format).split(separator: " ").map { "`\($0)`" }.joined(separator: " ")
+      let cells = ["`\(format.type)`", topics, "`\(about.source)`", about.payload, carries(about), about.lacks]
       return "| " + cells.joined(separator: " | ") + " |\n"
     }
     return "| `type` | topic | `source` | payload | carries | lacks |\n|---|---|---|---|---|---|\n" + rows.joined()
   }
 
-  private static func page(_ format: ChannelFormat) -> String {
-    let about = format.description
-    let lines = [
-      ("topic", format.topic), ("source", about.source), ("payload", about.payload), ("carries", carries(about)),
-      ("lacks", about.lacks),
-    ]
-    return lines.filter { !$0.1.isEmpty }.reduce(into: format.type + "\n") { page, line in
-      page += "  " + line.0.padding(toLength: 9, withPad: " ", startingAt: 0) + line.1 + "\n"
+  /// The same for a terminal, all formats, in columns whose cells go on below.
+  private static var page: String {
+    let head = ["TYPE", "TOPIC", "CARRIES", "LACKS"]
+    let rows = sorted.map { [$0.type, topics(of: $0), carries($0.description), $0.description.lacks] }
+    let widths = [22, 17, 50, 40]
+    return ([head] + rows).map { row in
+      let cells = zip(row, widths).map { wrapped($0, $1) }
+      return (0..<(cells.map(\.count).max() ?? 0)).map { line in
+        let parts = zip(cells, widths).map { cell, width in
+          (line < cell.count ? cell[line] : "").padding(toLength: width, withPad: " ", startingAt: 0)
+        }
+        return parts.joined(separator: "  ").replacing(#/ +$/#, with: "") + "\n"
+      }.joined()
+    }.joined()
+  }
+
+  /// Words in lines of at most `width` characters.
+  private static func wrapped(_ text: String, _ width: Int) -> [String] {
+    text.split(separator: " ").reduce(into: [String]()) { lines, word in
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] = last + " " + word
+      } else {
+        lines.append(String(word))
+      }
     }
+  }
+
+  private static func topics(of format: ChannelFormat) -> String {
+    ([format.topic] + format.alsoOn.keys.sorted()).joined(separator: " ")
   }
 
   private static func json(_ format: ChannelFormat) -> JSONText {
     let about = format.description
     var object = JSONObjectWriter()
     object.member("type", format.type)
-    object.member("topic", format.topic)
+    object.member("topics", [format.topic] + format.alsoOn.keys.sorted())
     object.member("source", about.source)
     object.member("content_type", about.contentType)
     object.member("payload", about.payload)

@@ -22,12 +22,16 @@ import Testing
   }
 
   @Test func `it lists every format, for people and for programs`() async throws {
-    let pages = try await ToolRun(["formats"])
-    #expect(pages.code == 0)
-    #expect(pages.text.contains("\nline.webhook\n  topic    channel.line\n  source   /channels/line/<bot user id>\n"))
+    let page = try await ToolRun(["formats"])
+    let lines = page.text.split(separator: "\n")
+    #expect(page.code == 0 && lines.allSatisfy { $0.count <= 140 })
+    let types = lines.dropFirst().filter { !$0.hasPrefix(" ") }.compactMap { $0.split(separator: " ").first.map(String.init) }
+    #expect(types == Formats.all.map(\.type).sorted())
     let run = try await ToolRun(["formats", "--json"])
     #expect(run.objects.compactMap { $0["type"] as? String } == Formats.all.map(\.type).sorted())
     let mail = try #require(run.objects.first { $0["type"] as? String == "email.rfc822" })
+    let crm = try #require(run.objects.first { $0["type"] as? String == "hubspot.event" })
+    #expect(crm["topics"] as? [String] == ["crm.contacts", "channel.ticket"])
     #expect(mail["content_type"] as? String == "message/rfc822" && (mail["carries"] as? [String])?.contains("messages") == true)
     #expect(try await ToolRun(["formats", "--json", "--markdown"]).code == 64)
   }
