@@ -278,6 +278,8 @@ public struct SurveyResponse: Sendable {
   public var details: JSONText
   /// The provider or the business vouches for the delivery.
   public var isAttested = false
+  /// Somebody vouches for it, or whoever answers holds a token or a session.
+  public var isBelieved: Bool { isAttested || conversation != nil || customer.contains { $0.assurance >= .bearer } }
 
   public init(
     externalID: String, metric: String, score: String? = nil, scaleMin: String? = nil, scaleMax: String? = nil,

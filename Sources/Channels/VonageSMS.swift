@@ -108,7 +108,7 @@ enum VonageSMS {
       details.member("message_type", type.nonEmpty)
       details.member("message", root["message"].isObject ? content.rest(without: ["text", "type"]) : JSONText())
       details.member("unknown", isKnown ? nil : type)
-      let number = root["concat-part"].id?.naturalNumber.flatMap { isPart && $0 > 0 ? $0 : nil }
+      let number = root["concat-part"].id?.naturalNumber.flatMap { isPart && (1...255).contains($0) ? $0 : nil }
       if let number {
         var pieces = JSONObjectWriter()
         pieces.member(String(number), text ?? "")

@@ -203,7 +203,10 @@ public struct IdentityPlan: Sendable {
         for name in message.names { brought.insert(InTenant(event.tenant, name)) }
         if let session = message.session { sessions.insert(InTenant(event.tenant, session)) }
       case .change(let change):
-        if let target = change.target { targets.insert(InTenant(event.tenant, target)) }
+        if let target = change.target.map({ InTenant(event.tenant, $0) }) {
+          // A link names the session before anybody has written in it.
+          if change.continuation != nil { sessions.insert(target) } else { targets.insert(target) }
+        }
         if let name = change.name { brought.insert(InTenant(event.tenant, name)) }
       default: break
       }
@@ -212,6 +215,18 @@ public struct IdentityPlan: Sendable {
       for name in result.names { brought.insert(InTenant(event.tenant, name)) }
     }
     return (brought, sessions, targets)
+  }
+
+  /// Where the batch's customers write from.
+  public var senders: Set<WriteSet.Address> {
+    var senders: Set<WriteSet.Address> = []
+    for case .event(let event, _, _) in elements.lazy.map(\.content) {
+      guard case .message(let message) = event.body, message.isFromCustomer,
+        let address = message.customer.first(where: { $0.identifier.kind.definesCustomer })?.identifier.value
+      else { continue }
+      senders.insert(.init(tenant: event.tenant, channel: event.channel, account: event.account, address: address))
+    }
+    return senders
   }
 
   /// The names of messages that something happens to: those that changes and results are about, and the wholes of pieces.

@@ -156,7 +156,7 @@ public struct IdentityResolver: Sendable {
     case .contact(let contact): contact.identifiers
     // What nobody vouches for is no order, and its customer nobody.
     case .order(let order): order.isAttested ? order.customer : []
-    case .survey(let response): response.customer
+    case .survey(let response): response.isBelieved ? response.customer : []
     case .change(let change): change.saysWhoItIsAbout ? change.customer : []
     case .action(let action): action.kind == .identify ? action.identifiers : []
     case .unknown, .result, .presence: []

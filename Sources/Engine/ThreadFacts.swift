@@ -13,6 +13,8 @@ public struct ThreadFacts: Sendable {
   public var profiles: [InTenant<ID>: CustomerProfile] = [:]
   /// How the customers of the conversations that agents answer were last heard, by channel.
   public var routes: [InTenant<ID>: [Channel: Route]] = [:]
+  /// What the customers whom agents answer have said about being written to, there and where the batch's messages come from.
+  public var consents: [WriteSet.Address: Consent] = [:]
   public var outboundSeqs: [OutboundTopic: Int64] = [:]
   /// Which agent had a conversation under an earlier ownership, and until when.
   public var holders: [Holding: (agent: String, until: Timestamp)] = [:]
@@ -87,12 +89,15 @@ public struct PendingChange: Sendable, Equatable {
   public var error: String?
   public var reaction: String?
   public var name: ReferenceKey?
+  /// The provider's id of what it is about, or of what is said.
+  public var externalID: String?
   public var details: JSONText
 
   public init(
     kind: String, channel: Channel, author: AuthorKind?, customer: [StatedIdentifier], isAttested: Bool, at: Timestamp,
     text: String?,
-    attachments: JSONText?, status: String?, error: String?, reaction: String?, name: ReferenceKey?, details: JSONText
+    attachments: JSONText?, status: String?, error: String?, reaction: String?, name: ReferenceKey?, externalID: String?,
+    details: JSONText
   ) {
     self.kind = kind
     self.channel = channel
@@ -106,6 +111,7 @@ public struct PendingChange: Sendable, Equatable {
     self.error = error
     self.reaction = reaction
     self.name = name
+    self.externalID = externalID
     self.details = details
   }
 
@@ -113,7 +119,8 @@ public struct PendingChange: Sendable, Equatable {
     self.init(
       kind: change.kind, channel: channel, author: change.authorKind, customer: change.customer, isAttested: change.isAttested,
       at: at, text: change.text, attachments: change.attachments.map { JSONText(array: $0.map(\.json)) }, status: change.status,
-      error: change.error, reaction: change.reaction, name: change.name, details: change.details)
+      error: change.error, reaction: change.reaction, name: change.name, externalID: change.targetExternalID,
+      details: change.details)
   }
 }
 
@@ -134,8 +141,6 @@ public struct Route: Sendable, Equatable {
   /// The provider's id of that message.
   public var externalID: String?
   public var at: Timestamp
-  /// When they said last whether we may write there.
-  public var consent: Consent?
   public init(account: String, address: String, externalID: String?, at: Timestamp) {
     self.account = account
     self.address = address

@@ -225,7 +225,9 @@ extension ThreadPlanner {
         writes.deletedEchoes[InTenant(event.tenant, echo)] = at
       }
       // How far it came was told of the echo; from now on it is told of the message that stays.
-      if let status = known(InTenant(event.tenant, echo))?.status { deliver(key, status, error: nil, event, at) }
+      if let echo = known(InTenant(event.tenant, echo)), let status = echo.status {
+        deliver(key, status, error: echo.error, event, at)
+      }
       note(name, conversation.id, result.message)
     }
     message.externalID = result.externalID ?? message.externalID

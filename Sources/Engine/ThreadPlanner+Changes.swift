@@ -11,7 +11,7 @@ extension ThreadPlanner {
     case Change.conversationState where change.continuation != nil: return goOn(change, event)
     case Change.conversationState, Change.said:
       guard let target = change.target else { return .ignored(reason: change.kind) }
-      return add(PendingChange(change, on: event.channel, at: at), to: target, change.targetExternalID, event)
+      return add(PendingChange(change, on: event.channel, at: at), to: target, event)
     case Change.identityChange, "consent", "erasure", "data_request": return apply(aboutCustomer: change, event, at, resolved)
     case "receipt" where change.target == nil: return raiseWatermark(change, event)
     default: break
@@ -35,7 +35,7 @@ extension ThreadPlanner {
       switch parked.kind {
       case Change.handoff: outcome = handOff(change, event, at)
       case Change.conversationState, Change.said:
-        outcome = pending.flatMap { add($0, to: name.value, parked.targetExternalID, event) }
+        outcome = pending.flatMap { add($0, to: name.value, event) }
       default:
         let message = references[name]?.message.map { InTenant(name.tenant, $0) }
         outcome = message.flatMap { message in pending.flatMap { apply($0, to: message, event) } }
@@ -75,11 +75,17 @@ extension ThreadPlanner {
     switch change.kind {
     case "edit":
       guard !message.isDeleted, message.editedAt.map({ $0 <= change.at }) ?? true else { return .ignored(reason: "superseded") }
-      changed.edits.append((change.at, change.text))
-      if let attachments = change.attachments {
+      // Who edits one picture of an album says nothing of the others, nor of what is written below another.
+      let isPiece = change.isAboutPiece(of: message)
+      changed.edits.append((change.at, isPiece && change.text?.isEmpty == true ? nil : change.text))
+      if let attachments = change.attachments, !isPiece {
         (changed.losesAttachments, changed.attachments, changed.removedAttachments) = (true, [attachments], [])
       }
       message.editedAt = change.at
+      tell("conversation.message_edited", key.value, place, event, change.at)
+    case "delete" where change.isAboutPiece(of: message):
+      guard !message.isDeleted, let piece = change.externalID else { return .ignored(reason: "superseded") }
+      changed.removedPieces.append(piece)
       tell("conversation.message_edited", key.value, place, event, change.at)
     case "delete":
       guard !message.isDeleted else { return .ignored(reason: "superseded") }
@@ -130,6 +136,7 @@ extension ThreadPlanner {
     else { return nil }
     var changed = writes.messageChanges[key] ?? .init()
     if !message.attachments.isEmpty { changed.attachments.append(JSONText(array: message.attachments.map(\.json))) }
+    if let piece = message.externalID { changed.files[piece] = message.attachments.compactMap { $0.providerID ?? $0.url } }
     if let number = part.number {
       changed.pieces[number] = changed.pieces[number] ?? message.text ?? ""
     } else if let caption = message.text {
@@ -196,7 +203,7 @@ extension ThreadPlanner {
   /// What another system says of a conversation that it knows as its ticket or session, which is shown and nothing more; or what our
   /// side says there. Nil when nobody has written in it yet.
   private mutating func add(
-    _ change: PendingChange, to session: ReferenceKey, _ externalID: String?, _ event: Event
+    _ change: PendingChange, to session: ReferenceKey, _ event: Event
   ) -> Outcome? {
     guard let conversation = conversation(named: session, event) else { return nil }
     guard change.isAttested else { return .ignored(reason: "refused_not_author") }
@@ -204,7 +211,7 @@ extension ThreadPlanner {
     if change.kind == Change.said {
       let message = Message(
         direction: change.status == "internal" ? .internal : .outbound, authorKind: change.author ?? .agent, customer: [],
-        externalID: externalID, text: change.text, details: change.details)
+        externalID: change.externalID, text: change.text, details: change.details)
       add(message, to: place, id, event, change.at)
       if let attachments = change.attachments {
         writes.messageChanges[InTenant(event.tenant, id), default: .init()].attachments.append(attachments)
@@ -217,7 +224,7 @@ extension ThreadPlanner {
       details.member("state", change.status)
       details.member("change", change.details)
       let note = Message(
-        direction: .internal, authorKind: .system, customer: [], externalID: externalID, details: details.finish())
+        direction: .internal, authorKind: .system, customer: [], externalID: change.externalID, details: details.finish())
       add(note, to: place, id, event, change.at)
     }
     return .stored
@@ -258,8 +265,7 @@ extension ThreadPlanner {
   /// Whether we may write where the customer wrote last: not when they have said since that we may not.
   func isOpen(_ route: Route, on channel: Channel, tenant: String) -> Bool {
     let key = WriteSet.Address(tenant: tenant, channel: channel, account: route.account, address: route.address)
-    guard let newest = [consents[key], route.consent].compactMap({ $0 }).max(by: { $0.at < $1.at }) else { return true }
-    return newest.isGiven || newest.at < route.at
+    return consents[key].map { $0.isGiven || $0.at < route.at } ?? true
   }
 
   /// What nobody vouches for is no order.
@@ -275,10 +281,8 @@ extension ThreadPlanner {
     return .stored
   }
 
-  /// Who answers holds a token or a session, or somebody vouches for them.
   mutating func add(_ response: SurveyResponse, _ event: Event, _ resolved: Resolved?) -> Outcome {
-    let isHeld = response.conversation != nil || response.customer.contains { $0.assurance >= .bearer }
-    guard response.isAttested || isHeld else { return .ignored(reason: "not_vouched_for") }
+    guard response.isBelieved else { return .ignored(reason: "not_vouched_for") }
     let key = WriteSet.SourceKey(
       tenant: event.tenant, channel: event.channel, account: event.account, externalID: response.externalID)
     var response = response
@@ -290,5 +294,13 @@ extension ThreadPlanner {
     let about = named ?? session.flatMap { $0.customer == resolved?.customer ? $0 : nil }
     writes.surveys[key] = (response, resolved?.customer ?? about?.customer, about?.id)
     return .stored
+  }
+}
+
+extension PendingChange {
+  /// It names a further piece of the message, not the message that the first one has become.
+  fileprivate func isAboutPiece(of message: StoredMessage) -> Bool {
+    guard let externalID, let own = message.externalID else { return false }
+    return externalID != own
   }
 }

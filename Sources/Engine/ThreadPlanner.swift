@@ -14,8 +14,8 @@ public struct ThreadPlanner: Sendable {
   var references: [InTenant<ReferenceKey>: (conversation: ID, message: ID?)]
   var profiles: [InTenant<ID>: CustomerProfile]
   var routes: [InTenant<ID>: [Channel: Route]]
-  /// What the batch has heard of where we may write.
-  var consents: [WriteSet.Address: Consent] = [:]
+  /// Where we may write, as far as that has been said.
+  var consents: [WriteSet.Address: Consent]
   var outboundSeqs: [OutboundTopic: Int64]
   /// Those that something happens to.
   var messages: [InTenant<ID>: StoredMessage]
@@ -46,6 +46,7 @@ public struct ThreadPlanner: Sendable {
     references = facts.references
     profiles = facts.profiles
     routes = facts.routes
+    consents = facts.consents
     outboundSeqs = facts.outboundSeqs
     messages = facts.messages
     waiting = facts.parked

@@ -114,6 +114,10 @@ public struct WriteSet: Sendable {
     public var transcript: String?
     /// Pieces of a long text, by their numbers.
     public var pieces: [Int64: String] = [:]
+    /// What each further piece of an album has brought: the providers' ids, by the piece's own. Kept as `details.files`.
+    public var files: [String: [String]] = [:]
+    /// Pieces of an album that were taken back.
+    public var removedPieces: [String] = []
     /// What was told of a call, each `{"at", "text", "details"}`; kept as `details.parts`.
     public var parts: [JSONText] = []
     /// What was attached is gone.
@@ -126,7 +130,8 @@ public struct WriteSet: Sendable {
 
     public static func == (a: Self, b: Self) -> Bool {
       a.edits.elementsEqual(b.edits, by: ==) && a.deletion?.at == b.deletion?.at && a.deletion?.by == b.deletion?.by
-        && a.transcript == b.transcript && a.pieces == b.pieces && a.parts == b.parts && a.losesAttachments == b.losesAttachments
+        && a.transcript == b.transcript && a.pieces == b.pieces && a.files == b.files && a.removedPieces == b.removedPieces
+        && a.parts == b.parts && a.losesAttachments == b.losesAttachments
         && a.attachments == b.attachments && a.removedAttachments == b.removedAttachments
     }
   }
@@ -150,6 +155,9 @@ public struct WriteSet: Sendable {
     public var channel: Channel
     public var account: String
     public var address: String
+    public init(tenant: String, channel: Channel, account: String, address: String) {
+      (self.tenant, self.channel, self.account, self.address) = (tenant, channel, account, address)
+    }
 
     public static func < (a: Self, b: Self) -> Bool {
       (a.tenant, a.channel.rawValue, a.account, a.address) < (b.tenant, b.channel.rawValue, b.account, b.address)

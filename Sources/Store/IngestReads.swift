@@ -200,6 +200,7 @@ public enum IngestReads {
     try look(again: watched, about, &facts, on: db)
     answerable.formUnion(answerable.compactMap { key in facts.conversations[key]?.mergedInto.map { InTenant(key.tenant, $0) } })
     try routes(answerable, &facts, on: db)
+    if !answerable.isEmpty { try consents(of: identity, &facts, on: db) }
     let late = identity.holdings.filter { holding in
       facts.conversations[InTenant(holding.tenant, holding.conversation)].map { $0.owner.epoch != holding.epoch } ?? false
     }
@@ -268,8 +269,9 @@ public enum IngestReads {
     contested.formUnion(targets.filter { facts.references[$0]?.message == nil })
     if !contested.isEmpty {
       let keys = contested.sorted()
-      try db.send(Queries.named("sessions_lock"), [.uuids(keys.map { PostgresUUID($0.value.raw) })])
+      try lock(names: keys, on: db)
       // Somebody may have named them before the lock was ours.
+      facts.awaited.subtract(keys)
       try read(keys)
       let awaited = keys.filter { key in
         sessions.contains(key) && facts.references[key] == nil || brought.contains(key) && isWithoutMessage(key)
@@ -281,11 +283,20 @@ public enum IngestReads {
       )
       .subtracting(keys).sorted()
       if !said.isEmpty {
-        try db.send(Queries.named("sessions_lock"), [.uuids(said.map { PostgresUUID($0.value.raw) })])
+        try lock(names: said, on: db)
         try read(said)
         let waitedFor = said.filter(isWithoutMessage)
         try readParked(waitedFor, &facts, on: db)
       }
+    }
+  }
+
+  /// The server has room for some thousands of such locks in all: who needs very many takes the one that all share.
+  private static func lock(names: [InTenant<ReferenceKey>], on db: isolated PostgresConnection) throws(PostgresFault) {
+    if names.count > 1_000 {
+      try db.send(Queries.named("names_lock_all"), [])
+    } else {
+      try db.send(Queries.named("names_lock"), [.uuids(names.map { PostgresUUID($0.value.raw) })])
     }
   }
 
@@ -314,7 +325,8 @@ public enum IngestReads {
           text: rows.optionalText(row, 11),
           attachments: rows.optionalText(row, 12).map { JSONText(utf8: Array($0.utf8)) }, status: rows.optionalText(row, 13),
           error: rows.optionalText(row, 14), reaction: rows.optionalText(row, 15),
-          name: rows.optionalUUID(row, 16).map { ReferenceKey($0.id.raw) }, details: details)
+          name: rows.optionalUUID(row, 16).map { ReferenceKey($0.id.raw) }, externalID: rows.optionalText(row, 5),
+          details: details)
       }
       facts.parked[name, default: []].append(
         .init(
@@ -381,6 +393,29 @@ public enum IngestReads {
     }
   }
 
+  /// What was said about being written to, where the customers were last heard and where the batch's messages come from.
+  private static func consents(
+    of identity: IdentityPlan, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    var addresses = identity.senders
+    for (key, routes) in facts.routes {
+      for (channel, route) in routes {
+        addresses.insert(.init(tenant: key.tenant, channel: channel, account: route.account, address: route.address))
+      }
+    }
+    guard !addresses.isEmpty else { return }
+    let keys = addresses.sorted()
+    let rows = try db.query(
+      Queries.named("consents_read"),
+      [
+        .texts(keys.map(\.tenant)), .texts(keys.map(\.channel.rawValue)), .texts(keys.map(\.account)),
+        .texts(keys.map(\.address)),
+      ])
+    for row in 0..<rows.count {
+      facts.consents[keys[rows.position(row)]] = Consent(isGiven: rows.bool(row, 1), at: rows.timestamp(row, 2))
+    }
+  }
+
   /// How the customers were last heard, and how much was sent.
   private static func routes(
     _ conversations: Set<InTenant<ID>>, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
@@ -391,11 +426,9 @@ public enum IngestReads {
     let routes = try db.query(Queries.named("routes_read"), parameters)
     for row in 0..<routes.count {
       guard let channel = Channel(rawValue: routes.text(row, 1)) else { continue }
-      var route = Route(
+      facts.routes[keys[routes.position(row)], default: [:]][channel] = Route(
         account: routes.text(row, 2), address: routes.text(row, 3), externalID: routes.optionalText(row, 4),
         at: routes.timestamp(row, 5))
-      route.consent = routes.optionalTimestamp(row, 7).map { Consent(isGiven: routes.bool(row, 6), at: $0) }
-      facts.routes[keys[routes.position(row)], default: [:]][channel] = route
     }
     let seqs = try db.query(Queries.named("outbound_seqs_read"), parameters)
     for row in 0..<seqs.count {

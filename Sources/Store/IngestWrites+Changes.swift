@@ -22,6 +22,7 @@ extension IngestWrites {
           .texts(written.map { row in row.value.deletion.map { $0.by?.rawValue ?? "unknown" } }),
           .texts(written.map { row in row.value.parts.isEmpty ? nil : JSONText(array: row.value.parts).string }),
           .texts(written.map { row in row.value.pieces.isEmpty ? nil : json(row.value.pieces).string }),
+          .texts(written.map { row in row.value.files.isEmpty ? nil : json(row.value.files).string }),
         ])
     }
     let erased = rows.filter { $0.value.losesAttachments }
@@ -33,6 +34,12 @@ extension IngestWrites {
       (Queries.named("attachments_remove"), rows.flatMap { row in row.value.removedAttachments.map { (row.key, $0) } }),
     ] where !files.isEmpty {
       try db.send(statement, [.texts(files.map(\.0.tenant)), .ids(files.map(\.0.value)), .texts(files.map(\.1.string))])
+    }
+    let pieces = rows.flatMap { row in row.value.removedPieces.map { (row.key, $0) } }
+    if !pieces.isEmpty {
+      try db.send(
+        Queries.named("attachments_remove_pieces"),
+        [.texts(pieces.map(\.0.tenant)), .ids(pieces.map(\.0.value)), .texts(pieces.map(\.1))])
     }
     let reactions = writes.reactions.sorted {
       ($0.key.message, $0.key.actor, $0.key.slot) < ($1.key.message, $1.key.actor, $1.key.slot)
@@ -74,6 +81,12 @@ extension IngestWrites {
         entry.member("until", next.at.iso8601)
         return entry.finish()
       })
+  }
+
+  private static func json(_ files: [String: [String]]) -> JSONText {
+    var object = JSONObjectWriter()
+    for (piece, ids) in files.sorted(by: { $0.key < $1.key }) { object.member(piece, ids) }
+    return object.finish()
   }
 
   private static func json(_ pieces: [Int64: String]) -> JSONText {
@@ -170,6 +183,6 @@ extension IngestWrites {
 extension WriteSet.MessageChange {
   /// It changes the message's own row.
   fileprivate var isWritten: Bool {
-    !edits.isEmpty || deletion != nil || transcript != nil || !parts.isEmpty || !pieces.isEmpty
+    !edits.isEmpty || deletion != nil || transcript != nil || !parts.isEmpty || !pieces.isEmpty || !files.isEmpty
   }
 }

@@ -56,21 +56,17 @@ public struct Outbox: Sendable {
     try db.send(Queries.named("outbox_release"), [.text(owner)])
   }
 
-  /// Removes the pieces of long values whose dead letter was never committed, and parked events that have waited too long; returns how
-  /// many of these.
+  /// Removes the pieces of long values whose dead letter was never committed, and parked events that have waited too long, a thousand
+  /// at most; returns how many of these.
   public func sweep(on db: isolated PostgresConnection) throws(PostgresFault) -> Int64 {
     try db.send(Queries.named("dead_letter_pieces_sweep"))
-    var total: Int64 = 0
-    while true {
-      let swept = try db.transaction { () throws(PostgresFault) -> Int64 in
-        let expired = try db.query(Queries.named("parked_expired"), [])
-        guard expired.count > 0 else { return 0 }
-        let names = PostgresParameter.uuids((0..<expired.count).compactMap { expired.optionalUUID($0, 0) })
-        try db.send(Queries.named("sessions_lock"), [names])
-        return try db.query(Queries.named("parked_sweep"), [names]).int8(0, 0)
-      }
-      guard swept > 0 else { return total }
-      total += swept
+    return try db.transaction { () throws(PostgresFault) -> Int64 in
+      let expired = try db.query(Queries.named("parked_expired"), [])
+      guard expired.count > 0 else { return 0 }
+      let names = (0..<expired.count).compactMap { expired.optionalUUID($0, 0) }
+      let ids = (0..<expired.count).map { expired.uuid($0, 1) }
+      try db.send(Queries.named("names_lock"), [.uuids(names)])
+      return try db.query(Queries.named("parked_sweep"), [.uuids(ids)]).int8(0, 0)
     }
   }
 

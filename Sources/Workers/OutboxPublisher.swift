@@ -58,8 +58,9 @@ public final class OutboxPublisher: Sendable {
             try await db.perform { [outbox] db throws(PostgresFault) in try outbox.oldestAgeSeconds(on: db) })
         }
         if ContinuousClock.now >= sweepAt {
-          sweepAt = .now + .seconds(3_600)
           let expired = try await db.perform { [outbox] db throws(PostgresFault) in try outbox.sweep(on: db) }
+          // More of them may be left: they have a second each thousand, and events go first.
+          sweepAt = .now + .seconds(expired > 0 ? 1 : 3_600)
           if expired > 0 {
             logger.notice(
               "parked events whose message never came were removed",

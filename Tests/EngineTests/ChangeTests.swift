@@ -219,6 +219,10 @@ import Testing
       piece("x", nil, at: hour(1), from: bob), edit("e", of: "2", at: hour(2), by: ana))
     #expect(album.messages.map(\.message.externalID) == ["1", "x"] && album.conversations.count == 2)
     #expect(album.changes.values.flatMap { $0 }.flatMap(\.attachments).count == 1 && texts(album, "1") == ["new"])
+    var shorter = album
+    try shorter.receive(change("d", "delete", of: "2", at: hour(3), from: ana))
+    #expect(shorter.changes.values.flatMap { $0 }.flatMap(\.removedPieces) == ["2"] && shorter.row("1")?.deletedAt == nil)
+    #expect(shorter.changes.values.flatMap { $0 }.allSatisfy { $0.deletion == nil })
     let long = try ModelStore(
       piece("b", 2, at: hour(1), from: ana), piece("a", 1, at: hour(1), from: ana),
       // The number comes again after a while.
@@ -328,6 +332,33 @@ import Testing
     }
     try store.receive(started, message("2", from: [cookie("v")], at: hour(3), on: .chat, session: "chat1"))
     #expect(store.conversation("2")?.id == conversation.id && store.customer("2") == store.customer("1"))
+  }
+
+  @Test("A bot that asked for a human before the session was known by a link is heard")
+  func handoffBeforeLink() throws {
+    var store = try ModelStore(message("1", from: ana, at: hour(1)))
+    let conversation = try #require(store.conversation("1"))
+    try store.receive(change("h", Change.handoff, of: "chat1", at: hour(2), on: .bot))
+    let started = change("s", "conversation_state", of: "chat1", at: hour(3), from: [cookie("v")], on: .chat) { change in
+      (change.continuation, change.isAttested) = (conversation.id, false)
+    }
+    try store.receive(started)
+    #expect(store.conversation("1")?.handoff != nil && store.parked.isEmpty)
+  }
+
+  @Test("A message that comes late does not open what its sender has closed")
+  func lateMessageAndConsent() throws {
+    for isTogether in [false, true] {
+      var store = try ModelStore(
+        message("1", from: ana, at: hour(1)), change("c", "consent", of: nil, at: hour(5), from: ana) { $0.status = "opt_out" })
+      var action = Action(kind: .reply, id: "a", conversation: try #require(store.conversation("1")).id, agent: "ag")
+      action.text = "Hello"
+      var reply = message("r", from: [], at: hour(9), on: .desk, account: "desk")
+      reply.body = .action(action)
+      let late = message("2", from: ana, at: hour(4))
+      if isTogether { try store.commit([record([.event(late), .event(reply)])]) } else { try store.receive(late, reply) }
+      #expect(!store.events.contains { $0.topic == "outbound.whatsapp" })
+    }
   }
 
   @Test("How far an echo came is told of the message that stays")

@@ -210,13 +210,11 @@ struct ModelStore {
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
       guard message.message.isFromCustomer, let address = message.address else { continue }
-      var route = Route(
+      facts.routes[InTenant(message.tenant, message.conversation), default: [:]][message.channel] = Route(
         account: message.account, address: address, externalID: message.message.externalID, at: message.orderedAt)
-      route.consent =
-        consents[.init(tenant: message.tenant, channel: message.channel, account: message.account, address: address)]
-      facts.routes[InTenant(message.tenant, message.conversation), default: [:]][message.channel] = route
     }
     facts.outboundSeqs = outboundSeqs
+    facts.consents = consents
     return facts
   }
 

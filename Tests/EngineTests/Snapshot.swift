@@ -92,7 +92,9 @@ struct Snapshot: Equatable, CustomStringConvertible {
         .sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
       // An edit before a deletion leaves nothing behind.
       add(
-        key.tenant, "changes", [message(key.tenant, key.value)] + (deletion.isEmpty ? texts + others + pieces + files : deletion))
+        key.tenant, "changes",
+        [message(key.tenant, key.value)]
+          + (deletion.isEmpty ? texts + others + pieces + files + done.flatMap(\.removedPieces) : deletion))
     }
     for (key, stored) in store.reactions {
       let place = message(key.message.tenant, key.message.value)

@@ -92,9 +92,7 @@ import Testing
       switch event.body {
       case .message(let message) where message.authorKind != .bot: missing.formUnion(message.names.map { ID($0.raw).description })
       case .order(let order) where order.isAttested: orders.insert(order.externalID)
-      case .survey(let response):
-        let isHeld = response.conversation != nil || response.customer.contains { $0.assurance >= .bearer }
-        if response.isAttested || isHeld { surveys.insert(response.externalID) }
+      case .survey(let response) where response.isBelieved: surveys.insert(response.externalID)
       default: break
       }
     }

@@ -138,7 +138,7 @@ CREATE OR REPLACE VIEW throughline.customer_timeline WITH (security_invoker = tr
 -- message, call, note, handoff; one that was deleted stays as a gap in the thread, without its content
 SELECT c.tenant_id, c.customer_id, m.ordered_at AS at,
   CASE WHEN m.direction = 'internal' AND m.author_kind = 'bot' THEN 'handoff' WHEN m.direction = 'internal' THEN 'note'
-    WHEN m.channel = 'voice' THEN 'call' ELSE 'message' END AS kind,
+    WHEN m.channel = 'voice' OR m.details ? 'call' THEN 'call' ELSE 'message' END AS kind,
   m.channel, c.id AS conversation_id, c.reference AS conversation, m.author_kind::text AS author_kind,
   CASE m.author_kind WHEN 'customer' THEN u.display_name ELSE coalesce(a.name, m.author_id) END AS author,
   m.text,

@@ -1,5 +1,5 @@
 -- :exec  Under the lock of their conversations. What a message said before is kept with it; of one that is deleted nothing is. A long
--- text is put together from the pieces that are there.
+-- text is put together from the pieces that are there. Of edits and parts the last hundred are kept.
 UPDATE throughline.message m
 SET text = CASE WHEN k.deleted_at IS NOT NULL THEN NULL WHEN k.first_edit_at IS NOT NULL THEN nullif(k.text, '')
     WHEN k.pieces IS NOT NULL THEN (
@@ -10,13 +10,16 @@ SET text = CASE WHEN k.deleted_at IS NOT NULL THEN NULL WHEN k.first_edit_at IS 
   deleted_at = coalesce(k.deleted_at, m.deleted_at),
   details = CASE WHEN k.deleted_at IS NOT NULL THEN jsonb_build_object('deleted_by', k.deleted_by)
     ELSE m.details
-      || CASE WHEN k.first_edit_at IS NULL THEN '{}' ELSE jsonb_build_object('edits', coalesce(m.details -> 'edits', '[]')
-        || jsonb_build_object('text', m.text, 'until', k.first_edit_at) || k.edits::jsonb) END
-      || CASE WHEN k.parts IS NULL THEN '{}' ELSE jsonb_build_object('parts', coalesce(m.details -> 'parts', '[]') || k.parts::jsonb) END
+      || CASE WHEN k.first_edit_at IS NULL THEN '{}' ELSE jsonb_build_object('edits', jsonb_path_query_array(
+        coalesce(m.details -> 'edits', '[]') || jsonb_build_object('text', m.text, 'until', k.first_edit_at) || k.edits::jsonb,
+        '$[last - 99 to last]')) END
+      || CASE WHEN k.parts IS NULL THEN '{}' ELSE jsonb_build_object('parts', jsonb_path_query_array(
+        coalesce(m.details -> 'parts', '[]') || k.parts::jsonb, '$[last - 99 to last]')) END
       || CASE WHEN k.pieces IS NULL THEN '{}' ELSE jsonb_build_object('pieces', k.pieces::jsonb || coalesce(m.details -> 'pieces', '{}')) END
+      || CASE WHEN k.files IS NULL THEN '{}' ELSE jsonb_build_object('files', coalesce(m.details -> 'files', '{}') || k.files::jsonb) END
     END
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[], $8::text[], $9::text[],
-  $10::text[]) AS k(tenant_id, id, text, first_edit_at, edited_at, edits, deleted_at, deleted_by, parts, pieces)
+  $10::text[], $11::text[]) AS k(tenant_id, id, text, first_edit_at, edited_at, edits, deleted_at, deleted_by, parts, pieces, files)
 CROSS JOIN LATERAL (
   SELECT t.ctid FROM throughline.message t WHERE t.tenant_id = k.tenant_id AND t.id = k.id OFFSET 0
 ) t

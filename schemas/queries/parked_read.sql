@@ -1,4 +1,4 @@
--- :many  After sessions_lock: what waits for these names, each in its order, the first thousand of a name; a row for each identifier of the
+-- :many  After names_lock: what waits for these names, each in its order, the first thousand of a name; a row for each identifier of the
 -- customer's side.
 SELECT k.position, p.id, p.kind, p.channel, p.account, p.target_external_id, p.sent_at, p.received_at, p.details::text,
   p.change ->> 'is_attested', p.change ->> 'author_kind', p.change ->> 'text', p.change ->> 'attachments', p.change ->> 'status',

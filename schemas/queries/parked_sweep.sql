@@ -1,9 +1,6 @@
--- :one  After sessions_lock of the names: nobody comes to wait behind a row that goes. What is unknown to this version is kept as long.
+-- :one  After names_lock: nobody comes to wait behind a row that goes. What is unknown to this version is kept as long.
 WITH gone AS (
-  DELETE FROM throughline.parked_event p
-  WHERE p.id < (lpad(to_hex((extract(epoch FROM now() - interval '30 days') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
-    AND (p.target = ANY($1::uuid[]) OR p.target IS NULL)
-  RETURNING p.tenant_id, p.target, p.id
+  DELETE FROM throughline.parked_event p WHERE p.id = ANY($1::uuid[]) RETURNING p.tenant_id, p.target, p.id
 ), free AS (
   DELETE FROM throughline.message_ref r USING (SELECT DISTINCT tenant_id, target FROM gone) g
   WHERE r.tenant_id = g.tenant_id AND r.key = g.target AND r.conversation_id IS NULL

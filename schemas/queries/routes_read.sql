@@ -1,6 +1,5 @@
--- :many  Under conversations_lock: the customer's last message on each channel, among the last 500 of the conversation, and what they said
--- last about being written to there.
-SELECT k.position, m.channel, m.account, m.address, m.external_id, m.ordered_at, c.is_given, c.at
+-- :many  Under conversations_lock: the customer's last message on each channel, among the last 500 of the conversation.
+SELECT k.position, m.channel, m.account, m.address, m.external_id, m.ordered_at
 FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS k(tenant_id, id, position)
 CROSS JOIN LATERAL (
   SELECT DISTINCT ON (m.channel) m.channel, m.account, m.address, m.external_id, m.ordered_at
@@ -10,6 +9,4 @@ CROSS JOIN LATERAL (
   ) m
   WHERE m.direction = 'inbound' AND m.author_kind = 'customer' AND m.address IS NOT NULL
   ORDER BY m.channel, m.ordered_at DESC, m.id DESC
-) m
-LEFT JOIN throughline.consent c
-  ON c.tenant_id = k.tenant_id AND c.channel = m.channel AND c.account = m.account AND c.address = m.address;
+) m;

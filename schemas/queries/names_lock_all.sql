@@ -1,0 +1,2 @@
+-- :many  All names at once.
+SELECT pg_advisory_xact_lock(0);
