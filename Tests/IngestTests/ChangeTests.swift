@@ -96,6 +96,47 @@ import Testing
     await cluster.close()
   }
 
+  @Test func `an album and a long text are one message each, and one picture is taken back alone`() async throws {
+    let cluster = try await Cluster()
+    let worker = try cluster.startWorker()
+    func line(_ id: String, _ members: String) -> Traffic.Item {
+      item(
+        "line.webhook", "/channels/line/U1", id,
+        #"""
+        {"destination":"U1","events":[{"webhookEventId":"\#(id)","timestamp":1778577242000,"mode":"active","source":{"type":"user",
+        "userId":"U7"},"deliveryContext":{"isRedelivery":false},\#(members)}]}
+        """#, on: "channel.line")
+    }
+    func picture(_ id: Int) -> Traffic.Item {
+      line(
+        "e\(id)",
+        #""type":"message","message":{"id":"\#(id)","type":"image","contentProvider":{"type":"line"},"imageSet":{"id":"S1","index":\#(id),"total":3}}"#
+      )
+    }
+    func piece(_ number: Int, _ text: String) -> Traffic.Item {
+      item(
+        "vonage.sms", "/channels/sms/447700900000", "p\(number)",
+        #"""
+        {"msisdn":"447700900001","to":"447700900000","messageId":"P\#(number)","text":"\#(text)","type":"text",
+        "message-timestamp":"2026-05-12 09:14:02","concat":"true","concat-ref":"7","concat-total":"3","concat-part":"\#(number)"}
+        """#, on: "channel.sms")
+    }
+    try await cluster.publish([
+      picture(1), picture(3), line("u", #""type":"unsend","unsend":{"messageId":"2"}"#), picture(2), piece(2, "and "),
+      piece(3, "broken."),
+      piece(1, "It came late "),
+    ])
+    try await cluster.drain()
+    #expect(
+      try await cluster.rows("SELECT external_id, text FROM throughline.message ORDER BY channel") == [
+        ["1", nil], ["P2", "It came late and broken."],
+      ])
+    #expect(try await cluster.rows("SELECT provider_id FROM throughline.attachment ORDER BY 1") == [["1"], ["3"]])
+    #expect(try await cluster.number("SELECT count(*) FROM throughline.parked_event") == 0)
+    #expect(worker.stop() == 0)
+    await cluster.close()
+  }
+
   @Test func `two workers that see a message and its receipt at once lose neither`() async throws {
     let cluster = try await Cluster()
     let workers = try (0..<2).map { _ in try cluster.startWorker() }

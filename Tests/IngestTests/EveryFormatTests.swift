@@ -98,6 +98,33 @@ import Testing
     }
     missing.subtract(names)
     #expect(missing.isEmpty)
+
+    // With all that is attached to it, but for what was changed afterwards, and for second messages of one name.
+    let changed = Set(
+      events.compactMap { event -> ReferenceKey? in
+        if case .change(let change) = event.body, ["edit", "delete", "attachment"].contains(change.kind) {
+          change.target
+        } else {
+          nil
+        }
+      })
+    let first = Dictionary(events.compactMap { $0.name.map { ($0, 1) } }) { $0 + $1 }.filter { $0.value == 1 }
+    var attached: Set<String> = []
+    for event in events {
+      guard case .message(let message) = event.body, message.authorKind != .bot, let name = event.name, !changed.contains(name),
+        first[name] != nil
+      else { continue }
+      for media in message.attachments {
+        attached.insert("\(ID(name.raw)) \(media.kind) \(media.providerID ?? media.url ?? media.name ?? "-")")
+      }
+    }
+    let files = try await stored(
+      """
+      SELECT concat_ws(' ', r.key::text, a.kind, coalesce(a.provider_id, a.url, a.name, '-')) FROM throughline.attachment a
+      JOIN throughline.message_ref r ON r.tenant_id = a.tenant_id AND r.message_id = a.message_id
+      """)
+    #expect(attached.subtracting(files) == [])
+    #expect(attached.count > 90)
     #expect(try await stored("SELECT external_id FROM throughline.customer_order") == orders)
     #expect(try await stored("SELECT external_id FROM throughline.survey_response") == surveys)
 
@@ -130,5 +157,12 @@ import Testing
     #expect(!worker.log.contains("ana.ruiz") && !worker.log.contains("jarrón"))
     #expect(worker.stop() == 0)
     await cluster.close()
+  }
+}
+
+extension Event {
+  /// What others call the message, if it is one.
+  fileprivate var name: ReferenceKey? {
+    if case .message(let message) = body { message.names.first } else { nil }
   }
 }
