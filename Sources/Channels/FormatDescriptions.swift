@@ -153,9 +153,10 @@ public struct FormatDescription: Sendable {
       carries: [.messages, .echoes, .notes, .deletes, .media],
       lacks: "ids of the rule's events, edits; deletes of an automation"),
     "hubspot.event": FormatDescription(
-      source: "/channels/crm/<portal id>", payload: "webhook body, an array of events",
-      carries: [.customerData, .identityChanges],
-      lacks: "the text of messages, and all but the property that changed: both have to be asked for"),
+      source: "/channels/crm/<portal id>",
+      payload: "webhook body, an array of events; or a message or ticket as the API gives it",
+      carries: [.customerData, .identityChanges, .messages, .echoes, .notes, .media],
+      lacks: "in events: the text of messages, and all but the property that changed; both have to be fetched"),
     "intercom.notification": FormatDescription(
       source: "/channels/ticket/<workspace>", payload: "webhook body",
       carries: [.messages, .echoes, .notes, .deletes, .media, .surveys, .customerData, .identityChanges],

@@ -77,4 +77,22 @@ import Testing
     let assurances = try normalise("typed_by_visitor").events.map { $0.stated.map(\.assurance) }
     #expect(assurances == [[.a2, .a0], [.a2, .a0], [.a2, .a0]])
   }
+
+  @Test("19: what was fetched is what the thin event waits for; a ticket is its own first message")
+  func fetched() throws {
+    let thin = try Sample.normalise("hubspot.event", "batch").changes.first { $0.kind == "enrichment" }
+    let said = try #require(try Sample.normalise("hubspot.event", "fetched_message").messages.first)
+    #expect(said.names == [thin?.target].compactMap { $0 } && said.direction == .inbound && said.attachments.count == 1)
+    #expect(said.customer.map(\.assurance) == [.a2, .a0])
+    let reply = try #require(try Sample.normalise("hubspot.event", "fetched_reply").messages.first)
+    #expect(reply.direction == .outbound && reply.customer.first == said.customer.first && reply.session == said.session)
+    let comment = try #require(try Sample.normalise("hubspot.event", "fetched_comment").changes.first)
+    #expect(comment.kind == Change.said && comment.status == "internal" && comment.target == said.session)
+    let ticket = try #require(try Sample.normalise("hubspot.event", "fetched_ticket").messages.first)
+    let events = try Sample.normalise("hubspot.event", "ticket_events").changes
+    #expect(ticket.subject == "Jarrón roto" && ticket.customer.first == said.customer.first && ticket.session != said.session)
+    #expect(events.map(\.kind) == ["enrichment"] + Array(repeating: Change.conversationState, count: 3))
+    #expect(events.map(\.target) == [ticket.names.first] + Array(repeating: ticket.session, count: 3))
+    #expect(events.map(\.status) == [nil, "4", "hubspot_owner_id", "deletion"])
+  }
 }
