@@ -2,19 +2,22 @@ import Canonical
 import Parsing
 
 /// `hubspot.event`: the events of one call of HubSpot's webhooks, an array or one alone: which property of a contact has changed,
-/// or that something was said in a conversation, but neither what nor by whom. That has to be fetched: a message or ticket as the API
-/// gives it is read as well, in the same places.
+/// or that something was said in a conversation, but neither what nor by whom. That is in the message or ticket that an adapter
+/// then asks the API for: it is read here, too.
 ///
-/// The account is the portal. Contacts are of the channel `crm`, conversations of `ticket`, whatever the topic. `region=ES` in
-/// `http_query` says how local numbers are meant. Source: `channels.md`, section 18.4.
+/// The account is the portal. Contacts are of the channel `crm`, conversations and tickets of `ticket`, whatever the topic. A
+/// ticket and its first message are `ticket:<id>`. `region=ES` in `http_query` says how local numbers are meant.
+/// Source: `channels.md`, section 18.4.
 enum HubSpotEvent {
   static func read(_ payload: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
     let region = delivery.query?["region"]
-    guard payload.isArray else {
-      guard payload.isObject else { throw Rejection(.malformedPayload, "not an object") }
+    guard payload.isArray || payload.isObject else { throw Rejection(.malformedPayload, "not an object") }
+    // What is fetched comes in pages.
+    let list = payload.isObject ? payload["results"] : payload
+    guard list.isArray else {
       return elements.add { () throws(Rejection) in try element(payload, delivery, region) }
     }
-    for item in payload.elements {
+    for item in list.elements {
       elements.add { () throws(Rejection) in
         guard item.isObject else { throw Rejection(.malformedPayload, "[]") }
         return try element(item, delivery, region)
@@ -25,79 +28,16 @@ enum HubSpotEvent {
   private static func element(
     _ item: JSONValue, _ delivery: Delivery, _ region: String?
   ) throws(Rejection) -> NormalisedElement {
-    if item["conversationsThreadId"].exists { return try Fetched(item, delivery, region).message() }
-    if item["properties"].isObject, !item["subscriptionType"].exists { return try Fetched(item, delivery, region).ticket() }
+    if !item["subscriptionType"].exists {
+      if item["conversationsThreadId"].exists { return try Fetched(item, delivery, region).message() }
+      let properties = item["properties"]
+      if ticketProperties.contains(where: { properties[$0].exists }) { return try Fetched(item, delivery, region).ticket() }
+    }
     return try Reader(item, delivery, region).element()
   }
 
-  /// A ticket and a thread of the inbox may have the same number.
-  private static func ticketID(_ id: String) -> String { "ticket:" + id }
-
-  /// What an adapter has asked for, as `/conversations/v3/…/messages/{id}` and `/crm/v3/objects/tickets/{id}` answer.
-  private struct Fetched {
-    private var delivery: Delivery
-    private let item: JSONValue
-    private let region: String?
-
-    init(_ item: JSONValue, _ delivery: Delivery, _ region: String?) {
-      self.item = item
-      self.delivery = delivery
-      self.region = region
-      self.delivery.channel = .ticket
-    }
-
-    func message() throws(Rejection) -> NormalisedElement {
-      let id = try item.requiredID("id")
-      let isInbound = item["direction"].string == "INCOMING"
-      let isComment = item["type"].string == "COMMENT"
-      let party = item[isInbound ? "senders" : "recipients"].elements.first { _ in true } ?? .absent
-      let ticket = Ticket(
-        delivery: delivery, id: try item.requiredID("conversationsThreadId"), customer: isComment ? [] : try customer(party),
-        customerName: isInbound ? party["name"].personName : nil)
-      let attachments = item["attachments"].elements.prefix(delivery.limits.attachments + 1).map { file in
-        Attachment(kind: "file", name: file["name"].string, providerID: file["fileId"].id, url: file["url"].string)
-      }
-      return ticket.message(
-        Ticket.Comment(
-          id: id, isStaff: !isInbound || isComment, isPublic: !isComment, authorID: item["createdBy"].id, time: item["createdAt"],
-          subject: try item.text("subject"), text: try item.text("text"), html: item["richText"].string?.nonEmpty,
-          attachments: attachments, details: item.rest(without: Self.shown)))
-    }
-
-    /// Its first message.
-    func ticket() throws(Rejection) -> NormalisedElement {
-      let id = HubSpotEvent.ticketID(try item.requiredID("id"))
-      let properties = item["properties"]
-      guard properties["subject"].exists || properties["content"].exists else { throw Rejection(.malformedPayload, "properties") }
-      let contact = item["associations"]["contacts"]["results"].elements.first { _ in true } ?? .absent
-      let customer = try delivery.identifiers(.contact, scope: scope, contact["id"].id, delivery.recordAssurance)
-      return Ticket(delivery: delivery, id: id, customer: customer, customerName: nil).message(
-        Ticket.Comment(
-          id: id, isStaff: false, isPublic: true, time: properties["createdate"], subject: try properties.text("subject"),
-          text: try properties.text("content"), details: item.rest(without: ["id", "associations"])))
-    }
-
-    private var scope: String { "hubspot:" + delivery.account }
-
-    /// Actors are told apart by a letter: a visitor's number is the contact's.
-    private func customer(_ party: JSONValue) throws(Rejection) -> [StatedIdentifier] {
-      var identifiers = StatedIdentifiers(delivery.limits)
-      let actor = party["actorId"].id
-      if let actor, actor.hasPrefix("V-") {
-        try identifiers.add(.contact, scope: scope, String(actor.dropFirst(2)).nonEmpty, delivery.recordAssurance)
-      }
-      let (kind, value) = (party["deliveryIdentifier"]["type"].string, party["deliveryIdentifier"]["value"].id)
-      switch kind {
-      case "HS_EMAIL_ADDRESS": try identifiers.add(.email, value, delivery.statedAssurance)
-      case "HS_PHONE_NUMBER":
-        try identifiers.add(.phone, value.map { PhoneNumber.e164($0, region: region) ?? $0 }, delivery.statedAssurance)
-      default: break
-      }
-      return identifiers.list
-    }
-
-    private static let shown: Set<String> = ["id", "createdAt", "subject", "text", "richText", "attachments"]
-  }
+  /// An object of the API does not say of what kind it is.
+  private static let ticketProperties = ["hs_pipeline_stage", "hs_ticket_id", "content"]
 
   /// The objects of `object.creation` and the like, as the names before the dot had them.
   private static let objects = ["0-1": "contact", "0-2": "company", "0-5": "ticket"]
@@ -137,17 +77,17 @@ enum HubSpotEvent {
         return delivery.event(key("erasure"), sentAt: time, .change(change))
       case ("contact", "deletion"): return .ignored(reason: "contact_deleted")
       case ("conversation", "newMessage"):
-        return enrichment(try item.requiredID("messageId"))
-      case ("ticket", "creation"): return enrichment(HubSpotEvent.ticketID(try objectID()))
-      case ("ticket", "propertyChange"):
-        let isStage = item["propertyName"].string == "hs_pipeline_stage"
-        return try state(item[isStage ? "propertyValue" : "propertyName"].id)
-      case ("ticket", "deletion"), ("ticket", "privacyDeletion"): return try state(verb)
+        return enrichment(of: try item.requiredID("messageId"))
+      case ("ticket", "creation"): return enrichment(of: try sessionID())
       case ("conversation", "propertyChange"):
         let isStatus = item["propertyName"].string == "status"
         return try state(item[isStatus ? "propertyValue" : "propertyName"].id)
       case ("conversation", "creation"), ("conversation", "deletion"), ("conversation", "privacyDeletion"):
         return try state(verb)
+      case ("ticket", "propertyChange"):
+        let isStage = item["propertyName"].string == "hs_pipeline_stage"
+        return try state(item[isStage ? "propertyValue" : "propertyName"].id)
+      case ("ticket", "deletion"): return try state(verb)
       default: return delivery.event(key("unknown"), sentAt: time, .unknown(Unknown(what: type, details: item.json)))
       }
     }
@@ -165,10 +105,16 @@ enum HubSpotEvent {
 
     private func objectID() throws(Rejection) -> String { try item.requiredID("objectId") }
 
+    /// Tickets and threads are counted apart.
+    private func sessionID() throws(Rejection) -> String {
+      let id = try objectID()
+      return object == "ticket" ? "ticket:" + id : id
+    }
+
     private func session(_ id: String) -> ReferenceKey { .session(delivery.channel, account: delivery.account, id: id) }
 
-    /// What was said has to be fetched.
-    private func enrichment(_ id: String) -> NormalisedElement {
+    /// Of the message that `Fetched` makes of what is asked for.
+    private func enrichment(of id: String) -> NormalisedElement {
       let change = Change(
         kind: "enrichment", target: .message(delivery.channel, account: delivery.account, id: id), targetExternalID: id,
         details: item.json)
@@ -176,7 +122,7 @@ enum HubSpotEvent {
     }
 
     private func state(_ status: String?) throws(Rejection) -> NormalisedElement {
-      let id = object == "ticket" ? HubSpotEvent.ticketID(try objectID()) : try objectID()
+      let id = try sessionID()
       let change = Change(
         kind: "conversation_state", target: session(id), targetExternalID: id, status: status, details: item.json)
       return delivery.event(key("conversation_state"), sentAt: time, .change(change))
@@ -223,6 +169,167 @@ enum HubSpotEvent {
       return delivery.event(
         key("identity_change"), sentAt: time,
         .change(Change(kind: "identity_change", customer: identifiers.list, details: item.json)))
+    }
+  }
+
+  /// What an adapter has asked the API for: a message of a thread, or a ticket.
+  private struct Fetched {
+    private var delivery: Delivery
+    private let item: JSONValue
+    private let region: String?
+
+    init(_ item: JSONValue, _ delivery: Delivery, _ region: String?) {
+      self.item = item
+      self.delivery = delivery
+      self.region = region
+      self.delivery.channel = .ticket
+      self.delivery.account = item["portalId"].id ?? delivery.account
+    }
+
+    private var scope: String { "hubspot:" + delivery.account }
+
+    // MARK: - Messages
+
+    /// Their events say it, too.
+    private static let states: Set<String> = ["ASSIGNMENT", "THREAD_STATUS_CHANGE", "THREAD_INBOX_CHANGE"]
+
+    func message() throws(Rejection) -> NormalisedElement {
+      let id = try item.requiredID("id")
+      let thread = try item.requiredID("conversationsThreadId")
+      let type = item["type"].id ?? "MESSAGE"
+      if Self.states.contains(type) { return .ignored(reason: "no_text") }
+      guard ["MESSAGE", "COMMENT", "WELCOME_MESSAGE"].contains(type) else {
+        let unknown = Unknown(what: "message." + type, details: item.json)
+        return delivery.event(delivery.key("unknown", type, id), sentAt: item["createdAt"].time, .unknown(unknown))
+      }
+      let isNote = type == "COMMENT"
+      let author = item["createdBy"].id ?? item["senders"].elements.first { _ in true }?["actorId"].id
+      var isIncoming = false
+      if !isNote { isIncoming = try self.isIncoming(type, author) }
+      let kind: AuthorKind = isIncoming ? .customer : isNote || author?.hasPrefix("A-") == true ? .agent : .bot
+      let person = isNote ? JSONValue.absent : party(isIncoming ? "senders" : "recipients")
+      let customer = try identifiers(person)
+
+      let html = delivery.text(ofHTML: try item.text("richText"))
+      let plain = try item.text("text")?.trimmed.nonEmpty
+      let text = plain ?? html.text
+      let files = attachments
+      var details = JSONObjectWriter()
+      details.members(of: item, without: Self.shown)
+      // Buttons and the like are no files.
+      if item["attachments"].elements.contains(where: { !isFile($0) }) {
+        details.member("attachments", item["attachments"].json)
+      }
+      let name = ReferenceKey.message(.ticket, account: delivery.account, id: id)
+      let session = ReferenceKey.session(.ticket, account: delivery.account, id: thread)
+      // Without its customer what our side says finds no conversation by itself.
+      if customer.isEmpty, kind != .customer {
+        var change = Change(
+          kind: Change.said, target: session, targetExternalID: id, authorKind: kind, text: text,
+          attachments: files.isEmpty ? nil : files, status: isNote ? "internal" : nil, details: details.finished)
+        change.name = name
+        return delivery.event(MessageKey(name), sentAt: item["createdAt"].time, .change(change))
+      }
+      var flags = item["createdAt"].timeFlags
+      let isWhole = (item["truncationStatus"].id ?? "NOT_TRUNCATED") == "NOT_TRUNCATED"
+      if !isWhole || plain == nil && !html.flags.isEmpty { flags.append("text_truncated") }
+      if customer.isEmpty { flags.append("customer_unknown") }
+      let message = Message(
+        direction: isNote ? .internal : kind == .customer ? .inbound : .outbound, authorKind: kind,
+        authorID: kind == .customer ? nil : author, customer: customer, customerName: person["name"].personName,
+        language: kind == .customer ? text.flatMap(Language.detect) : nil, externalID: id, names: [name], session: session,
+        subject: try item.text("subject")?.trimmed.nonEmpty, text: text, attachments: files, original: html.original,
+        details: details.finished, flags: flags)
+      return delivery.event(MessageKey(name), sentAt: item["createdAt"].time, .message(message))
+    }
+
+    /// What has a place of its own.
+    private static let shown: Set<String> = [
+      "id", "conversationsThreadId", "createdAt", "direction", "subject", "text", "richText", "attachments",
+    ]
+
+    private func isIncoming(_ type: String, _ author: String?) throws(Rejection) -> Bool {
+      if type == "WELCOME_MESSAGE" { return false }
+      switch item["direction"].string {
+      case "INCOMING": return true
+      case "OUTGOING": return false
+      default:
+        // Visitors and unknown senders of mail.
+        guard let author else { throw Rejection(.malformedPayload, "direction") }
+        return author.hasPrefix("V-") || author.hasPrefix("E-")
+      }
+    }
+
+    /// Of those who are not staff the one whose record is known, else the first.
+    private func party(_ side: String) -> JSONValue {
+      let parties = item[side].elements.prefix(100).filter { $0["actorId"].id?.hasPrefix("A-") != true }
+      return parties.first { contactID($0) != nil } ?? parties.first ?? .absent
+    }
+
+    private func contactID(_ person: JSONValue) -> String? {
+      if let id = person["contactId"].id { return id }
+      guard let actor = person["actorId"].id, actor.hasPrefix("V-") else { return nil }
+      return String(actor.dropFirst(2)).nonEmpty
+    }
+
+    /// Whoever writes in copy has an address that is not the contact's.
+    private func identifiers(_ person: JSONValue) throws(Rejection) -> [StatedIdentifier] {
+      let own = contactID(person)
+      let contact = own ?? item["contactId"].id ?? item["associatedContactId"].id
+      var identifiers = StatedIdentifiers(delivery.limits)
+      try identifiers.add(.contact, scope: scope, contact, delivery.recordAssurance)
+      guard contact == own else { return identifiers.list }
+      let addresses: [JSONValue] = [person["deliveryIdentifier"]] + person["deliveryIdentifiers"].elements.prefix(10)
+      for address in addresses {
+        let value = address["value"].id
+        switch address["type"].string {
+        case "HS_EMAIL_ADDRESS": try identifiers.add(.email, value, delivery.statedAssurance)
+        case "HS_PHONE_NUMBER":
+          try identifiers.add(.phone, value.map { PhoneNumber.e164($0, region: region) ?? $0 }, .a0)
+        default: break
+        }
+      }
+      return identifiers.list
+    }
+
+    private var attachments: [Attachment] {
+      item["attachments"].elements.filter(isFile).prefix(delivery.limits.attachments + 1).map { file in
+        let kind =
+          switch file["fileUsageType"].string {
+          case "IMAGE": "image"
+          case "AUDIO", "VOICE_RECORDING": "audio"
+          case "STICKER": "sticker"
+          default: "file"
+          }
+        return Attachment(
+          kind: kind, name: file["name"].string?.nonEmpty, providerID: file["fileId"].id, url: file["url"].string?.nonEmpty)
+      }
+    }
+
+    private func isFile(_ attachment: JSONValue) -> Bool {
+      attachment.isObject && (attachment["type"].id ?? "FILE") == "FILE"
+    }
+
+    // MARK: - Tickets
+
+    /// Its first message; several contacts of one ticket are several people.
+    func ticket() throws(Rejection) -> NormalisedElement {
+      let id = "ticket:" + (try item.requiredID("id"))
+      let properties = item["properties"]
+      let contact = item["associations"]["contacts"]["results"].elements.first { _ in true } ?? .absent
+      let ticket = Ticket(
+        delivery: delivery, id: id,
+        customer: try delivery.identifiers(.contact, scope: scope, contact["id"].id, delivery.recordAssurance),
+        customerName: nil)
+      var details = JSONObjectWriter()
+      details.members(of: item, without: ["id", "properties"])
+      details.member("properties", properties.rest(without: ["subject", "content", "createdate"]))
+      return ticket.message(
+        Ticket.Comment(
+          id: id, isStaff: false, isPublic: true,
+          time: properties["createdate"].exists ? properties["createdate"] : item["createdAt"],
+          subject: try properties.text("subject")?.trimmed.nonEmpty, text: try properties.text("content")?.trimmed.nonEmpty,
+          details: details.finished))
     }
   }
 }

@@ -95,4 +95,12 @@ import Testing
     #expect(events.map(\.target) == [ticket.names.first] + Array(repeating: ticket.session, count: 3))
     #expect(events.map(\.status) == [nil, "4", "hubspot_owner_id", "deletion"])
   }
+
+  @Test("6 and 7: a page of fetched messages is read one by one")
+  func page() throws {
+    let page = try Sample.normalise("hubspot.event", "fetched_page")
+    #expect(page.outcomes == ["event", "ignored no_text", "event", "event", "malformed_payload"])
+    #expect(page.messages.map(\.authorKind) == [.customer, .bot] && page.messages.map(\.direction) == [.inbound, .outbound])
+    #expect(page.messages.map(\.flags) == [["text_truncated"], []] && page.messages.allSatisfy(\.attachments.isEmpty))
+  }
 }
