@@ -27,6 +27,33 @@ extension Attachment {
   }
 }
 
+extension Identifier {
+  /// As `schemas/canonical/event.json` has it.
+  public var json: JSONText {
+    var writer = JSONObjectWriter()
+    writer.members(of: self)
+    return writer.finish()
+  }
+}
+
+extension StatedIdentifier {
+  /// As `schemas/canonical/event.json` has it.
+  public var json: JSONText {
+    var writer = JSONObjectWriter()
+    writer.members(of: identifier)
+    writer.member("assurance", assurance.label)
+    return writer.finish()
+  }
+}
+
+extension JSONObjectWriter {
+  fileprivate mutating func members(of identifier: Identifier) {
+    member("kind", identifier.kind.rawValue)
+    member("scope", identifier.scope)
+    member("value", identifier.value)
+  }
+}
+
 extension Order {
   /// `[{"title", "quantity"}]`.
   public var itemsJSON: JSONText {

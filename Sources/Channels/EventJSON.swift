@@ -49,7 +49,7 @@ private func json(_ message: Message) -> JSONText {
   writer.member("direction", message.direction.rawValue)
   writer.member("author_kind", message.authorKind.rawValue)
   writer.member("author_id", message.authorID)
-  writer.member("customer", JSONText(array: message.customer.map(json)))
+  writer.member("customer", JSONText(array: message.customer.map(\.json)))
   writer.member("customer_name", message.customerName)
   writer.member("language", message.language)
   writer.member("external_id", message.externalID)
@@ -81,7 +81,7 @@ private func json(_ message: Message) -> JSONText {
 
 private func json(_ contact: Contact) -> JSONText {
   var writer = JSONObjectWriter()
-  writer.member("identifiers", JSONText(array: contact.identifiers.map(json)))
+  writer.member("identifiers", JSONText(array: contact.identifiers.map(\.json)))
   writer.member("display_name", contact.displayName)
   writer.member("language", contact.language)
   if let organization = contact.organization {
@@ -111,7 +111,7 @@ private func json(_ order: Order) -> JSONText {
   writer.member("items", order.itemsJSON)
   writer.member("placed_at", order.placedAt?.iso8601)
   writer.member("updated_at", order.updatedAt.iso8601)
-  writer.member("customer", JSONText(array: order.customer.map(json)))
+  writer.member("customer", JSONText(array: order.customer.map(\.json)))
   writer.member("customer_name", order.customerName)
   writer.member("language", order.language)
   writer.member("details", order.details)
@@ -128,7 +128,7 @@ private func json(_ response: SurveyResponse) -> JSONText {
   writer.member("comment", response.comment)
   writer.member("answered_at", response.answeredAt?.iso8601)
   writer.member("updated_at", response.updatedAt.iso8601)
-  writer.member("customer", JSONText(array: response.customer.map(json)))
+  writer.member("customer", JSONText(array: response.customer.map(\.json)))
   writer.member("customer_name", response.customerName)
   writer.member("language", response.language)
   writer.member("conversation_id", response.conversation?.description)
@@ -142,9 +142,9 @@ private func json(_ change: Change) -> JSONText {
   writer.member("kind", change.kind)
   writer.member("target", change.target?.raw.hex)
   writer.member("target_external_id", change.targetExternalID)
-  writer.member("customer", JSONText(array: change.customer.map(json)))
+  writer.member("customer", JSONText(array: change.customer.map(\.json)))
   writer.member("name", change.name?.raw.hex)
-  if !change.former.isEmpty { writer.member("former", JSONText(array: change.former.map(json))) }
+  if !change.former.isEmpty { writer.member("former", JSONText(array: change.former.map(\.json))) }
   writer.member("author_kind", change.authorKind?.rawValue)
   writer.member("status", change.status)
   writer.member("error", change.error)
@@ -172,7 +172,7 @@ private func json(_ action: Action) -> JSONText {
   writer.member("until", action.until?.iso8601)
   writer.member("priority", action.priority.map(Int64.init))
   writer.member("reason", action.reason)
-  writer.member("identifiers", JSONText(array: action.identifiers.map(json)))
+  writer.member("identifiers", JSONText(array: action.identifiers.map(\.json)))
   writer.member("to_queue", action.toQueue)
   writer.member("to_agent", action.toAgent)
   return writer.finish()
@@ -206,27 +206,6 @@ private func json(_ presence: Presence) -> JSONText {
   writer.member("teams", presence.teams)
   writer.member("lease_seconds", Int64(presence.leaseSeconds))
   return writer.finish()
-}
-
-private func json(_ stated: StatedIdentifier) -> JSONText {
-  var writer = JSONObjectWriter()
-  writer.members(of: stated.identifier)
-  writer.member("assurance", stated.assurance.label)
-  return writer.finish()
-}
-
-private func json(_ identifier: Identifier) -> JSONText {
-  var writer = JSONObjectWriter()
-  writer.members(of: identifier)
-  return writer.finish()
-}
-
-extension JSONObjectWriter {
-  fileprivate mutating func members(of identifier: Identifier) {
-    member("kind", identifier.kind.rawValue)
-    member("scope", identifier.scope)
-    member("value", identifier.value)
-  }
 }
 
 extension Bytes16 {

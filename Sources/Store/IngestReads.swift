@@ -405,12 +405,7 @@ public enum IngestReads {
     }
     guard !addresses.isEmpty else { return }
     let keys = addresses.sorted()
-    let rows = try db.query(
-      Queries.named("consents_read"),
-      [
-        .texts(keys.map(\.tenant)), .texts(keys.map(\.channel.rawValue)), .texts(keys.map(\.account)),
-        .texts(keys.map(\.address)),
-      ])
+    let rows = try db.query(Queries.named("consents_read"), IngestWrites.keys(keys))
     for row in 0..<rows.count {
       facts.consents[keys[rows.position(row)]] = Consent(isGiven: rows.bool(row, 1), at: rows.timestamp(row, 2))
     }

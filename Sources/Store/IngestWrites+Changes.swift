@@ -98,17 +98,7 @@ extension IngestWrites {
   static func json(_ change: PendingChange) -> JSONText {
     var object = JSONObjectWriter()
     object.member("is_attested", change.isAttested)
-    object.member(
-      "customer",
-      JSONText(
-        array: change.customer.map { stated in
-          var identifier = JSONObjectWriter()
-          identifier.member("kind", stated.identifier.kind.rawValue)
-          identifier.member("scope", stated.identifier.scope)
-          identifier.member("value", stated.identifier.value)
-          identifier.member("assurance", stated.assurance.label)
-          return identifier.finish()
-        }))
+    object.member("customer", JSONText(array: change.customer.map(\.json)))
     object.member("author_kind", change.author?.rawValue)
     object.member("text", change.text)
     object.member("attachments", change.attachments ?? JSONText())
@@ -119,7 +109,7 @@ extension IngestWrites {
     return object.finish()
   }
 
-  private static func keys(_ addresses: [WriteSet.Address]) -> [PostgresParameter] {
+  static func keys(_ addresses: [WriteSet.Address]) -> [PostgresParameter] {
     [
       .texts(addresses.map(\.tenant)), .texts(addresses.map(\.channel.rawValue)), .texts(addresses.map(\.account)),
       .texts(addresses.map(\.address)),
