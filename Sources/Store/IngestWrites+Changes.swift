@@ -30,16 +30,11 @@ extension IngestWrites {
     let deleted = rows.filter { $0.value.deletion != nil }
     if !deleted.isEmpty { try db.send(Queries.named("originals_erase"), ids(deleted)) }
     for (statement, files) in [
-      (Queries.named("attachments_add"), rows.flatMap { row in row.value.attachments.map { (row.key, $0) } }),
-      (Queries.named("attachments_remove"), rows.flatMap { row in row.value.removedAttachments.map { (row.key, $0) } }),
+      (Queries.named("attachments_add"), rows.flatMap { row in row.value.attachments.map { (row.key, $0.string) } }),
+      (Queries.named("attachments_remove"), rows.flatMap { row in row.value.removedAttachments.map { (row.key, $0.string) } }),
+      (Queries.named("attachments_remove_pieces"), rows.flatMap { row in row.value.removedPieces.map { (row.key, $0) } }),
     ] where !files.isEmpty {
-      try db.send(statement, [.texts(files.map(\.0.tenant)), .ids(files.map(\.0.value)), .texts(files.map(\.1.string))])
-    }
-    let pieces = rows.flatMap { row in row.value.removedPieces.map { (row.key, $0) } }
-    if !pieces.isEmpty {
-      try db.send(
-        Queries.named("attachments_remove_pieces"),
-        [.texts(pieces.map(\.0.tenant)), .ids(pieces.map(\.0.value)), .texts(pieces.map(\.1))])
+      try db.send(statement, [.texts(files.map(\.0.tenant)), .ids(files.map(\.0.value)), .texts(files.map(\.1))])
     }
     let reactions = writes.reactions.sorted {
       ($0.key.message, $0.key.actor, $0.key.slot) < ($1.key.message, $1.key.actor, $1.key.slot)
