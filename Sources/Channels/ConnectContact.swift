@@ -39,6 +39,10 @@ enum ConnectContact {
       guard channel == "VOICE" else { return elements.add { unknown(channel, record, delivery) } }
       if contact.isCall { elements.add { () throws(Rejection) in try contact.message() } }
       elements.add { () throws(Rejection) in try contact.change() }
+      // Flows ask at the end of a call and keep the answer in an attribute.
+      if let score = try? record["Attributes"].decimal("csat") {
+        elements.add { () throws(Rejection) in try contact.survey(score) }
+      }
     } catch {
       elements.add { () throws(Rejection) in throw error }
     }
@@ -115,6 +119,14 @@ enum ConnectContact {
         attachments: recordings.isEmpty ? nil : recordings, details: details.finished)
       return delivery.event(
         delivery.key("call", id, version.id ?? record.string), sentAt: version.time, .change(change))
+    }
+
+    func survey(_ score: String) throws(Rejection) -> NormalisedElement {
+      let version = record["LastUpdateTimestamp"].time
+      let response = SurveyResponse(
+        externalID: initial, metric: "csat", score: score, answeredAt: version, updatedAt: version ?? delivery.receivedAt,
+        customer: try identifiers(), session: .session(.voice, account: delivery.account, id: initial))
+      return delivery.event(delivery.key("survey", initial, score), sentAt: version, .survey(response))
     }
 
     private var summary: JSONText {

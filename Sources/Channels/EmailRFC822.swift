@@ -57,6 +57,14 @@ enum EmailRFC822 {
     var identifiers = StatedIdentifiers(delivery.limits)
     try identifiers.add(.email, customer?.address, assurance)
 
+    if let target = mail.inReplyTo.first, let emoji = reaction(in: mail, delivery) {
+      var change = Change(
+        kind: "reaction", target: .mail(messageID: target), targetExternalID: target, customer: isEcho ? [] : identifiers.list,
+        status: "add", reaction: emoji, details: details(mail, delivery))
+      change.authorKind = isEcho ? .agent : .customer
+      return delivery.event(key(mail, bytes, sender: sender), sentAt: mail.sentAt, .change(change))
+    }
+
     let machine = Machine(mail)
     flags += machine.flags
     if mail.header("Date") != nil, mail.sentAt == nil { flags.append("sent_at_invalid") }
@@ -64,10 +72,6 @@ enum EmailRFC822 {
     let thread = thread(of: mail, limit: delivery.limits.references)
     let (text, isTruncated) = text(of: mail, limit: delivery.limits.textBytes)
     if isTruncated { flags.append("text_truncated") }
-    // Files of Outlook's in a wrapping that other programs show as winmail.dat.
-    if mail.attachments.contains(where: { ["application/ms-tnef", "application/vnd.ms-tnef"].contains($0.type) }) {
-      flags.append("tnef")
-    }
     var message = Message(
       direction: isEcho ? .outbound : .inbound,
       authorKind: machine.isAutomatic ? .system : isEcho ? .agent : .customer,
@@ -132,6 +136,13 @@ enum EmailRFC822 {
       return .unknown(Unknown(what: report.type, details: details.finished))
     default: return nil
     }
+  }
+
+  /// An emoji, if that is all that the mail says.
+  private static func reaction(in mail: MIMEMessage, _ delivery: Delivery) -> String? {
+    guard let said = mail.reaction?.trimmed else { return nil }
+    guard said.hasPrefix("{") else { return said.nonEmpty }
+    return try? delivery.nestedParser.document(Array(said.utf8))["emoji"].string?.trimmed.nonEmpty
   }
 
   /// Who wrote what a group put its own address on ("Ann via Support"), as the group says: a claim. Nil for every other mail.

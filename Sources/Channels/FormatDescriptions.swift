@@ -53,8 +53,8 @@ public struct FormatDescription: Sendable {
       source: "/channels/chat/<widget>", payload: "our JSON, `schemas/payloads/chat.event.json`",
       carries: [.messages, .echoes, .edits, .deletes, .media, .surveys, .identityChanges], lacks: "receipts, reactions"),
     "email.rfc822": FormatDescription(
-      source: "/channels/email/<mailbox>", payload: "the raw mail", carries: [.messages, .echoes, .receipts, .media],
-      lacks: "reactions, what is inside winmail.dat, complaints (they take no consent back)", contentType: "message/rfc822"),
+      source: "/channels/email/<mailbox>", payload: "the raw mail", carries: [.messages, .echoes, .reactions, .receipts, .media],
+      lacks: "texts inside winmail.dat, complaints (they take no consent back)", contentType: "message/rfc822"),
     "form.submission": FormatDescription(
       source: "/channels/form/<form>", payload: "our JSON, `schemas/payloads/form.submission.json`",
       carries: [.messages, .media], lacks: ""),
@@ -65,11 +65,11 @@ public struct FormatDescription: Sendable {
     "meta.instagram": FormatDescription(
       source: "/channels/instagram/<account>", payload: "webhook body",
       carries: [.messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media],
-      lacks: "names, comments, our own reactions, types and sizes of media"),
+      lacks: "names in private messages, edits and deletes of comments, our own reactions, types and sizes of media"),
     "meta.messenger": FormatDescription(
       source: "/channels/messenger/<page>", payload: "webhook body",
       carries: [.messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media, .locations, .optOuts],
-      lacks: "names, comments on posts, types and sizes of media"),
+      lacks: "names in private messages, reactions to posts, types and sizes of media"),
     "rcs.event": FormatDescription(
       source: "/channels/rcs/<agent id>", payload: "webhook body of RCS for Business, with its Pub/Sub envelope or without",
       carries: [.messages, .receipts, .buttons, .media, .locations, .optOuts], lacks: "names, our own messages"),
@@ -117,7 +117,7 @@ public struct FormatDescription: Sendable {
       carries: [.calls, .recordings], lacks: "transcripts, the zone of its times", contentType: "text/csv"),
     "connect.contact": FormatDescription(
       source: "/channels/voice/<number>", payload: "Amazon Connect contact record, or the Kinesis event that holds it",
-      carries: [.calls, .recordings], lacks: "names, transcripts, chats, tasks and e-mail of Connect"),
+      carries: [.calls, .recordings, .surveys], lacks: "names, transcripts, chats, tasks and e-mail of Connect"),
     "freeswitch.cdr": FormatDescription(
       source: "/channels/voice/<number>", payload: "`mod_json_cdr`'s body, one for each leg; `region` as for `asterisk.cdr`",
       carries: [.calls, .recordings], lacks: "transcripts"),
@@ -181,7 +181,7 @@ public struct FormatDescription: Sendable {
       source: "/channels/survey/<account>", payload: "webhook body", carries: [.surveys], lacks: "partial answers"),
     "zendesk.event": FormatDescription(
       source: "/channels/ticket/<account>", payload: "body of an event-subscribed webhook, or of Sunshine Conversations",
-      carries: [.messages, .echoes, .notes, .deletes, .receipts, .buttons, .media, .locations, .identityChanges],
+      carries: [.messages, .echoes, .notes, .deletes, .receipts, .buttons, .media, .locations, .identityChanges, .handOffs],
       lacks: "edits; receipts of tickets; the id of a ticket's first comment; the form of trigger webhooks"),
   ]
 

@@ -43,26 +43,31 @@ enum MetaMessaging {
           continue
         }
         for item in entry[list].elements {
-          if list == "changes" { change(item, &elements) } else { event(item, isStandby: list == "standby", &elements) }
+          if list == "changes" {
+            change(item, at: entry["time"], &elements)
+          } else {
+            event(item, isStandby: list == "standby", &elements)
+          }
         }
       }
       // Apps with Business Login get a change without its list.
       if entry.says("field") {
-        change(entry, &elements)
+        change(entry, at: entry["time"], &elements)
       } else if lists.isEmpty {
         elements.add { unknown("entry", entry.rest(without: ["id", "time"]), at: nil) }
       }
     }
 
     /// A change is a comment or the like, but some subscriptions wrap a message in one.
-    private func change(_ item: JSONValue, _ elements: inout Elements) {
+    private func change(_ item: JSONValue, at time: JSONValue, _ elements: inout Elements) {
       let value = item["value"]
       if value["sender"].isObject, value["recipient"].isObject {
         return event(value, isStandby: item["field"].string == "standby", &elements)
       }
       elements.add { () throws(Rejection) in
         guard let field = item["field"].string?.nonEmpty, value.exists else { throw Rejection(.malformedPayload, "changes[]") }
-        return unknown(field, value.json, at: value["created_time"].time)
+        let comment = MetaComment(delivery: delivery, kind: kind, field: field, value: value, entryTime: time)
+        return try comment.element() ?? unknown(field, value.json, at: value["created_time"].time)
       }
     }
 

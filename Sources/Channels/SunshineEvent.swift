@@ -36,6 +36,7 @@ enum SunshineEvent {
       case "conversation:message:delivery:failure": return try receipt("failed")
       case "user:merge": return try merge()
       case "conversation:typing": return .ignored(reason: "typing")
+      case let type where type.hasPrefix("switchboard:"): return try control(type)
       default:
         return delivery.event(
           delivery.key("unknown", type, try eventID()), sentAt: item["createdAt"].time,
@@ -143,6 +144,20 @@ enum SunshineEvent {
       return delivery.event(
         delivery.key("receipt", target, status, payload["destination"]["integrationId"].id ?? ""),
         sentAt: item["createdAt"].time, .change(change))
+    }
+
+    /// Who has the conversation, or shall have it. The desk's agents are the humans that a bot asks for.
+    private func control(_ type: String) throws(Rejection) -> NormalisedElement {
+      let conversation = payload["conversation"]
+      let isOffer = type == "switchboard:offerControl"
+      let next = conversation[isOffer ? "pendingSwitchboardIntegration" : "activeSwitchboardIntegration"]["integrationType"]
+      let isHandoff =
+        (isOffer || type == "switchboard:passControl") && next.string == "zd:agentWorkspace" && delivery.isVouchedFor
+      let change = Change(
+        kind: isHandoff ? Change.handoff : Change.conversationState,
+        target: .session(.ticket, account: delivery.account, id: try conversationID()), status: isHandoff ? nil : type,
+        details: payload.rest(without: ["user"]))
+      return delivery.event(delivery.key(type, try eventID()), sentAt: item["createdAt"].time, .change(change))
     }
 
     /// Two users have turned out to be one; the one that is left comes first.

@@ -215,6 +215,14 @@ private struct MIMEReader {
       }
     } else if isInstance(raw, g_mime_part_get_type()) {
       let part = raw.assumingMemoryBound(to: GMimePart.self)
+      if let reaction = reaction(in: part) {
+        message.reaction = message.reaction ?? reaction
+        return Body()
+      }
+      if isType(object, "application", "ms-tnef") || isType(object, "application", "vnd.ms-tnef") {
+        message.flag("tnef")
+        if addWrapped(part) { return Body() }
+      }
       if isBodyText(part, isRoot: depth == 0) { return readText(part) }
       if depth == 1, message.report != nil { readReport(part) }
       addAttachment(object, name: string(g_mime_part_get_filename(part)), sizeBytes: size(of: part))
@@ -323,6 +331,26 @@ private struct MIMEReader {
       MIMEAttachment(
         name: name == "" ? nil : name, type: oneLine(type ?? "application/octet-stream").lowercased(), sizeBytes: sizeBytes,
         contentID: contentID, isInline: disposition == "inline" || disposition == nil && contentID != nil))
+  }
+
+  /// Gmail's own part, or RFC 9078's.
+  private func reaction(in part: UnsafeMutablePointer<GMimePart>) -> String? {
+    let object = UnsafeMutableRawPointer(part).assumingMemoryBound(to: GMimeObject.self)
+    guard isType(object, "text", "vnd.google.email-reaction+json") || disposition(object) == "reaction", size(of: part) <= 1_024
+    else { return nil }
+    return nonBlank(Charset.decode(content(of: part), declared: "utf-8").text)
+  }
+
+  /// The files that Outlook has wrapped; false when there are none.
+  private mutating func addWrapped(_ part: UnsafeMutablePointer<GMimePart>) -> Bool {
+    let files = TNEF.files(in: content(of: part), limit: maximumParts)
+    if files.count == maximumParts { message.flag("parts_capped") }
+    for var file in files {
+      file.name = file.name.map { oneLine($0).trimmingSpaces }.flatMap { $0.isEmpty ? nil : $0 }
+      (file.type, file.contentID) = (oneLine(file.type), id(file.contentID))
+      message.attachments.append(file)
+    }
+    return !files.isEmpty
   }
 
   private func disposition(_ object: UnsafeMutablePointer<GMimeObject>) -> String? {

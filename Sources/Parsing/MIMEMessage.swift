@@ -53,8 +53,11 @@ public struct MIMEMessage: Sendable, Equatable {
   public var attachments: [MIMEAttachment] = []
   /// What it reports, when it is a multipart/report.
   public var report: MIMEReport?
+  /// What it says of the mail that it answers instead of a text: an emoji, or a JSON object that holds one. At most 1 KiB.
+  public var reaction: String?
   /// What was done to the text, each once: `charset_unknown`, `charset_lossy`, `nul_replaced`, `boundary_missing`, `parts_capped`,
-  /// `addresses_capped`, `references_capped`, `structure_capped` (the rest of the mail was not read).
+  /// `addresses_capped`, `references_capped`, `structure_capped` (the rest of the mail was not read),
+  /// `tnef` (files that Outlook has wrapped: they are named by the wrapping, and in the mail as winmail.dat).
   public var flags: [String] = []
 
   /// First values by lower-case name.

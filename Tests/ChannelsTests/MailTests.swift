@@ -1,4 +1,5 @@
 import Canonical
+import Foundation
 import Testing
 
 @testable import Channels
@@ -74,11 +75,45 @@ import Testing
     #expect(nonsense.customer == sender.customer)
   }
 
-  @Test("What Outlook has wrapped up is one attachment, and is flagged")
-  func tnef() {
+  @Test("What Outlook has wrapped up are the files inside, and one attachment where nobody can read them")
+  func tnef() throws {
+    let files = try #require(try Sample.normalise("email.rfc822", "winmail_files").messages.first)
+    #expect(files.flags == ["tnef"])
+    #expect(files.attachments.map(\.name) == ["foto caída.jpg", "reclamación.pdf", "Forwarded mail"])
+    #expect(files.attachments.map(\.sizeBytes) == [516, 9, 56] && files.attachments.first?.type == "image/jpeg")
     let wrapped = "From: a@example.org\r\nContent-Type: application/ms-tnef; name=winmail.dat\r\n\r\nx"
     let message = normalise(wrapped).messages.first
     #expect(message?.flags == ["tnef"] && message?.attachments.map(\.name) == ["winmail.dat"])
+  }
+
+  @Test("A wrapping that is cut, or lies about its lengths, costs its files and nothing else")
+  func hostileTNEF() throws {
+    let mail = String(decoding: try Sample.named("email.rfc822", "winmail_files").payload, as: UTF8.self)
+    let parts = mail.split(separator: "\n\n")
+    let whole = try #require(parts.last.map { $0.replacing("--b1--", with: "").filter { !$0.isNewline } }?.base64Decoded)
+    func names(_ bytes: [UInt8]) -> [String?]? {
+      let text = "From: a@example.org\nContent-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\n"
+      return normalise(text + Data(bytes).base64EncodedString()).messages.first.map { $0.attachments.map(\.name) }
+    }
+    #expect(names(whole)?.count == 3)
+    for end in whole.indices { #expect(names(Array(whole[..<end]))?.isEmpty == false) }
+    for index in whole.indices {
+      for byte in [UInt8(0), 0x7F, 0xFF] {
+        var lying = whole
+        lying[index] = byte
+        #expect(names(lying) != nil)
+      }
+    }
+  }
+
+  @Test("A mail that is but a reaction is one, if it says to what")
+  func reactions() throws {
+    for (name, emoji) in [("reaction_gmail", "👍"), ("reaction_of_the_standard", "❤")] {
+      let change = try #require(try Sample.normalise("email.rfc822", name).changes.first)
+      #expect(change.kind == "reaction" && change.status == "add" && change.reaction == emoji)
+      #expect(change.target == .mail(messageID: "conv.9f2.41@shop.example") && change.authorKind == .customer)
+    }
+    #expect(try Sample.normalise("email.rfc822", "reaction_to_nothing").messages.map(\.text) == ["Thank you"])
   }
 
   @Test("Zero bytes hidden in a mail are replaced, not refused")

@@ -42,7 +42,7 @@ import Testing
       record.outcomes == [
         "event", "event", "ignored verification", "malformed_payload", "event", "malformed_payload", "event", "malformed_payload",
       ])
-    #expect(record.messages.map { $0.customer.first?.identifier.scope } == ["682498302938465", "7"])
+    #expect(record.messages.map { $0.customer.first?.identifier.scope } == ["682498302938465", "7", "682498302938465"])
     #expect(record.events.prefix(2).map(\.account) == ["682498302938465", "7"])
     #expect(Set(record.events.map(\.key)).count == record.events.count)
   }
@@ -140,5 +140,42 @@ import Testing
     let record = try normalise("meta.messenger", "other_events")
     #expect(record.events.count == 7)
     #expect(!record.golden.contains("secret-code"))
+  }
+
+  @Test("Who comments is who writes in private, and what we answer belongs to the comment above it")
+  func comments() throws {
+    let record = try normalise("meta.messenger", "comments")
+    #expect(
+      record.outcomes == [
+        "event", "event", "event", "event", "event", "event", "ignored post_reaction", "event", "event", "event", "event",
+        "ignored own_post",
+      ])
+    let messages = record.messages
+    #expect(messages.map(\.externalID) == ["1220_31", "1220_33", "682498302938465_1221"])
+    #expect(messages.map(\.customerName) == ["Ana Ruiz", "Ana Ruiz", "Bea Gil"])
+    let inPrivate = try #require(try normalise("meta.messenger", "conversation").messages.first)
+    #expect(stated(messages[0]) == stated(inPrivate))
+    // The one on the post itself refers to nothing: all the others there are somebody else's.
+    let answer = try #require(record.changes.first)
+    #expect(messages.map(\.references) == [[], [try #require(answer.name)], []])
+    #expect(answer.kind == Change.said && answer.authorKind == .agent && answer.target == messages[0].names.first)
+    let changes = record.changes.dropFirst()
+    #expect(changes.map(\.kind) == ["edit", "reaction", "reaction", "delete"])
+    #expect(changes.map(\.target) == [messages[0].names.first, answer.name, answer.name, messages[1].names.first])
+    #expect(Set(record.events.map(\.key)).count == record.events.count)
+  }
+
+  @Test("Comments of Instagram, by either way, and mentions whose text has to be asked for")
+  func instagramComments() throws {
+    let record = try normalise("meta.instagram", "comments")
+    let messages = record.messages
+    #expect(messages.map(\.text) == ["¿Precio?", "Gracias", "¡Hola!"])
+    #expect(Set(messages.flatMap(stated)) == ["instagram 99120033 A2"])
+    #expect(record.changes.map(\.kind) == [Change.said, "enrichment", "enrichment"])
+    #expect(record.changes.first?.target == messages[0].names.first)
+    #expect(messages[1].references.map(Optional.some) == [record.changes.first?.name])
+    #expect(record.outcomes.filter { $0 != "event" } == ["ignored own_post"])
+    // The entry itself may be the change.
+    #expect(try normalise("meta.instagram", "changes").messages.map(\.externalID) == ["1789", "aWdc1", "1790", "aWdc2"])
   }
 }

@@ -96,6 +96,19 @@ import Testing
       try stated(response("survey.response", "token_not_attested")) == ["external_id 10042 A0", "email ana.ruiz@example.org A0"])
   }
 
+  @Test("What a caller presses at the end of a call is an answer about it, however often its record comes")
+  func call() throws {
+    let record = try normalise("connect.contact", "inbound")
+    let call = try #require(record.messages.first)
+    guard case .survey(let answer)? = record.events.last?.body else { throw Unexpected(what: "no survey") }
+    #expect(answer.metric == "csat" && answer.score == "4" && answer.scaleMax == nil)
+    #expect(answer.session == call.session && answer.customer == call.customer && answer.externalID == call.externalID)
+    let later = try normalise("connect.contact", "updated").events
+    guard case .survey(let changed)? = later.last?.body else { throw Unexpected(what: "no survey") }
+    #expect(changed.score == "5" && changed.externalID == answer.externalID && later.last?.key != record.events.last?.key)
+    #expect(try normalise("connect.contact", "kinesis").events[2].key == record.events.last?.key)
+  }
+
   @Test("An answer in the chat belongs to its session")
   func chat() throws {
     let answer = try response("chat.event", "csat_with_comment")

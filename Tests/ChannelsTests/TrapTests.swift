@@ -168,7 +168,7 @@ import Testing
     ("x.activity", "legacy_messages", ["event", "event"]),
     ("telegram.update", "business_deleted", ["event", "event", "malformed_payload", "event"]),
     ("slack.event", "block_actions", ["event", "event", "malformed_payload"]),
-    ("connect.contact", "list", ["event", "event", "malformed_payload", "malformed_payload", "malformed_payload"]),
+    ("connect.contact", "list", ["event", "event", "event", "malformed_payload", "malformed_payload", "malformed_payload"]),
     ("store.visit", "batch", ["event", "malformed_payload", "malformed_payload", "event", "malformed_payload"]),
   ]
 
@@ -199,7 +199,8 @@ import Testing
   private static let unknowns: [(String, String, [String])] = [
     ("whatsapp.cloud", "unknown_things", ["account_update", "messages"]),
     ("meta.messenger", "other_events", ["account_linking", "referral", "game_play"]),
-    ("meta.instagram", "changes", ["comments", "comments"]), ("telegram.update", "new_kind", ["teleported_message"]),
+    ("meta.messenger", "comments", ["feed", "feed"]), ("meta.instagram", "comments", ["story_insights"]),
+    ("telegram.update", "new_kind", ["teleported_message"]),
     ("line.webhook", "unknown_things", ["beacon", "accountLink", "membership", "botSuspended"]),
     ("x.activity", "revoke", ["oauth.revoke"]), ("viber.callback", "new_event", ["teleported"]),
     ("slack.event", "unknown_event", ["member_joined_channel"]), ("rcs.event", "unknown_event", ["BLOCKED"]),

@@ -87,6 +87,17 @@ import Testing
     #expect(receipts.outcomes.last == "ignored own_read")
   }
 
+  @Test("A conversation passed or offered to the desk's agents is handed over; who has it otherwise is a note")
+  func switchboard() throws {
+    let record = try normalise("sunshine_switchboard")
+    #expect(
+      record.changes.map { $0.status ?? $0.kind } == [
+        "handoff", "handoff", "switchboard:passControl", "switchboard:releaseControl", "switchboard:passControl:failure",
+      ])
+    #expect(record.changes.first?.target == record.messages.first?.session)
+    #expect(record.outcomes.last == "malformed_payload")
+  }
+
   @Test("What a profile says is a claim; users who are merged come with both their ids")
   func identities() throws {
     let postback = try normalise("sunshine_postback_and_merge")

@@ -175,7 +175,7 @@ import Testing
 
   @Test func `an offer is somebody else's when it is declined or not answered`() async throws {
     var policy = RoutingPolicy()
-    policy.queues[0].acceptWithin = .milliseconds(600)
+    policy.queues[0].acceptWithin = .seconds(600)
     let bench = try await Bench(policy: policy)
     try await bench.presence("ana")
     try await bench.presence("bea")
@@ -184,7 +184,10 @@ import Testing
     try await bench.routing {
       try await bench.wait("it is offered", until: "count(*) = 1 FROM throughline.assignment WHERE state = 'offered'")
       #expect(try await bench.act(.decline, id, by: "ana", epoch: 1) == nil)
+      try await bench.wait(
+        "the second is asked", until: "agent_id = 'bea' FROM throughline.assignment WHERE state = 'offered'")
       // Bea says nothing.
+      try await bench.sql("UPDATE throughline.assignment SET accept_by = now() WHERE agent_id = 'bea'")
       try await bench.wait(
         "the third is asked", until: "agent_id = 'cleo' FROM throughline.assignment WHERE state = 'offered'")
       let epoch = Int64(try await bench.value("ownership_epoch FROM throughline.conversation") ?? "")
