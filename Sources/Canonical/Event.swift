@@ -76,6 +76,10 @@ public struct Message: Sendable {
   public var continuation: ID?
   /// Of a bot: the ownership under which it speaks.
   public var ownershipEpoch: Int64?
+  /// A bot asks for a human with it.
+  public var isHandoff = false
+  /// What a bot says was said before: it is shown, and nobody begins to wait by it.
+  public var isTranscript = false
   public var replyToExternalID: String?
   public var subject: String?
   /// As agents see it; nil when there is none (a picture without caption).
@@ -314,8 +318,10 @@ public struct Change: Sendable {
   public static let conversationState = "conversation_state"
   /// What was said in a session of another channel, as a bot heard it: that channel delivers it itself.
   public static let botMessage = "bot_message"
-  /// What our side says in a session whose customer it does not name.
+  /// What is said in a session whose customer it does not name: by our side, or before a bot asked for a human.
   public static let said = "said"
+  /// Status of what was said before a bot asked for a human.
+  public static let transcript = "transcript"
 
   /// `edit`, `delete`, `attachment`, `reaction`, `receipt`, `call`, `said`, `identity_change`, `consent`, `erasure`,
   /// `data_request` (somebody wants to know what is known of them), `conversation_state`, `handoff`, `bot_message`, or `enrichment`:
@@ -341,7 +347,7 @@ public struct Change: Sendable {
   public var attachments: [Attachment]?
   /// Receipt: `sent`, `delivered`, `read` or `failed`. Consent: `opt_in` or `opt_out`,
   /// `marketing_…` where it is of advertising alone. Reaction: `add` or `remove`. Attachment:
-  /// `removed`, or nil. Said: `internal`, or nil. Conversation state: the provider's word.
+  /// `removed`, or nil. Said: `internal`, `transcript`, or nil. Conversation state: the provider's word.
   public var status: String?
   /// Of a receipt that failed.
   public var error: String?

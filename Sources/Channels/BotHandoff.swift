@@ -3,8 +3,8 @@ import Parsing
 
 /// `bot.handoff`: what a bot says in a conversation of another channel, and when it hands over (`schemas/payloads/bot.handoff.json`).
 ///
-/// Whoever fills in the JSON could speak in our name, so every event needs `signature` or `business` attested. The transcript is kept
-/// as a transcript: it repeats messages that may be stored already.
+/// Whoever fills in the JSON could speak in our name, so every event needs `signature` or `business` attested. The lines of a transcript
+/// are messages with `source` `transcript`, but for those that the conversation has from its own channel already.
 enum BotHandoff {
   /// Entries of a transcript; what is above is left out and counted.
   private static let maximumTranscript = 1_000
@@ -19,12 +19,22 @@ enum BotHandoff {
       let eventID = try payload.requiredID("event_id")
       switch event {
       case "message": return try message(payload, delivery, eventID)
-      case "handoff.requested": return try handoff(event, "handoff", payload, delivery, eventID)
+      case "handoff.requested": return try handoff(event, Change.handoff, payload, delivery, eventID)
       case "handoff.ended": return try handoff(event, "conversation_state", payload, delivery, eventID)
       default:
         return delivery.event(
           delivery.key("unknown", event, eventID), sentAt: payload["sent_at"].time,
           .unknown(Unknown(what: event, details: payload.json)))
+      }
+    }
+    guard payload["event"].string == "handoff.requested", let conversation = try? Conversation(payload["conversation_ref"])
+    else { return }
+    var ordinal = 0
+    for line in payload["transcript"].elements.prefix(maximumTranscript) {
+      ordinal += 1
+      guard isSaid(line) else { continue }
+      elements.add { () throws(Rejection) in
+        try said(line, at: ordinal, in: conversation, delivery, handedOffAt: payload["sent_at"].time)
       }
     }
   }
@@ -33,7 +43,10 @@ enum BotHandoff {
   struct Conversation {
     let channel: Channel
     let account: String
-    let session: ReferenceKey
+    let id: String
+    /// WhatsApp's ids are of a business, which has many accounts.
+    private let scope: String?
+    var session: ReferenceKey { .session(channel, account: account, id: id) }
 
     init(_ value: JSONValue) throws(Rejection) {
       guard let channel = Channel(rawValue: try value.requiredID("channel", in: "conversation_ref.")) else {
@@ -41,8 +54,23 @@ enum BotHandoff {
       }
       self.channel = channel
       account = try value.requiredID("account", in: "conversation_ref.")
-      let id = try value.requiredID("conversation_id", in: "conversation_ref.")
-      session = .session(channel, account: account, id: id)
+      id = try value.requiredID("conversation_id", in: "conversation_ref.")
+      scope = value["scope"].id
+    }
+
+    /// Whose it is on channels without sessions, where the id is the customer's; nobody on those that have some.
+    func customer(_ delivery: Delivery) throws(Rejection) -> [StatedIdentifier] {
+      var identifiers = StatedIdentifiers(delivery.limits)
+      switch channel {
+      case .messenger, .instagram, .telegram, .line, .viber, .apple:
+        try identifiers.add(IdentifierKind(rawValue: channel.rawValue), scope: account, id, .a2)
+      case .x: try identifiers.add(.x, id, .a2)
+      case .whatsapp, .sms, .rcs:
+        if channel == .whatsapp, let scope { try identifiers.add(.whatsapp, scope: scope, id.digits ?? id, .a2) }
+        try identifiers.add(.phone, id.digits.map { "+" + $0 }, .a1)
+      default: break
+      }
+      return identifiers.list
     }
   }
 
@@ -89,9 +117,7 @@ enum BotHandoff {
       externalID: id ?? eventID, names: [name], session: conversation.session, text: text, details: details.finished,
       flags: time.timeFlags)
     message.ownershipEpoch = isInbound ? nil : epoch
-    var said = delivery
-    (said.channel, said.account) = (conversation.channel, conversation.account)
-    return said.event(MessageKey(name), sentAt: time.time, .message(message))
+    return delivery.of(conversation).event(MessageKey(name), sentAt: time.time, .message(message))
   }
 
   private static func handoff(
@@ -103,11 +129,55 @@ enum BotHandoff {
     details.members(of: payload, without: ["event", "event_id", "sent_at", "transcript", "ownership_epoch"])
     details.member("transcript", transcript)
     details.member("transcript_left_out", left > 0 ? left : nil)
+    let customer = try conversation.customer(delivery)
+    if kind == Change.handoff, !customer.isEmpty {
+      var message = Message(
+        direction: .internal, authorKind: .bot, authorID: payload["bot_id"].id, customer: customer,
+        language: payload["language"].string?.languageOfLocale, externalID: eventID, details: details.finished,
+        flags: payload["sent_at"].timeFlags)
+      message.isHandoff = true
+      message.ownershipEpoch = try payload.integer("ownership_epoch")
+      return delivery.of(conversation).event(delivery.key(event, eventID), sentAt: payload["sent_at"].time, .message(message))
+    }
     var change = Change(
       kind: kind, target: conversation.session, customer: try identifiers(payload["visitor"], of: conversation, delivery),
       status: kind == "conversation_state" ? event : nil, details: details.finished)
     change.ownershipEpoch = try payload.integer("ownership_epoch")
     return delivery.event(delivery.key(event, eventID), sentAt: payload["sent_at"].time, .change(change))
+  }
+
+  /// One line of a transcript, at the time of the hand-off where it has none of its own.
+  private static func said(
+    _ line: JSONValue, at ordinal: Int, in conversation: Conversation, _ delivery: Delivery, handedOffAt: Timestamp?
+  ) throws(Rejection) -> NormalisedElement {
+    let text = line["text"].string?.trimmed ?? ""
+    let key = delivery.key(
+      "transcript", conversation.channel.rawValue, conversation.account, conversation.id, String(ordinal), text)
+    let sentAt = line["sent_at"].time ?? handedOffAt
+    let id = line["id"].id
+    let name = id.map { ReferenceKey.message(conversation.channel, account: conversation.account, id: $0) }
+    let author: AuthorKind = line["author"].string == "customer" ? .customer : .bot
+    var details = JSONObjectWriter()
+    details.member("source", Change.transcript)
+    details.members(of: line, without: ["source", "id", "author", "text", "sent_at"])
+    let delivery = delivery.of(conversation)
+    let customer = try conversation.customer(delivery)
+    guard !customer.isEmpty else {
+      var change = Change(
+        kind: Change.said, target: conversation.session, targetExternalID: id, authorKind: author, text: text,
+        status: Change.transcript, details: details.finished)
+      change.name = name
+      return delivery.event(key, sentAt: sentAt, .change(change))
+    }
+    var message = Message(
+      direction: author == .customer ? .inbound : .outbound, authorKind: author, customer: customer, externalID: id,
+      names: name.map { [$0] } ?? [], text: text, details: details.finished)
+    message.isTranscript = true
+    return delivery.event(key, sentAt: sentAt, .message(message))
+  }
+
+  private static func isSaid(_ line: JSONValue) -> Bool {
+    line["text"].string?.trimmed.isEmpty == false && ["customer", "bot"].contains(line["author"].string) && !line.json.holdsNUL
   }
 
   /// An entry that says nothing, or that cannot be stored, costs neither the others nor the hand-off.
@@ -118,9 +188,7 @@ enum BotHandoff {
     var leftOut: Int64 = 0
     for entry in value.elements {
       let json = entry.json
-      guard list.count < maximumTranscript, entry["text"].isString, ["customer", "bot"].contains(entry["author"].string),
-        !json.holdsNUL
-      else {
+      guard list.count < maximumTranscript, isSaid(entry) else {
         leftOut += 1
         continue
       }
@@ -141,5 +209,23 @@ enum BotHandoff {
     try identifiers.add(.email, visitor["email"].string, isVouchedFor ? .a1 : .a0)
     try identifiers.add(.phone, visitor["phone"].string, isVouchedFor ? .a1 : .a0)
     return identifiers.list
+  }
+}
+
+extension Delivery {
+  /// As if the conversation's own channel had brought it.
+  fileprivate func of(_ conversation: BotHandoff.Conversation) -> Delivery {
+    var delivery = self
+    (delivery.channel, delivery.account) = (conversation.channel, conversation.account)
+    return delivery
+  }
+}
+
+extension String {
+  /// A number without its plus; nil for what is none.
+  fileprivate var digits: String? {
+    let number = hasPrefix("+") ? dropFirst() : self[...]
+    return !number.isEmpty && number.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+      ? String(number) : nil
   }
 }

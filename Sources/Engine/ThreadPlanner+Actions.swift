@@ -274,26 +274,44 @@ extension ThreadPlanner {
   /// A bot asks for a human. Nil when its conversation is not known.
   mutating func handOff(_ change: Change, _ event: Event, _ at: Timestamp) -> Outcome? {
     guard let target = change.target, var conversation = conversation(named: target, event) else { return nil }
-    let isStale = change.ownershipEpoch.map { $0 != conversation.owner.epoch } ?? false
-    guard conversation.status.isLive, !isStale, conversation.owner.kind != .agent, conversation.handoff == nil else {
+    guard canBeHandedOff(conversation, change.ownershipEpoch) else {
       return refuse(bot: nil, "handoff", &conversation, event, at)
     }
-    let id = ids.next()
+    let (key, id) = (InTenant(event.tenant, conversation.id), ids.next())
+    handOff(key, by: id, event, at)
+    let note = Message(direction: .internal, authorKind: .bot, customer: [], details: change.details)
+    add(note, to: key, id, event, at)
+    return .stored
+  }
+
+  /// Of a hand-off that goes where its customer's conversation goes on: nil, unless a human has that already.
+  mutating func refusal(ofHandoff message: Message, _ event: Event, _ at: Timestamp, _ resolved: Resolved) -> Outcome? {
+    guard message.isHandoff,
+      var current = live[Lane(event: event, resolved: resolved)].flatMap({ conversations[InTenant(event.tenant, $0)] }),
+      at.duration(since: current.lastMessageAt) <= policy.idleWindow, !canBeHandedOff(current, message.ownershipEpoch)
+    else { return nil }
+    return refuse(bot: message.authorID, "handoff", &current, event, at)
+  }
+
+  func canBeHandedOff(_ conversation: ConversationState, _ epoch: Int64?) -> Bool {
+    let isStale = epoch.map { $0 != conversation.owner.epoch } ?? false
+    return conversation.status.isLive && !isStale && conversation.owner.kind != .agent && conversation.handoff == nil
+  }
+
+  /// The conversation waits for a human, as the message says.
+  mutating func handOff(_ key: InTenant<ID>, by message: ID, _ event: Event, _ at: Timestamp) {
+    guard var conversation = conversations[key] else { return }
     var handoff = JSONObjectWriter()
-    handoff.member("message_id", id.description)
+    handoff.member("message_id", message.description)
     handoff.member("at", at.iso8601)
     conversation.handoff = handoff.finish()
     conversation.status = .open
     conversation.snoozedUntil = nil
     conversation.waitingSince = conversation.waitingSince ?? at
     conversation.version += 1
-    emit("conversation.handoff_requested", &conversation, event, at) { $0.member("message_id", id.description) }
-    let key = InTenant(event.tenant, conversation.id)
+    emit("conversation.handoff_requested", &conversation, event, at) { $0.member("message_id", message.description) }
     conversations[key] = conversation
-    self.change(key)
-    let note = Message(direction: .internal, authorKind: .bot, customer: [], details: change.details)
-    add(note, to: key, id, event, at)
-    return .stored
+    change(key)
   }
 
   private mutating func refuse(
@@ -314,5 +332,7 @@ extension ThreadPlanner {
 }
 
 extension Message {
-  var isFromCustomer: Bool { direction == .inbound && authorKind == .customer }
+  var isFromCustomer: Bool { direction == .inbound && authorKind == .customer && !isTranscript }
+  /// Somebody has to do something about it.
+  var asksForUs: Bool { isFromCustomer || isHandoff }
 }

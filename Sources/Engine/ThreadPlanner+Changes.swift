@@ -209,14 +209,18 @@ extension ThreadPlanner {
     guard change.isAttested else { return .ignored(reason: "refused_not_author") }
     let (place, id) = (InTenant(event.tenant, conversation.id), ids.next())
     if change.kind == Change.said {
-      let message = Message(
-        direction: change.status == "internal" ? .internal : .outbound, authorKind: change.author ?? .agent, customer: [],
-        externalID: change.externalID, text: change.text, details: change.details)
+      var message = Message(
+        direction: change.status == "internal" ? .internal : change.author == .customer ? .inbound : .outbound,
+        authorKind: change.author ?? .agent, customer: [], externalID: change.externalID, text: change.text,
+        details: change.details)
+      message.isTranscript = change.status == Change.transcript
+      message.names = change.name.map { [$0] } ?? []
+      if message.isTranscript, isHeld(message, conversation.id, event.tenant) { return .ignored(reason: "held_already") }
       add(message, to: place, id, event, change.at)
       if let attachments = change.attachments {
         writes.messageChanges[InTenant(event.tenant, id), default: .init()].attachments.append(attachments)
       }
-      guard let name = change.name.map({ InTenant(event.tenant, $0) }) else { return .stored }
+      guard !message.isTranscript, let name = change.name.map({ InTenant(event.tenant, $0) }) else { return .stored }
       claim(name, conversation.id, id)
       applyParked(name, event)
     } else {
@@ -228,6 +232,24 @@ extension ThreadPlanner {
       add(note, to: place, id, event, change.at)
     }
     return .stored
+  }
+
+  /// Whether the conversation has the words of a transcript from its own channel already.
+  func isHeld(_ message: Message, _ conversation: ID, _ tenant: String) -> Bool {
+    if message.names.contains(where: { references[InTenant(tenant, $0)]?.message != nil }) { return true }
+    guard let text = message.text else { return false }
+    let isInbound = message.direction == .inbound
+    var held = facts.held[.init(tenant: tenant, isInbound: isInbound, text: text)] ?? []
+    for new in writes.messages
+    where new.tenant == tenant && new.message.text == text && !new.message.isTranscript
+      && (new.message.direction == .inbound) == isInbound
+    {
+      held.append((new.id, new.conversation))
+    }
+    return held.contains { held in
+      let changed = writes.messageChanges[InTenant(tenant, held.message)]
+      return changed?.saysSomethingElse != true && current(tenant, held.conversation)?.id == conversation
+    }
   }
 
   /// Whoever came by a link of ours has not written yet: what they will say in the session belongs where the link leads.
@@ -302,5 +324,11 @@ extension PendingChange {
   fileprivate func isAboutPiece(of message: StoredMessage) -> Bool {
     guard let externalID, let own = message.externalID else { return false }
     return externalID != own
+  }
+}
+
+extension WriteSet.MessageChange {
+  fileprivate var saysSomethingElse: Bool {
+    deletion != nil || transcript != nil || !pieces.isEmpty || edits.contains { $0.text != nil }
   }
 }

@@ -139,13 +139,24 @@ public struct ThreadPlanner: Sendable {
     switch event.body {
     case .message(let message):
       guard let resolved else { preconditionFailure("every message has a customer") }
-      if message.authorKind == .bot, let refusal = refusal(ofBot: message, event, orderedAt) { return refusal }
+      if message.authorKind == .bot, !message.isTranscript, let refusal = refusal(ofBot: message, event, orderedAt) {
+        return refusal
+      }
+      if let refusal = refusal(ofHandoff: message, event, orderedAt, resolved) { return refusal }
+      if message.isTranscript, let current = live[Lane(event: event, resolved: resolved)], isHeld(message, current, event.tenant)
+      {
+        return .ignored(reason: "held_already")
+      }
       if isLoop(message, event, orderedAt, resolved) { return .ignored(reason: "loop") }
       updateProfile(event, resolved, resolver) { profile in
         profile.displayName = profile.displayName ?? message.customerName
       }
       if let part = message.part, let joined = join(message, part, event, orderedAt, resolved.customer) { return joined }
-      messageID = add(message, of: event, orderedAt, resolved)
+      let (id, place) = add(message, of: event, orderedAt, resolved)
+      if message.isHandoff, let conversation = conversations[place], canBeHandedOff(conversation, message.ownershipEpoch) {
+        handOff(place, by: id, event, orderedAt)
+      }
+      messageID = id
       outcome = .stored
     case .contact(let contact):
       guard let resolved else { return .stored }
@@ -200,7 +211,7 @@ public struct ThreadPlanner: Sendable {
 
   private mutating func add(
     _ message: Message, of event: Event, _ orderedAt: Timestamp, _ resolved: Resolved
-  ) -> ID {
+  ) -> (ID, in: InTenant<ID>) {
     let id = ids.next()
     var message = message
     let lane = Lane(event: event, resolved: resolved)
@@ -212,7 +223,7 @@ public struct ThreadPlanner: Sendable {
         tenant: event.tenant, conversation: conversation, linked: link.conversation, reason: link.reason)
       if writes.links[link] == nil { writes.links[link] = (id, orderedAt) }
     }
-    remember(&message, event, conversation: conversation, message: id)
+    if !message.isTranscript { remember(&message, event, conversation: conversation, message: id) }
     writes.messages.append(
       .init(
         tenant: event.tenant, id: id, conversation: conversation,
@@ -229,7 +240,7 @@ public struct ThreadPlanner: Sendable {
       for name in message.names { applyParked(InTenant(event.tenant, name), event) }
       if let session = message.session { applyParked(InTenant(event.tenant, session), event) }
     }
-    return id
+    return (id, key)
   }
 
   /// Step 2: machines that answer each other would go on for ever. Counts the message where its customer's conversation goes on.
@@ -281,14 +292,14 @@ public struct ThreadPlanner: Sendable {
     // Step 7: what it refers to is over; the lane's live conversation takes it, linked.
     if let referenced { links.append((referenced.id, "reference_not_live")) }
 
-    let isFromCustomer = message.isFromCustomer
+    let asksForUs = message.asksForUs
     let ended = latestEnded(lane)
     if let current = live[lane].flatMap({ conversations[InTenant(lane.tenant, $0)] }) {
       // A late message joins what was live when it was sent.
       if orderedAt < current.openedAt, let ended, ended.wasLive(at: orderedAt) { return (ended.id, links) }
       // Step 8.
       let silence = orderedAt.duration(since: current.lastMessageAt)
-      guard isFromCustomer, referenced == nil, silence > policy.idleWindow else { return (current.id, links) }
+      guard asksForUs, referenced == nil, silence > policy.idleWindow else { return (current.id, links) }
       resolve(InTenant(lane.tenant, current.id), at: orderedAt, event)
       return (open(lane, event, message, orderedAt, previous: current.id), links)
     }
@@ -300,7 +311,7 @@ public struct ThreadPlanner: Sendable {
     // What comes late opens it again as well: nobody has seen it.
     let isLate = candidate.wasLive(at: orderedAt)
     if candidate.status == .resolved, isLate || orderedAt.duration(since: resolvedAt) <= policy.reopenWindow(event.channel) {
-      if isFromCustomer {
+      if asksForUs {
         reopen(InTenant(lane.tenant, candidate.id), lane)
         reopened.insert(InTenant(lane.tenant, candidate.id))
       }
@@ -334,7 +345,7 @@ public struct ThreadPlanner: Sendable {
     var conversation = ConversationState(
       tenant: lane.tenant, id: id, customer: lane.customer, lane: lane.name,
       // What we send and what machines send waits for nobody here.
-      status: message.isFromCustomer ? .open : .pending, lastChannel: event.channel.rawValue, previous: previous,
+      status: message.asksForUs ? .open : .pending, lastChannel: event.channel.rawValue, previous: previous,
       openedAt: orderedAt, lastMessageAt: orderedAt)
     conversation.version = 1
     conversation.lastAccount = event.account
@@ -394,7 +405,7 @@ public struct ThreadPlanner: Sendable {
       emit("conversation.reopened", &conversation, event, orderedAt) { $0.member("message_id", id.description) }
     }
     let isNewest = orderedAt >= conversation.lastMessageAt
-    if isNewest, message.direction != .internal, conversation.lastChannel != event.channel.rawValue {
+    if isNewest, message.direction != .internal, !message.isTranscript, conversation.lastChannel != event.channel.rawValue {
       let from = conversation.lastChannel
       conversation.lastChannel = event.channel.rawValue
       emit("conversation.channel_switched", &conversation, event, orderedAt) { data in
@@ -408,6 +419,7 @@ public struct ThreadPlanner: Sendable {
     conversation.language = conversation.language ?? message.language
     conversation.subject = conversation.subject ?? message.subject
     switch (message.direction, message.authorKind) {
+    case _ where message.isTranscript: break
     case (.inbound, .customer):
       conversation.lastAccount = event.account
       conversation.customerVersion = conversation.version
@@ -430,6 +442,7 @@ public struct ThreadPlanner: Sendable {
       data.member("account", event.account)
       data.member("direction", message.direction.rawValue)
       data.member("author_kind", message.authorKind.rawValue)
+      if message.isTranscript { data.member("source", "transcript") }
       data.member("sent_at", event.sentAt?.iso8601)
     }
     conversations[key] = conversation

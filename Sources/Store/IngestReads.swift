@@ -205,7 +205,23 @@ public enum IngestReads {
       facts.conversations[InTenant(holding.tenant, holding.conversation)].map { $0.owner.epoch != holding.epoch } ?? false
     }
     try holders(Array(late), &facts, on: db)
+    try held(facts.transcribed(identity), &facts, on: db)
     return facts
+  }
+
+  /// Which of a transcript's words the conversations have from their own channels.
+  private static func held(
+    _ texts: Set<String>, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    guard !texts.isEmpty, !facts.conversations.isEmpty else { return }
+    let keys = Array(facts.conversations.keys)
+    let result = try db.query(
+      Queries.named("transcripts_held"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value)), .texts(Array(texts))])
+    for row in 0..<result.count {
+      let key = keys[result.position(row)]
+      let words = ThreadFacts.Words(tenant: key.tenant, isInbound: result.bool(row, 2), text: result.text(row, 3))
+      facts.held[words, default: []].append((message: result.uuid(row, 1).id, conversation: key.value))
+    }
   }
 
   /// Under the locks of their conversations: what others did to the messages meanwhile. Throws the fault of a lost race where one of the

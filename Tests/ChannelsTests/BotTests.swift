@@ -12,6 +12,24 @@ import Testing
   private func rasa(_ name: String) throws -> NormalisedRecord { try normalise("rasa.event", name) }
   private func dialogflow(_ name: String) throws -> NormalisedRecord { try normalise("dialogflow.cx", name) }
 
+  @Test("A hand-off on a channel without sessions is the customer's, and so are the lines of its transcript")
+  func onWhatsApp() throws {
+    let record = try Sample.normalise("bot.handoff", "on_whatsapp")
+    let messages = record.messages
+    #expect(messages.map(\.isHandoff) == [true, false, false] && messages.map(\.isTranscript) == [false, true, true])
+    #expect(
+      messages.map(\.direction) == [.internal, .inbound, .outbound] && messages.map(\.authorKind) == [.bot, .customer, .bot])
+    let ana = [
+      StatedIdentifier(Identifier(.whatsapp, scope: "102290129340398", "34600123456"), .a2),
+      StatedIdentifier(Identifier(.phone, "+34600123456"), .a1),
+    ]
+    #expect(messages.allSatisfy { $0.customer == ana } && Set(record.events.map(\.channel)) == [.whatsapp])
+    // On a channel with sessions they are said there.
+    let chat = try Sample.normalise("bot.handoff", "requested").changes
+    #expect(chat.map(\.kind) == [Change.handoff, Change.said, Change.said] && Set(chat.map(\.target)).count == 1)
+    #expect(chat.dropFirst().map(\.status) == [Change.transcript, Change.transcript])
+  }
+
   @Test("2: Rasa's seconds are a float, Dialogflow's turns have no time")
   func timestamps() throws {
     #expect(try rasa("user").events.map { $0.sentAt?.iso8601 } == ["2026-05-12T09:14:02.617099Z"])

@@ -41,6 +41,8 @@ extension Event {
       let said: Capability =
         switch message.direction {
         case _ where isCall: .calls
+        case _ where message.isHandoff: .handOffs
+        case _ where message.isTranscript: .transcripts
         case .inbound: .messages
         case .outbound: .echoes
         case .internal: .notes
@@ -53,7 +55,7 @@ extension Event {
       let kinds: [String: Capability] = [
         "edit": .edits, "delete": .deletes, "reaction": .reactions, "receipt": .receipts, "call": .calls,
         "identity_change": .identityChanges, "handoff": .handOffs, "bot_message": .messages,
-        "said": change.status == "internal" ? .notes : .echoes,
+        "said": change.status == "internal" ? .notes : change.status == Change.transcript ? .transcripts : .echoes,
         "consent": .optOuts,
       ]
       return Set([kinds[change.kind]].compactMap { $0 })

@@ -19,7 +19,8 @@ import Workers
         topic: delivery.topic, partition: 0, offset: Int64(number), timestamp: .now, key: Array(delivery.key.utf8),
         headers: delivery.headers(id: "d\(number)"), value: delivery.value)
       let elements = normaliser.normalise(record).elements
-      guard elements.count == 1, case .event(let event) = elements[0] else {
+      // A hand-off brings the lines of its transcript along.
+      guard elements.count == 1 || delivery.type == "bot.handoff", case .event(let event)? = elements.first else {
         throw Unexpected(what: "\(delivery.type): \(elements.map { canonicalJSON($0).string })")
       }
       return event

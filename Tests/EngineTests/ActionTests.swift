@@ -377,6 +377,63 @@ import Testing
     #expect(store.messages.contains { $0.message.details.string.contains("refund") })
   }
 
+  /// A bot on a channel without sessions knows the customer by the channel's id.
+  private func handoff(_ id: String, from customer: [StatedIdentifier], at time: Timestamp) -> Event {
+    var event = message(id, from: customer, at: time, direction: .internal, author: .bot)
+    guard case .message(var body) = event.body else { return event }
+    body.isHandoff = true
+    event.body = .message(body)
+    return event
+  }
+
+  @Test func `A hand-off that names the customer opens, opens again, or goes on where the customer is`() throws {
+    let ana = [whatsapp("ana")]
+    var store = try ModelStore(handoff("h1", from: ana, at: hour(1)), message("1", from: ana, at: hour(2)))
+    let first = try #require(store.conversation("1"))
+    #expect(store.conversations.count == 1 && first.handoff != nil && first.status == .open && first.waitingSince == hour(1))
+    // Who is with a human, or on the way to one, is not handed over again.
+    try store.receive(handoff("h2", from: ana, at: hour(3)))
+    #expect(refusals(store) == ["stale_epoch"] && store.row("h2") == nil)
+    try store.receive(action(.resolve, on: first.id, at: hour(4)))
+    try store.receive(handoff("h3", from: ana, at: hour(5)))
+    #expect(store.conversation("h3")?.id == first.id && store.conversation("h3")?.status == .open)
+    #expect(store.events.map(\.type).filter { $0.hasSuffix("handoff_requested") }.count == 2)
+    #expect(store.events.contains { $0.type == "conversation.reopened" })
+  }
+
+  @Test(arguments: [true, false])
+  func `What a transcript repeats is there once, and what it adds makes nobody wait`(_ together: Bool) throws {
+    let session = { (id: String, time: Timestamp) in
+      message(id, from: [cookie("c")], at: time, on: .chat, account: "widget", session: "s")
+    }
+    func line(_ id: String, _ text: String, _ author: AuthorKind, name: String? = nil) -> Event {
+      change(id, Change.said, of: "s", at: hour(2), on: .chat) { change in
+        (change.text, change.authorKind, change.status) = (text, author, Change.transcript)
+        change.name = name.map { ReferenceKey(hash($0)) }
+      }
+    }
+    var first = session("1", hour(1))
+    guard case .message(var body) = first.body else { return }
+    body.text = "Where is it?"
+    first.body = .message(body)
+    let lines = [
+      line("t1", "Where is it?", .customer), line("t2", "Where is it?", .bot), line("t3", "In other words", .customer, name: "1"),
+      line("t4", "Which number?", .bot), line("t5", "1004", .customer),
+    ]
+    var store = ModelStore()
+    if together {
+      try store.commit([record(([first] + lines).map { .event($0) })])
+    } else {
+      for event in lines + [first] { try store.receive(event) }
+    }
+    let said = store.messages.filter(\.message.isTranscript)
+    #expect(said.map(\.message.text) == ["Where is it?", "Which number?", "1004"])
+    #expect(said.map(\.message.direction) == [.outbound, .outbound, .inbound] && store.parked.isEmpty)
+    let conversation = try #require(store.conversation("1"))
+    #expect(conversation.waitingSince == hour(1) && conversation.customerVersion < conversation.version)
+    #expect(!store.events.contains { $0.type == "conversation.channel_switched" })
+  }
+
   @Test func `A session that goes on in another conversation hands that one over`() throws {
     let handoff = { (id: String, time: Timestamp) in change(id, Change.handoff, of: "s", at: time) }
     var store = try ModelStore(message("1", from: [cookie("c")], at: hour(1), on: .chat, account: "widget", session: "s"))

@@ -206,6 +206,19 @@ struct ModelStore {
       facts.conversations[root] = conversations[root]
     }
     facts.holders = holders
+    let texts = facts.transcribed(identity)
+    for message in messages where !message.message.isTranscript {
+      let conversation = InTenant(message.tenant, message.conversation)
+      let done = changes[InTenant(message.tenant, message.id)] ?? []
+      let isSaid = message.deletedAt == nil && !done.contains { $0.deletion != nil }
+      // What was changed says something that no transcript of a test says.
+      guard isSaid, !done.contains(where: { $0.transcript != nil || !$0.pieces.isEmpty || $0.edits.contains { $0.text != nil } }),
+        let text = message.message.text, texts.contains(text), facts.conversations[conversation] != nil
+      else { continue }
+      facts.held[
+        .init(tenant: message.tenant, isInbound: message.message.direction == .inbound, text: text), default: []
+      ].append((message.id, message.conversation))
+    }
     guard !answered.isEmpty else { return facts }
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {

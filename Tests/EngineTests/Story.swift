@@ -114,6 +114,17 @@ struct Story {
       message.attachments = [Attachment(kind: "image", providerID: "f\(count)")]
       event.body = .message(message)
     }
+    if case .message(var message) = event.body {
+      if chance(8) { message.text = "again" }
+      switch Int.random(in: 0..<30, using: &random) {
+      case 0: (message.direction, message.authorKind, message.isHandoff) = (.internal, .bot, true)
+      case 1...2:
+        (message.text, message.isTranscript) = ("again", true)
+        if chance(50) { (message.direction, message.authorKind) = (.outbound, .bot) }
+      default: break
+      }
+      event.body = .message(message)
+    }
     // A delivery of another text under a key that is taken.
     if chance(3), let taken = earlier.randomElement(using: &random) { event.key = taken.key }
     switch Int.random(in: 0..<20, using: &random) {
@@ -163,6 +174,7 @@ struct Story {
       (change.text, change.attachments) = (pick([nil, "said \(count)"]), [Attachment(kind: "audio", providerID: "r\(count)")])
     case "said":
       (change.text, change.target) = ("said \(count)", ReferenceKey(hash(pick(["s1", "s2", "s3"]))))
+      if chance(40) { (change.text, change.status) = ("again", Change.transcript) }
       if chance(60) { (change.name, change.targetExternalID) = (ReferenceKey(hash(target)), "m\(count)") }
     case "attachment": change.attachments = [Attachment(kind: "image", providerID: "a\(count)")]
     case "conversation_state": (change.status, change.target) = ("solved", ReferenceKey(hash(pick(["s1", "s2", "s3"]))))

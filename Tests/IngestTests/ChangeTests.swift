@@ -137,6 +137,40 @@ import Testing
     await cluster.close()
   }
 
+  @Test func `a bot on a page hands over, and what its transcript repeats is there once`() async throws {
+    let cluster = try await Cluster()
+    let worker = try cluster.startWorker()
+    let handoff = item(
+      "bot.handoff", "/channels/bot/pagebot", "h1",
+      #"""
+      {"event":"handoff.requested","event_id":"h1","sent_at":1778577260000,
+      "conversation_ref":{"channel":"messenger","account":"682","conversation_id":"7001"},"transcript":[
+      {"author":"customer","text":"Is it here?"},{"author":"bot","text":"Not yet."},{"author":"bot","text":"Shall I ask somebody?"}]}
+      """#, on: "channel.bot")
+    try await cluster.publish([
+      messenger("d1", #""message":{"mid":"p1","text":"Is it here?"}"#, at: 1_778_577_242_000),
+      echo("p2", "Not yet.", at: 1_778_577_250_000),
+    ])
+    try await cluster.drain()
+    try await cluster.publish([handoff, handoff])
+    try await cluster.drain()
+    #expect(
+      try await cluster.rows("SELECT handoff IS NOT NULL, status::text, last_channel FROM throughline.conversation") == [
+        ["t", "open", "messenger"]
+      ])
+    #expect(
+      try await cluster.rows(
+        """
+        SELECT direction::text, author_kind::text, text, details ->> 'source' FROM throughline.message
+        ORDER BY ordered_at, direction = 'internal', id
+        """) == [
+          ["inbound", "customer", "Is it here?", nil], ["outbound", "agent", "Not yet.", nil],
+          ["outbound", "bot", "Shall I ask somebody?", "transcript"], ["internal", "bot", nil, nil],
+        ])
+    #expect(worker.stop() == 0)
+    await cluster.close()
+  }
+
   @Test func `two workers that see a message and its receipt at once lose neither`() async throws {
     let cluster = try await Cluster()
     let workers = try (0..<2).map { _ in try cluster.startWorker() }
