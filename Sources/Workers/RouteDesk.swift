@@ -58,8 +58,6 @@ final class RouteDesk: Sendable {
     var unreadAgents: Set<String> = []
     /// What the last comparison has found is not all read yet.
     var isReading = false
-    /// Read, and not yet told to the engine.
-    var events: [RoutingEvent] = [.clock]
     var decisions: Batches<RoutingDecision>
     var due = Batches<Due>(size: 200)
     var vainCount = 0
@@ -123,7 +121,8 @@ final class RouteDesk: Sendable {
           // Before the leases of those whose turn comes late run out.
           try await renewIfDue(&renewAt, &tenants, &known)
           guard !Task.isCancelled else { return }
-          guard var tenant = tenants[name] else { continue }
+          // Taken out, so that nothing of it is copied; after a fault that is thrown, all are read anew.
+          guard var tenant = tenants.removeValue(forKey: name) else { continue }
           tenant.unreadConversations.formUnion(marks.conversations[name] ?? [])
           tenant.unreadAgents.formUnion(marks.agents[name] ?? [])
           if marks.isFull { tenant.reconcileAt = .now }
@@ -220,8 +219,7 @@ final class RouteDesk: Sendable {
     }
     // Nothing is decided on the half of what there is.
     if try await read(&tenant, name, until: end) {
-      tenant.decisions.add(tenant.engine.handle(tenant.events, at: WallClock.now()))
-      tenant.events = [.clock]
+      tenant.decisions.add(tenant.engine.handle(.clock, at: WallClock.now()))
       tenant.isReading = false
       try await decide(&tenant, name, until: end)
     }
@@ -244,12 +242,12 @@ final class RouteDesk: Sendable {
     }
     let knownConversations = tenant.engine.conversationVersions
     for (id, version) in waiting where knownConversations[id] != version { tenant.unreadConversations.insert(id) }
-    for id in knownConversations.keys where waiting[id] == nil { tenant.events.append(.withdrawn(id)) }
+    tenant.engine.take(knownConversations.keys.filter { waiting[$0] == nil }.map { .withdrawn($0) }, at: now)
     let knownAgents = tenant.engine.agentVersions
     for (id, agent) in present where knownAgents[id].map({ $0 != (agent.version, agent.isOnline) }) ?? true {
       tenant.unreadAgents.insert(id)
     }
-    for id in knownAgents.keys where present[id] == nil { tenant.events.append(.agentGone(id)) }
+    tenant.engine.take(knownAgents.keys.filter { present[$0] == nil }.map { .agentGone($0) }, at: now)
     add(withoutBot.map(Due.conversation), to: &tenant)
     gauges.set(name, waiting: tenant.engine.waitingByQueue, states: present.values.map(\.state))
   }
@@ -265,16 +263,17 @@ final class RouteDesk: Sendable {
         try RouteReads.waiting(ids, tenant: name, now: now, on: db)
       }
       tenant.unreadConversations.subtract(ids)
-      tenant.events += waiting.map { .waiting($0) }
-      tenant.events += Set(ids).subtracting(waiting.map(\.id)).map { .withdrawn($0) }
+      let gone = Set(ids).subtracting(waiting.map(\.id))
+      tenant.engine.take(waiting.map { .waiting($0) } + gone.map { .withdrawn($0) }, at: now)
       // After a step at least: what came before may take the whole turn, each time.
       if isOver(end) { break }
     }
     while tenant.unreadConversations.isEmpty, !tenant.unreadAgents.isEmpty {
       let ids = Array(tenant.unreadAgents.prefix(Self.readCount))
-      tenant.events += try await db.perform { db throws(PostgresFault) in
-        try RouteReads.agents(ids, tenant: name, now: now, on: db).map { .agent($0) }
+      let agents = try await db.perform { db throws(PostgresFault) in
+        try RouteReads.agents(ids, tenant: name, now: now, on: db)
       }
+      tenant.engine.take(agents.map { .agent($0) }, at: now)
       tenant.unreadAgents.subtract(ids)
       if isOver(end) { break }
     }

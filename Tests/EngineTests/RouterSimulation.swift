@@ -29,6 +29,7 @@ final class RouterSimulation {
 
   private var random: SplitMix64
   private let policy: RoutingPolicy
+  private let maximumProposals: Int
   private var now = Timestamp(seconds: 1_800_000_000)
   private var step = 0
   private var routers: [Router]
@@ -59,7 +60,9 @@ final class RouterSimulation {
     policy.resolvePendingAfter = .seconds(400)
     policy.closeAfter = .seconds(300)
     self.policy = policy
-    routers = (0..<2).map { _ in Router(engine: RoutingEngine(policy: policy)) }
+    let maximumProposals = seed % 3 == 0 ? 2 : 1_000
+    self.maximumProposals = maximumProposals
+    routers = (0..<2).map { _ in Router(engine: RoutingEngine(policy: policy, maximumProposals: maximumProposals)) }
   }
 
   private func one(in sides: Int) -> Bool { Int.random(in: 0..<sides, using: &random) == 0 }
@@ -96,7 +99,7 @@ final class RouterSimulation {
 
   private func turn(_ index: Int) {
     if strikes("crash", in: 60) {
-      routers[index] = Router(engine: RoutingEngine(policy: policy))
+      routers[index] = Router(engine: RoutingEngine(policy: policy, maximumProposals: maximumProposals))
       return
     }
     if strikes("freeze", in: 60) { routers[index].frozenUntil = step + Int.random(in: 5...80, using: &random) }
@@ -167,7 +170,7 @@ final class RouterSimulation {
     routers[index].decisions.removeFirst(batch.count)
     // Whatever fails of its own is as if the router had been lost: its copy is thrown away.
     if strikes("not committed", in: 25) {
-      routers[index] = Router(engine: RoutingEngine(policy: policy))
+      routers[index] = Router(engine: RoutingEngine(policy: policy, maximumProposals: maximumProposals))
       return
     }
     let keys = Set(batch.map { Key(Self.tenant, $0.conversation) })
@@ -177,7 +180,7 @@ final class RouterSimulation {
     takenCount += taken.count { $0 }
     write(plan)
     if strikes("lost reply", in: 25) {
-      routers[index] = Router(engine: RoutingEngine(policy: policy))
+      routers[index] = Router(engine: RoutingEngine(policy: policy, maximumProposals: maximumProposals))
       return
     }
     var events = agentEvents(agents.map(\.value).sorted())

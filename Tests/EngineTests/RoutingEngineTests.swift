@@ -58,6 +58,30 @@ import Testing
     #expect(given(engine.handle(.waiting(chat(3)), at: after(14))) == ["3 to a"])
   }
 
+  @Test func `as many are decided at once as may be under way, and the others as these end`() {
+    var policy = RoutingPolicy()
+    var calls = RoutingPolicy.Queue(id: "calls")
+    calls.match.channels = [.voice]
+    calls.teams = ["phone"]
+    policy.queues.insert(calls, at: 0)
+    var engine = RoutingEngine(policy: policy, maximumProposals: 2)
+    var call = chat(9)
+    call.channel = .voice
+    let first = engine.handle(
+      [.agent(agent("a", capacity: 300)), .waiting(call)] + (1...5).map { .waiting(chat($0, since: Int64($0))) }, at: after(10))
+    // Whoever may be asked yet is not told to wait.
+    #expect(given(first) == ["1 to a", "2 to a", "9 waits"])
+    // Who comes first by then is first.
+    let urgent = chat(6, since: 9, priority: 5)
+    #expect(given(engine.handle([.committed(chat(1).id), .waiting(urgent)], at: after(11))) == ["6 to a"])
+    #expect(given(engine.handle([.refused(chat(2).id), .waiting(chat(2, since: 2))], at: after(12))) == ["2 to a"])
+    #expect(given(engine.handle([.committed(chat(2).id), .committed(urgent.id)], at: after(13))) == ["3 to a", "4 to a"])
+    #expect(given(engine.handle([.committed(chat(3).id), .committed(chat(4).id)], at: after(14))) == ["5 to a"])
+    #expect(
+      given(engine.handle([.agent(agent("a", version: 2)), .waiting(chat(7)), .waiting(chat(8))], at: after(15))).last
+        == "8 waits")
+  }
+
   @Test func `who is online and full is waited for, who is away is not`() {
     var policy = RoutingPolicy()
     policy.queues[0].prefer = [.lastAgent]

@@ -4,7 +4,8 @@ import Canonical
 ///
 /// Conversations that need the same (queue and channel) wait in one *lane*, ordered; each lane also keeps the agents who may take from
 /// it and have room, longest idle first. Both are heaps whose stale entries are recognised by a stamp, so that an event costs a few
-/// heap operations per lane, however many wait. At the end of every `handle` no conversation waits while an agent may and can take it.
+/// heap operations per lane, however many wait. At the end of every `handle` no conversation waits while an agent may and can take it,
+/// unless `maximumProposals` are under way: the rest is decided as these end, on what is known by then.
 ///
 /// A proposal reserves capacity, and the agent's turn, until `committed` or `refused`; a refused one has cost nobody their turn.
 public struct RoutingEngine: Sendable {
@@ -102,12 +103,26 @@ public struct RoutingEngine: Sendable {
     case proposed(agent: String?)
   }
 
+  /// The facts lie beside it: a table of a hundred thousand is half empty, and grows by copying.
   struct ConversationState: Sendable {
-    var facts: WaitingConversation
+    private final class Box: Sendable {
+      let facts: WaitingConversation
+      init(_ facts: WaitingConversation) { self.facts = facts }
+    }
+    private var box: Box
+    var facts: WaitingConversation {
+      get { box.facts }
+      set { box = Box(newValue) }
+    }
     var lane: Int
     var stamp: UInt64
     var place: Place
     var isPlaced: Bool
+
+    init(facts: WaitingConversation, lane: Int, stamp: UInt64, place: Place, isPlaced: Bool) {
+      box = Box(facts)
+      (self.lane, self.stamp, self.place, self.isPlaced) = (lane, stamp, place, isPlaced)
+    }
   }
 
   public private(set) var policy: RoutingPolicy
@@ -118,15 +133,21 @@ public struct RoutingEngine: Sendable {
   private var held: [HoldKey: Heap<Turn>] = [:]
   private var timers = Heap<Timer>()
   private var lastStamp: UInt64 = 0
+  private let maximumProposals: Int
+  private var proposalCount = 0
 
   // What changed since the last match.
   private var dirtyLanes: Set<Int> = []
   private var dirtyHolds: Set<HoldKey> = []
-  /// Whose row may have to say where they wait.
-  private var moved: Set<ID> = []
+  /// Whose row may have to say where they wait, by lane.
+  private var moved: [Int: Set<ID>] = [:]
   private var decisions: [RoutingDecision] = []
 
-  public init(policy: RoutingPolicy = RoutingPolicy()) { self.policy = policy }
+  /// - Parameter maximumProposals: how many assignments may be under way at once.
+  public init(policy: RoutingPolicy = RoutingPolicy(), maximumProposals: Int = 1_000) {
+    self.policy = policy
+    self.maximumProposals = maximumProposals
+  }
 
   /// When `clock` is due next.
   public var nextTimer: Timestamp? { timers.first?.at }
@@ -150,12 +171,19 @@ public struct RoutingEngine: Sendable {
 
   /// Takes in all events, then decides: what is known at once is decided in order, whatever the order of the events.
   public mutating func handle(_ events: [RoutingEvent], at now: Timestamp) -> [RoutingDecision] {
-    for event in events { apply(event, now) }
+    take(events, at: now)
     match(now)
-    for id in moved.sorted() { place(id, now) }
-    moved = []
+    // In the others somebody may be asked yet.
+    let settled = moved.filter { !dirtyLanes.contains($0.key) }
+    for lane in settled.keys { moved[lane] = nil }
+    for id in settled.values.joined().sorted() { place(id, now) }
     defer { decisions = [] }
     return decisions
+  }
+
+  /// Takes in events of which more are to come; `handle` decides.
+  public mutating func take(_ events: [RoutingEvent], at now: Timestamp) {
+    for event in events { apply(event, now) }
   }
 
   private mutating func apply(_ event: RoutingEvent, _ now: Timestamp) {
@@ -182,6 +210,7 @@ public struct RoutingEngine: Sendable {
     case .committed(let id), .refused(let id):
       let state = conversations.removeValue(forKey: id)
       guard case .proposed(let agent?)? = state?.place else { return }
+      proposalCount -= 1
       agents[agent]?.reservations[id] = nil
       refresh(agent, now)
     case .clock:
@@ -209,7 +238,7 @@ public struct RoutingEngine: Sendable {
       decisions.append(decision(facts, lane, .bot(bot), "bot"))
       return
     }
-    moved.insert(facts.id)
+    moved[lane, default: []].insert(facts.id)
     // An exclusion that ends is news for this conversation alone.
     if let end = facts.excluded.values.filter({ $0 > now }).min() {
       timers.push(Timer(at: end, id: facts.id, stamp: stamp))
@@ -354,7 +383,7 @@ public struct RoutingEngine: Sendable {
   private mutating func replace(_ policy: RoutingPolicy, _ now: Timestamp) {
     self.policy = policy
     let waiting = conversations
-    (lanes, laneNumbers, held, timers, dirtyLanes, dirtyHolds) = ([], [:], [:], Heap(), [], [])
+    (lanes, laneNumbers, held, timers, dirtyLanes, dirtyHolds, moved) = ([], [:], [:], Heap(), [], [], [:])
     for id in agents.keys { agents[id]?.standing = [] }
     conversations = waiting.filter { if case .proposed = $0.value.place { true } else { false } }
     for (id, state) in waiting.sorted(by: { $0.key < $1.key }) where conversations[id] == nil {
@@ -367,7 +396,7 @@ public struct RoutingEngine: Sendable {
   private mutating func match(_ now: Timestamp) {
     /// Passed over because those who can may not, put back when all is done.
     var passed: [(lane: Int, turn: Turn)] = []
-    while let (turn, lane, hold) = best() {
+    while proposalCount < maximumProposals, let (turn, lane, hold) = best() {
       if let hold {
         _ = held[hold]?.pop()
         propose(turn.id, to: hold.agent, lane, "preferred", [], now)
@@ -439,6 +468,7 @@ public struct RoutingEngine: Sendable {
     decision.candidates = candidates.isEmpty ? [.init(agent: agent, idleSince: chosen.idleSince)] : candidates
     decisions.append(decision)
     conversations[id]?.place = .proposed(agent: agent)
+    proposalCount += 1
     agents[agent]?.reservations[id] = (lanes[lane].channel, lanes[lane].units, now)
     refresh(agent, now)
   }
