@@ -419,12 +419,9 @@ static const unsigned char file138[] = {
 #embed "queries/traits_read.sql"
 };
 static const unsigned char file139[] = {
-#embed "queries/transcripts_held.sql"
-};
-static const unsigned char file140[] = {
 #embed "queries/watermarks_upsert.sql"
 };
-static const unsigned char file141[] = {
+static const unsigned char file140[] = {
 #embed "queries/whatsapp_read.sql"
 };
 
@@ -568,9 +565,8 @@ static const throughline_schema_file files[] = {
   {"queries/timeline_messages.sql", file136, sizeof file136},
   {"queries/timeline_read.sql", file137, sizeof file137},
   {"queries/traits_read.sql", file138, sizeof file138},
-  {"queries/transcripts_held.sql", file139, sizeof file139},
-  {"queries/watermarks_upsert.sql", file140, sizeof file140},
-  {"queries/whatsapp_read.sql", file141, sizeof file141},
+  {"queries/watermarks_upsert.sql", file139, sizeof file139},
+  {"queries/whatsapp_read.sql", file140, sizeof file140},
 };
 const throughline_schema_file *const throughline_schema_files = files;
-const unsigned long throughline_schema_file_count = 142;
+const unsigned long throughline_schema_file_count = 141;

@@ -318,7 +318,7 @@ public struct Change: Sendable {
   public static let conversationState = "conversation_state"
   /// What was said in a session of another channel, as a bot heard it: that channel delivers it itself.
   public static let botMessage = "bot_message"
-  /// What is said in a session whose customer it does not name: by our side, or before a bot asked for a human.
+  /// What is said in a session or below a message by who does not name the customer: our side, or a transcript.
   public static let said = "said"
   /// Status of what was said before a bot asked for a human.
   public static let transcript = "transcript"

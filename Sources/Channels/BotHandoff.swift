@@ -3,11 +3,11 @@ import Parsing
 
 /// `bot.handoff`: what a bot says in a conversation of another channel, and when it hands over (`schemas/payloads/bot.handoff.json`).
 ///
-/// Whoever fills in the JSON could speak in our name, so every event needs `signature` or `business` attested. The lines of a transcript
-/// are messages with `source` `transcript`, but for those that the conversation has from its own channel already.
+/// Whoever fills in the JSON could speak in our name, so every event needs `signature` or `business` attested. The note of a hand-off has
+/// the transcript as it came; those of its lines that no channel brings are messages, with `source` `transcript`.
 enum BotHandoff {
   /// Entries of a transcript; what is above is left out and counted.
-  private static let maximumTranscript = 1_000
+  private static let maximumTranscript = 500
 
   static func read(_ payload: JSONValue, _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
     guard payload.isObject else { throw Rejection(.malformedPayload, "not an object") }
@@ -32,7 +32,7 @@ enum BotHandoff {
     var ordinal = 0
     for line in payload["transcript"].elements.prefix(maximumTranscript) {
       ordinal += 1
-      guard isSaid(line) else { continue }
+      guard isSaid(line), !conversation.brings(line) else { continue }
       elements.add { () throws(Rejection) in
         try said(line, at: ordinal, in: conversation, delivery, handedOffAt: payload["sent_at"].time)
       }
@@ -68,9 +68,19 @@ enum BotHandoff {
       case .whatsapp, .sms, .rcs:
         if channel == .whatsapp, let scope { try identifiers.add(.whatsapp, scope: scope, id.digits ?? id, .a2) }
         try identifiers.add(.phone, id.digits.map { "+" + $0 }, .a1)
-      default: break
+      default: return []
       }
+      guard !identifiers.list.isEmpty else { throw Rejection(.malformedPayload, "conversation_ref.conversation_id") }
       return identifiers.list
+    }
+
+    /// Providers deliver what customers say themselves, and some what is said to them.
+    func brings(_ line: JSONValue) -> Bool {
+      switch channel {
+      case .chat, .bot: false
+      case .messenger, .instagram: true
+      default: line["author"].string == "customer"
+      }
     }
   }
 
@@ -150,11 +160,14 @@ enum BotHandoff {
   private static func said(
     _ line: JSONValue, at ordinal: Int, in conversation: Conversation, _ delivery: Delivery, handedOffAt: Timestamp?
   ) throws(Rejection) -> NormalisedElement {
-    let text = line["text"].string?.trimmed ?? ""
+    let text = line["text"].string ?? ""
+    let (id, time) = (line["id"].id, line["sent_at"].time)
+    let sentAt = time ?? handedOffAt
+    // A customer's id is no session's: the next transcript may begin in the same words.
     let key = delivery.key(
-      "transcript", conversation.channel.rawValue, conversation.account, conversation.id, String(ordinal), text)
-    let sentAt = line["sent_at"].time ?? handedOffAt
-    let id = line["id"].id
+      "transcript", conversation.channel.rawValue, conversation.account, conversation.id, String(ordinal),
+      id ?? time?.iso8601 ?? "",
+      text)
     let name = id.map { ReferenceKey.message(conversation.channel, account: conversation.account, id: $0) }
     let author: AuthorKind = line["author"].string == "customer" ? .customer : .bot
     var details = JSONObjectWriter()

@@ -140,9 +140,12 @@ enum EmailRFC822 {
 
   /// An emoji, if that is all that the mail says.
   private static func reaction(in mail: MIMEMessage, _ delivery: Delivery) -> String? {
-    guard let said = mail.reaction?.trimmed else { return nil }
-    guard said.hasPrefix("{") else { return said.nonEmpty }
-    return try? delivery.nestedParser.document(Array(said.utf8))["emoji"].string?.trimmed.nonEmpty
+    guard let said = mail.reaction?.trimmed, mail.attachments.isEmpty else { return nil }
+    let emoji =
+      said.hasPrefix("{")
+      ? try? delivery.nestedParser.document(Array(said.utf8))["emoji"].string?.trimmed
+      : mail.plainText?.trimmed == said ? said : nil
+    return emoji.flatMap { $0.count <= 8 ? $0.nonEmpty : nil }
   }
 
   /// Who wrote what a group put its own address on ("Ann via Support"), as the group says: a claim. Nil for every other mail.

@@ -40,7 +40,7 @@ struct MetaComment {
 
   private func written(id: String, text: String?, verb: String?) throws(Rejection) -> NormalisedElement? {
     guard let person = author["id"].id else { return nil }
-    let isUs = person == delivery.account || author["self_ig_scoped_id"].exists
+    let isUs = person == delivery.account || author["self_ig_scoped_id"].id != nil
     let customer = isUs ? [] : try delivery.identifiers(kind, scope: delivery.account, person, delivery.providerAssurance)
     var change: Change
     switch verb {
@@ -89,14 +89,17 @@ struct MetaComment {
       status: action, reaction: value["reaction_type"].string?.nonEmpty ?? "like")
     change.authorKind = isUs ? .agent : .customer
     return delivery.event(
-      delivery.key("reaction", target, person, action + " " + createdAt.json.string), sentAt: createdAt.time, .change(change))
+      delivery.key("reaction", target, person, [action, change.reaction ?? "", createdAt.json.string].joined(separator: " ")),
+      sentAt: createdAt.time, .change(change))
   }
 
   private var createdAt: JSONValue { value["created_time"].exists ? value["created_time"] : entryTime }
 
   private var attachments: [Attachment] {
-    ["photo": "image", "video": "video"].sorted { $0.key < $1.key }.compactMap { member, kind in
-      value[member].string?.nonEmpty.map { Attachment(kind: kind, url: $0) }
+    [("photo", "image"), ("video", "video")].compactMap { member, kind in
+      // What is posted has its file in the link.
+      let url = value[member].string?.nonEmpty ?? (value["item"].string == member ? value["link"].string?.nonEmpty : nil)
+      return url.map { Attachment(kind: kind, url: $0) }
     }
   }
 

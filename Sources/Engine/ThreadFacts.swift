@@ -24,34 +24,11 @@ public struct ThreadFacts: Sendable {
   public var awaited: Set<InTenant<ReferenceKey>> = []
   /// Changes that wait for names of the batch: of sessions (a bot that asked for a human, a ticket's state) and of messages.
   public var parked: [InTenant<ReferenceKey>: [WriteSet.ParkedEvent]] = [:]
-  /// What the batch's transcripts say and the conversations hold already, from their own channels.
-  public var held: [Words: [(message: ID, conversation: ID)]] = [:]
   public init() {}
 
-  /// What one side says.
-  public struct Words: Hashable, Sendable {
-    public var tenant: String
-    public var isInbound: Bool
-    public var text: String
-    public init(tenant: String, isInbound: Bool, text: String) {
-      self.tenant = tenant
-      self.isInbound = isInbound
-      self.text = text
-    }
-  }
-
-  /// What transcripts say, of the batch or parked.
-  public func transcribed(_ identity: IdentityPlan) -> Set<String> {
-    var texts = Set(
-      parked.values.joined().compactMap { $0.change?.status == Change.transcript ? $0.change?.text : nil })
-    for case .event(let event, _, _) in identity.elements.lazy.map(\.content) {
-      switch event.body {
-      case .message(let message) where message.isTranscript: if let text = message.text { texts.insert(text) }
-      case .change(let change) where change.status == Change.transcript: if let text = change.text { texts.insert(text) }
-      default: break
-      }
-    }
-    return texts
+  /// The names that come with what has waited.
+  public var namesOfParked: Set<InTenant<ReferenceKey>> {
+    Set(parked.flatMap { name, parked in parked.compactMap { $0.change?.name.map { InTenant(name.tenant, $0) } } })
   }
 }
 

@@ -284,12 +284,16 @@ extension ThreadPlanner {
     return .stored
   }
 
-  /// Of a hand-off that goes where its customer's conversation goes on: nil, unless a human has that already.
+  /// Of a hand-off that goes where its customer's conversation goes on: nil, unless a human has that already, or has had it since. One
+  /// that opens a conversation, or opens it again, needs but to know the last owner.
   mutating func refusal(ofHandoff message: Message, _ event: Event, _ at: Timestamp, _ resolved: Resolved) -> Outcome? {
+    let lane = Lane(event: event, resolved: resolved)
     guard message.isHandoff,
-      var current = live[Lane(event: event, resolved: resolved)].flatMap({ conversations[InTenant(event.tenant, $0)] }),
-      at.duration(since: current.lastMessageAt) <= policy.idleWindow, !canBeHandedOff(current, message.ownershipEpoch)
+      var current = live[lane].flatMap({ conversations[InTenant(event.tenant, $0)] }) ?? latestEnded(lane)
     else { return nil }
+    let goesOn = current.status.isLive && at.duration(since: current.lastMessageAt) <= policy.idleWindow
+    let isStale = message.ownershipEpoch.map { $0 != current.owner.epoch } ?? false
+    guard goesOn ? !canBeHandedOff(current, message.ownershipEpoch) : isStale else { return nil }
     return refuse(bot: message.authorID, "handoff", &current, event, at)
   }
 
@@ -298,9 +302,9 @@ extension ThreadPlanner {
     return conversation.status.isLive && !isStale && conversation.owner.kind != .agent && conversation.handoff == nil
   }
 
-  /// The conversation waits for a human, as the message says.
+  /// The conversation waits for a human, as the message says, unless it has one.
   mutating func handOff(_ key: InTenant<ID>, by message: ID, _ event: Event, _ at: Timestamp) {
-    guard var conversation = conversations[key] else { return }
+    guard var conversation = conversations[key], canBeHandedOff(conversation, nil) else { return }
     var handoff = JSONObjectWriter()
     handoff.member("message_id", message.description)
     handoff.member("at", at.iso8601)
@@ -335,4 +339,6 @@ extension Message {
   var isFromCustomer: Bool { direction == .inbound && authorKind == .customer && !isTranscript }
   /// Somebody has to do something about it.
   var asksForUs: Bool { isFromCustomer || isHandoff }
+  /// About what is now, whatever time it states.
+  var isOfABot: Bool { isTranscript || isHandoff }
 }

@@ -200,12 +200,12 @@ extension ThreadPlanner {
     .init(tenant: event.tenant, channel: event.channel, account: event.account, address: value)
   }
 
-  /// What another system says of a conversation that it knows as its ticket or session, which is shown and nothing more; or what our
-  /// side says there. Nil when nobody has written in it yet.
+  /// What another system says of a conversation that it knows by its ticket, session or message, which is shown and nothing more; or what
+  /// is said there by who names nobody. Nil when nobody has written in it yet.
   private mutating func add(
-    _ change: PendingChange, to session: ReferenceKey, _ event: Event
+    _ change: PendingChange, to name: ReferenceKey, _ event: Event
   ) -> Outcome? {
-    guard let conversation = conversation(named: session, event) else { return nil }
+    guard let conversation = conversation(named: name, event) else { return nil }
     guard change.isAttested else { return .ignored(reason: "refused_not_author") }
     let (place, id) = (InTenant(event.tenant, conversation.id), ids.next())
     if change.kind == Change.said {
@@ -215,7 +215,7 @@ extension ThreadPlanner {
         details: change.details)
       message.isTranscript = change.status == Change.transcript
       message.names = change.name.map { [$0] } ?? []
-      if message.isTranscript, isHeld(message, conversation.id, event.tenant) { return .ignored(reason: "held_already") }
+      if isHeld(message, event.tenant) { return .ignored(reason: "held_already") }
       add(message, to: place, id, event, change.at)
       if let attachments = change.attachments {
         writes.messageChanges[InTenant(event.tenant, id), default: .init()].attachments.append(attachments)
@@ -234,22 +234,9 @@ extension ThreadPlanner {
     return .stored
   }
 
-  /// Whether the conversation has the words of a transcript from its own channel already.
-  func isHeld(_ message: Message, _ conversation: ID, _ tenant: String) -> Bool {
-    if message.names.contains(where: { references[InTenant(tenant, $0)]?.message != nil }) { return true }
-    guard let text = message.text else { return false }
-    let isInbound = message.direction == .inbound
-    var held = facts.held[.init(tenant: tenant, isInbound: isInbound, text: text)] ?? []
-    for new in writes.messages
-    where new.tenant == tenant && new.message.text == text && !new.message.isTranscript
-      && (new.message.direction == .inbound) == isInbound
-    {
-      held.append((new.id, new.conversation))
-    }
-    return held.contains { held in
-      let changed = writes.messageChanges[InTenant(tenant, held.message)]
-      return changed?.saysSomethingElse != true && current(tenant, held.conversation)?.id == conversation
-    }
+  /// Whether the line of a transcript is here by its own channel already.
+  func isHeld(_ message: Message, _ tenant: String) -> Bool {
+    message.isTranscript && message.names.contains { references[InTenant(tenant, $0)]?.message != nil }
   }
 
   /// Whoever came by a link of ours has not written yet: what they will say in the session belongs where the link leads.
@@ -324,11 +311,5 @@ extension PendingChange {
   fileprivate func isAboutPiece(of message: StoredMessage) -> Bool {
     guard let externalID, let own = message.externalID else { return false }
     return externalID != own
-  }
-}
-
-extension WriteSet.MessageChange {
-  fileprivate var saysSomethingElse: Bool {
-    deletion != nil || transcript != nil || !pieces.isEmpty || edits.contains { $0.text != nil }
   }
 }

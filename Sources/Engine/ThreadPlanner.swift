@@ -69,7 +69,7 @@ public struct ThreadPlanner: Sendable {
     return found
   }
 
-  private func latestEnded(_ lane: Lane) -> ConversationState? {
+  func latestEnded(_ lane: Lane) -> ConversationState? {
     ended[lane]?.compactMap { conversations[InTenant(lane.tenant, $0)] }.max { ($0.endedAt, $0.id) < ($1.endedAt, $1.id) }
   }
 
@@ -143,19 +143,14 @@ public struct ThreadPlanner: Sendable {
         return refusal
       }
       if let refusal = refusal(ofHandoff: message, event, orderedAt, resolved) { return refusal }
-      if message.isTranscript, let current = live[Lane(event: event, resolved: resolved)], isHeld(message, current, event.tenant)
-      {
-        return .ignored(reason: "held_already")
-      }
+      if isHeld(message, event.tenant) { return .ignored(reason: "held_already") }
       if isLoop(message, event, orderedAt, resolved) { return .ignored(reason: "loop") }
       updateProfile(event, resolved, resolver) { profile in
         profile.displayName = profile.displayName ?? message.customerName
       }
       if let part = message.part, let joined = join(message, part, event, orderedAt, resolved.customer) { return joined }
       let (id, place) = add(message, of: event, orderedAt, resolved)
-      if message.isHandoff, let conversation = conversations[place], canBeHandedOff(conversation, message.ownershipEpoch) {
-        handOff(place, by: id, event, orderedAt)
-      }
+      if message.isHandoff { handOff(place, by: id, event, orderedAt) }
       messageID = id
       outcome = .stored
     case .contact(let contact):
@@ -296,7 +291,7 @@ public struct ThreadPlanner: Sendable {
     let ended = latestEnded(lane)
     if let current = live[lane].flatMap({ conversations[InTenant(lane.tenant, $0)] }) {
       // A late message joins what was live when it was sent.
-      if orderedAt < current.openedAt, let ended, ended.wasLive(at: orderedAt) { return (ended.id, links) }
+      if !message.isOfABot, orderedAt < current.openedAt, let ended, ended.wasLive(at: orderedAt) { return (ended.id, links) }
       // Step 8.
       let silence = orderedAt.duration(since: current.lastMessageAt)
       guard asksForUs, referenced == nil, silence > policy.idleWindow else { return (current.id, links) }

@@ -215,10 +215,11 @@ private struct MIMEReader {
       }
     } else if isInstance(raw, g_mime_part_get_type()) {
       let part = raw.assumingMemoryBound(to: GMimePart.self)
-      if let reaction = reaction(in: part) {
-        message.reaction = message.reaction ?? reaction
+      if isType(object, "text", "vnd.google.email-reaction+json") {
+        message.reaction = message.reaction ?? shortText(of: part)
         return Body()
       }
+      if disposition(object) == "reaction" { message.reaction = message.reaction ?? shortText(of: part) }
       if isType(object, "application", "ms-tnef") || isType(object, "application", "vnd.ms-tnef") {
         message.flag("tnef")
         if addWrapped(part) { return Body() }
@@ -333,12 +334,8 @@ private struct MIMEReader {
         contentID: contentID, isInline: disposition == "inline" || disposition == nil && contentID != nil))
   }
 
-  /// Gmail's own part, or RFC 9078's.
-  private func reaction(in part: UnsafeMutablePointer<GMimePart>) -> String? {
-    let object = UnsafeMutableRawPointer(part).assumingMemoryBound(to: GMimeObject.self)
-    guard isType(object, "text", "vnd.google.email-reaction+json") || disposition(object) == "reaction", size(of: part) <= 1_024
-    else { return nil }
-    return nonBlank(Charset.decode(content(of: part), declared: "utf-8").text)
+  private func shortText(of part: UnsafeMutablePointer<GMimePart>) -> String? {
+    size(of: part) <= 1_024 ? nonBlank(Charset.decode(content(of: part), declared: "utf-8").text) : nil
   }
 
   /// The files that Outlook has wrapped; false when there are none.

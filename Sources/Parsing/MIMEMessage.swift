@@ -53,7 +53,7 @@ public struct MIMEMessage: Sendable, Equatable {
   public var attachments: [MIMEAttachment] = []
   /// What it reports, when it is a multipart/report.
   public var report: MIMEReport?
-  /// What it says of the mail that it answers instead of a text: an emoji, or a JSON object that holds one. At most 1 KiB.
+  /// Gmail's JSON object with an emoji, or the part that is an emoji (RFC 9078), which is in `plainText` as well. At most 1 KiB.
   public var reaction: String?
   /// What was done to the text, each once: `charset_unknown`, `charset_lossy`, `nul_replaced`, `boundary_missing`, `parts_capped`,
   /// `addresses_capped`, `references_capped`, `structure_capped` (the rest of the mail was not read),

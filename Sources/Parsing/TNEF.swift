@@ -1,6 +1,6 @@
 /// The files inside a `winmail.dat`, which is how Outlook wraps them (MS-OXTNEF).
 ///
-/// Debian's reader of it is not kept, and a worker must not end by a mail. What names and measures the files is read, and no more; a
+/// Debian's reader of it is not maintained, and a worker must not end by a mail. What names and measures the files is read, and no more; a
 /// length that leads beyond the end is where the reading ends.
 enum TNEF {
   /// - Parameter limit: of files; what is behind them is left out.

@@ -205,23 +205,7 @@ public enum IngestReads {
       facts.conversations[InTenant(holding.tenant, holding.conversation)].map { $0.owner.epoch != holding.epoch } ?? false
     }
     try holders(Array(late), &facts, on: db)
-    try held(facts.transcribed(identity), &facts, on: db)
     return facts
-  }
-
-  /// Which of a transcript's words the conversations have from their own channels.
-  private static func held(
-    _ texts: Set<String>, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
-    guard !texts.isEmpty, !facts.conversations.isEmpty else { return }
-    let keys = Array(facts.conversations.keys)
-    let result = try db.query(
-      Queries.named("transcripts_held"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value)), .texts(Array(texts))])
-    for row in 0..<result.count {
-      let key = keys[result.position(row)]
-      let words = ThreadFacts.Words(tenant: key.tenant, isInbound: result.bool(row, 2), text: result.text(row, 3))
-      facts.held[words, default: []].append((message: result.uuid(row, 1).id, conversation: key.value))
-    }
   }
 
   /// Under the locks of their conversations: what others did to the messages meanwhile. Throws the fault of a lost race where one of the
@@ -293,12 +277,12 @@ public enum IngestReads {
         sessions.contains(key) && facts.references[key] == nil || brought.contains(key) && isWithoutMessage(key)
       }
       try readParked(awaited, &facts, on: db)
-      // What was said in a session brings a name of its own.
-      let said = Set(
-        facts.parked.flatMap { name, parked in parked.compactMap { $0.change?.name.map { InTenant(name.tenant, $0) } } }
-      )
-      .subtracting(keys).sorted()
-      if !said.isEmpty {
+      // What was said there brings a name of its own, for which others may wait: mostly none, and answers below answers in a row.
+      var known = Set(keys)
+      while true {
+        let said = facts.namesOfParked.subtracting(known).sorted()
+        guard !said.isEmpty else { break }
+        known.formUnion(said)
         try lock(names: said, on: db)
         try read(said)
         let waitedFor = said.filter(isWithoutMessage)

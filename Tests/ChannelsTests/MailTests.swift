@@ -113,7 +113,12 @@ import Testing
       #expect(change.kind == "reaction" && change.status == "add" && change.reaction == emoji)
       #expect(change.target == .mail(messageID: "conv.9f2.41@shop.example") && change.authorKind == .customer)
     }
-    #expect(try Sample.normalise("email.rfc822", "reaction_to_nothing").messages.map(\.text) == ["Thank you"])
+    // Beside something else it is a part of that, also in an answer.
+    for answers in ["", "In-Reply-To: <conv.9f2.41@shop.example>\n"] {
+      let mail = try Sample.normalise(
+        "email.rfc822", "reaction_to_nothing", replacing: "MIME-Version", with: answers + "MIME-Version")
+      #expect(mail.messages.map(\.text) == ["Thank you\n❤"])
+    }
   }
 
   @Test("Zero bytes hidden in a mail are replaced, not refused")

@@ -401,24 +401,47 @@ import Testing
     #expect(store.events.contains { $0.type == "conversation.reopened" })
   }
 
-  @Test(arguments: [true, false])
-  func `What a transcript repeats is there once, and what it adds makes nobody wait`(_ together: Bool) throws {
-    let session = { (id: String, time: Timestamp) in
-      message(id, from: [cookie("c")], at: time, on: .chat, account: "widget", session: "s")
+  @Test func `A hand-off is judged by the owner that the customer had last, and what it opens is handed over`() throws {
+    func handoff(_ id: String, epoch: Int64?, at time: Timestamp) -> Event {
+      var event = self.handoff(id, from: [whatsapp("ana")], at: time)
+      guard case .message(var body) = event.body else { return event }
+      body.ownershipEpoch = epoch
+      event.body = .message(body)
+      return event
     }
+    var store = try ModelStore(message("1", from: [whatsapp("ana")], at: hour(1)))
+    let first = try #require(store.conversation("1")?.id)
+    store.conversations[InTenant("shop", first)]?.owner = .init(kind: .bot, id: "b", epoch: 2)
+    // Silent for longer than the window: another conversation begins, and waits for a human.
+    try store.receive(handoff("h1", epoch: 2, at: hour(2_000)))
+    let second = try #require(store.conversation("h1"))
+    #expect(second.id != first && second.handoff != nil && second.waitingSince == hour(2_000) && refusals(store).isEmpty)
+    // A line of a transcript is said where the hand-off is, whatever its time.
+    var line = message("l1", from: [whatsapp("ana")], at: hour(1), received: hour(2_000), direction: .outbound, author: .bot)
+    guard case .message(var body) = line.body else { return }
+    body.isTranscript = true
+    line.body = .message(body)
+    try store.receive(line)
+    #expect(store.conversation("l1")?.id == second.id && store.conversation("l1")?.waitingSince == hour(2_000))
+    // Over, and somebody else's since: what is late by then opens nothing again.
+    try store.receive(action(.resolve, on: second.id, at: hour(2_001)))
+    store.conversations[InTenant("shop", second.id)]?.owner = .init(kind: .queue, epoch: 3)
+    try store.receive(handoff("h2", epoch: 2, at: hour(2_002)))
+    #expect(refusals(store) == ["stale_epoch"] && store.conversation("h1")?.status == .resolved && store.row("h2") == nil)
+  }
+
+  @Test(arguments: [true, false])
+  func `What a transcript says makes nobody wait, and what is here by its id is left out`(_ together: Bool) throws {
     func line(_ id: String, _ text: String, _ author: AuthorKind, name: String? = nil) -> Event {
       change(id, Change.said, of: "s", at: hour(2), on: .chat) { change in
         (change.text, change.authorKind, change.status) = (text, author, Change.transcript)
         change.name = name.map { ReferenceKey(hash($0)) }
       }
     }
-    var first = session("1", hour(1))
-    guard case .message(var body) = first.body else { return }
-    body.text = "Where is it?"
-    first.body = .message(body)
+    let first = message("1", from: [cookie("c")], at: hour(1), on: .chat, account: "widget", session: "s")
     let lines = [
-      line("t1", "Where is it?", .customer), line("t2", "Where is it?", .bot), line("t3", "In other words", .customer, name: "1"),
-      line("t4", "Which number?", .bot), line("t5", "1004", .customer),
+      line("t1", "Where is it?", .customer, name: "1"), line("t2", "Which number?", .bot),
+      line("t3", "1004", .customer, name: "2"),
     ]
     var store = ModelStore()
     if together {
@@ -427,8 +450,8 @@ import Testing
       for event in lines + [first] { try store.receive(event) }
     }
     let said = store.messages.filter(\.message.isTranscript)
-    #expect(said.map(\.message.text) == ["Where is it?", "Which number?", "1004"])
-    #expect(said.map(\.message.direction) == [.outbound, .outbound, .inbound] && store.parked.isEmpty)
+    #expect(said.map(\.message.text) == ["Which number?", "1004"])
+    #expect(said.map(\.message.direction) == [.outbound, .inbound] && store.parked.isEmpty)
     let conversation = try #require(store.conversation("1"))
     #expect(conversation.waitingSince == hour(1) && conversation.customerVersion < conversation.version)
     #expect(!store.events.contains { $0.type == "conversation.channel_switched" })

@@ -171,19 +171,23 @@ struct ModelStore {
       }
     }
     readParked(brought.union(sessions))
-    // What was said in a session brings a name of its own.
-    let said = Set(
-      facts.parked.flatMap { name, parked in parked.compactMap { $0.change?.name.map { InTenant(name.tenant, $0) } } })
-    for key in said {
-      guard let reference = references[key] else { continue }
-      if let id = reference.conversation {
-        facts.references[key] = (id, reference.message)
-        facts.conversations[InTenant(key.tenant, id)] = conversations[InTenant(key.tenant, id)]
-      } else {
-        facts.awaited.insert(key)
+    // What was said brings a name of its own.
+    var known: Set<InTenant<ReferenceKey>> = []
+    while true {
+      let said = facts.namesOfParked.subtracting(known)
+      guard !said.isEmpty else { break }
+      known.formUnion(said)
+      for key in said {
+        guard let reference = references[key] else { continue }
+        if let id = reference.conversation {
+          facts.references[key] = (id, reference.message)
+          facts.conversations[InTenant(key.tenant, id)] = conversations[InTenant(key.tenant, id)]
+        } else {
+          facts.awaited.insert(key)
+        }
       }
+      readParked(said)
     }
-    readParked(said)
     for customer in identity.joining {
       for conversation in conversations.values
       where conversation.customer == customer.value && conversation.tenant == customer.tenant && conversation.status.isLive {
@@ -206,19 +210,6 @@ struct ModelStore {
       facts.conversations[root] = conversations[root]
     }
     facts.holders = holders
-    let texts = facts.transcribed(identity)
-    for message in messages where !message.message.isTranscript {
-      let conversation = InTenant(message.tenant, message.conversation)
-      let done = changes[InTenant(message.tenant, message.id)] ?? []
-      let isSaid = message.deletedAt == nil && !done.contains { $0.deletion != nil }
-      // What was changed says something that no transcript of a test says.
-      guard isSaid, !done.contains(where: { $0.transcript != nil || !$0.pieces.isEmpty || $0.edits.contains { $0.text != nil } }),
-        let text = message.message.text, texts.contains(text), facts.conversations[conversation] != nil
-      else { continue }
-      facts.held[
-        .init(tenant: message.tenant, isInbound: message.message.direction == .inbound, text: text), default: []
-      ].append((message.id, message.conversation))
-    }
     guard !answered.isEmpty else { return facts }
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {

@@ -115,11 +115,10 @@ struct Story {
       event.body = .message(message)
     }
     if case .message(var message) = event.body {
-      if chance(8) { message.text = "again" }
       switch Int.random(in: 0..<30, using: &random) {
       case 0: (message.direction, message.authorKind, message.isHandoff) = (.internal, .bot, true)
       case 1...2:
-        (message.text, message.isTranscript) = ("again", true)
+        message.isTranscript = true
         if chance(50) { (message.direction, message.authorKind) = (.outbound, .bot) }
       default: break
       }
@@ -174,7 +173,9 @@ struct Story {
       (change.text, change.attachments) = (pick([nil, "said \(count)"]), [Attachment(kind: "audio", providerID: "r\(count)")])
     case "said":
       (change.text, change.target) = ("said \(count)", ReferenceKey(hash(pick(["s1", "s2", "s3"]))))
-      if chance(40) { (change.text, change.status) = ("again", Change.transcript) }
+      if chance(40) { change.status = Change.transcript }
+      // Below a message, as pages answer comments.
+      if chance(40) { change.target = ReferenceKey(hash(name())) }
       if chance(60) { (change.name, change.targetExternalID) = (ReferenceKey(hash(target)), "m\(count)") }
     case "attachment": change.attachments = [Attachment(kind: "image", providerID: "a\(count)")]
     case "conversation_state": (change.status, change.target) = ("solved", ReferenceKey(hash(pick(["s1", "s2", "s3"]))))

@@ -137,35 +137,34 @@ import Testing
     await cluster.close()
   }
 
-  @Test func `a bot on a page hands over, and what its transcript repeats is there once`() async throws {
+  @Test func `a bot that answers texts hands over, and of its transcript there is what nobody else brings`() async throws {
     let cluster = try await Cluster()
     let worker = try cluster.startWorker()
     let handoff = item(
-      "bot.handoff", "/channels/bot/pagebot", "h1",
+      "bot.handoff", "/channels/bot/smsbot", "h1",
       #"""
       {"event":"handoff.requested","event_id":"h1","sent_at":1778577260000,
-      "conversation_ref":{"channel":"messenger","account":"682","conversation_id":"7001"},"transcript":[
+      "conversation_ref":{"channel":"sms","account":"+12025550100","conversation_id":"+447400123456"},"transcript":[
       {"author":"customer","text":"Is it here?"},{"author":"bot","text":"Not yet."},{"author":"bot","text":"Shall I ask somebody?"}]}
       """#, on: "channel.bot")
-    try await cluster.publish([
-      messenger("d1", #""message":{"mid":"p1","text":"Is it here?"}"#, at: 1_778_577_242_000),
-      echo("p2", "Not yet.", at: 1_778_577_250_000),
-    ])
-    try await cluster.drain()
+    // The hand-off comes first, and the message that it is about afterwards; both come twice.
+    let text = sms("SM1", "MessageSid=SM1&From=%2B447400123456&To=%2B12025550100&Body=Is+it+here%3F&NumMedia=0")
     try await cluster.publish([handoff, handoff])
+    try await cluster.drain()
+    try await cluster.publish([text, text])
     try await cluster.drain()
     #expect(
       try await cluster.rows("SELECT handoff IS NOT NULL, status::text, last_channel FROM throughline.conversation") == [
-        ["t", "open", "messenger"]
+        ["t", "open", "sms"]
       ])
     #expect(
       try await cluster.rows(
         """
         SELECT direction::text, author_kind::text, text, details ->> 'source' FROM throughline.message
-        ORDER BY ordered_at, direction = 'internal', id
+        ORDER BY direction, text NULLS FIRST
         """) == [
-          ["inbound", "customer", "Is it here?", nil], ["outbound", "agent", "Not yet.", nil],
-          ["outbound", "bot", "Shall I ask somebody?", "transcript"], ["internal", "bot", nil, nil],
+          ["inbound", "customer", "Is it here?", nil], ["internal", "bot", nil, nil],
+          ["outbound", "bot", "Not yet.", "transcript"], ["outbound", "bot", "Shall I ask somebody?", "transcript"],
         ])
     #expect(worker.stop() == 0)
     await cluster.close()
