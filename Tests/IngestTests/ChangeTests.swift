@@ -143,7 +143,7 @@ import Testing
     let handoff = item(
       "bot.handoff", "/channels/bot/smsbot", "h1",
       #"""
-      {"event":"handoff.requested","event_id":"h1","sent_at":1778577260000,
+      {"event":"handoff.requested","event_id":"h1",
       "conversation_ref":{"channel":"sms","account":"+12025550100","conversation_id":"+447400123456"},"transcript":[
       {"author":"customer","text":"Is it here?"},{"author":"bot","text":"Not yet."},{"author":"bot","text":"Shall I ask somebody?"}]}
       """#, on: "channel.bot")
@@ -153,10 +153,9 @@ import Testing
     try await cluster.drain()
     try await cluster.publish([text, text])
     try await cluster.drain()
-    #expect(
-      try await cluster.rows("SELECT handoff IS NOT NULL, status::text, last_channel FROM throughline.conversation") == [
-        ["t", "open", "sms"]
-      ])
+    let conversations = try await cluster.rows(
+      "SELECT handoff IS NOT NULL, status::text, last_channel FROM throughline.conversation")
+    #expect(conversations == [["t", "open", "sms"]])
     let said = try await cluster.rows(
       """
       SELECT direction::text, author_kind::text, text, details ->> 'source' FROM throughline.message
