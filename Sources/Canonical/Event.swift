@@ -80,6 +80,8 @@ public struct Message: Sendable {
   public var isHandoff = false
   /// What a bot says was said before: it is shown, and nobody begins to wait by it.
   public var isTranscript = false
+  /// Somebody else answers it, on the provider's side: it is shown, and nobody begins to wait by it.
+  public var isStandby = false
   public var replyToExternalID: String?
   public var subject: String?
   /// As agents see it; nil when there is none (a picture without caption).

@@ -39,6 +39,7 @@ enum ConnectContact {
       guard channel == "VOICE" else { return elements.add { unknown(channel, record, delivery) } }
       if contact.isCall { elements.add { () throws(Rejection) in try contact.message() } }
       elements.add { () throws(Rejection) in try contact.change() }
+      if contact.hasDeletions { elements.add { () throws(Rejection) in try contact.deletions() } }
       // Flows ask at the end of a call and keep the answer in an attribute.
       if let score = try? record["Attributes"].decimal("csat") {
         elements.add { () throws(Rejection) in try contact.survey(score) }
@@ -121,6 +122,19 @@ enum ConnectContact {
         delivery.key("call", id, version.id ?? record.string), sentAt: version.time, .change(change))
     }
 
+    var hasDeletions: Bool { !deletedRecordings.isEmpty }
+
+    /// Recordings that earlier versions have brought.
+    func deletions() throws(Rejection) -> NormalisedElement {
+      let target = isCall ? id : initial
+      let change = Change(
+        kind: "attachment", target: name(target), targetExternalID: target, customer: try identifiers(),
+        attachments: deletedRecordings, status: "removed")
+      let places = deletedRecordings.compactMap(\.providerID)
+      return delivery.event(
+        delivery.key("attachment", [id] + places), sentAt: record["LastUpdateTimestamp"].time, .change(change))
+    }
+
     func survey(_ score: String) throws(Rejection) -> NormalisedElement {
       let version = record["LastUpdateTimestamp"].time
       let response = SurveyResponse(
@@ -153,12 +167,15 @@ enum ConnectContact {
       return try delivery.identifiers(.phone, number, isVerified ? .a2 : delivery.networkAssurance)
     }
 
-    /// The first stands in both places; what was deleted is in neither.
-    private var recordings: [Attachment] {
+    private var recordings: [Attachment] { recordings(areDeleted: false) }
+    private var deletedRecordings: [Attachment] { recordings(areDeleted: true) }
+
+    /// The first stands in both places.
+    private func recordings(areDeleted: Bool) -> [Attachment] {
       let kinds = ["AUDIO": "audio", "VIDEO": "video", "SCREEN": "video"]
       var list: [Attachment] = []
       for item in [record["Recording"]] + Array(record["Recordings"].elements.prefix(delivery.limits.attachments)) {
-        guard let location = item["Location"].id, item["Status"].string != "DELETED",
+        guard let location = item["Location"].id, (item["Status"].string == "DELETED") == areDeleted,
           !list.contains(where: { $0.providerID == location })
         else { continue }
         let type = item["MediaStreamType"].string ?? item["Type"].string ?? ""

@@ -278,7 +278,10 @@ enum EmailRFC822 {
         flags.append("bulk")
       }
       if mail.report != nil { flags.append("report") }
-      isAutomatic = flags.contains("auto_submitted") || flags.contains("report")
+      // What a group passes on is its members' own.
+      let isOfAGroup = precedence == "list" || mail.header("X-Google-Group-Id") != nil
+      let isMass = ["bulk", "junk"].contains(precedence) || mail.header("List-Unsubscribe") != nil
+      isAutomatic = flags.contains("auto_submitted") || flags.contains("report") || isMass && !isOfAGroup
     }
   }
 }

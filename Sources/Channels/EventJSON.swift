@@ -66,6 +66,7 @@ private func json(_ message: Message) -> JSONText {
   writer.member("ownership_epoch", message.ownershipEpoch)
   writer.member("is_handoff", message.isHandoff ? true : nil)
   writer.member("is_transcript", message.isTranscript ? true : nil)
+  writer.member("is_standby", message.isStandby ? true : nil)
   writer.member("reply_to_external_id", message.replyToExternalID)
   writer.member("subject", message.subject)
   writer.member("text", message.text)

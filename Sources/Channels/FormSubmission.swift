@@ -48,9 +48,10 @@ enum FormSubmission {
     return identifiers.list
   }
 
-  /// Somebody filled in what no human sees, or whoever took the form says so.
+  /// Somebody filled in what no human sees, or whoever took the form says so, or thinks of it as a program's.
   private static func isSpam(_ payload: JSONValue) -> Bool {
-    payload["spam"].bool == true || payload["honeypot"].bool == true || payload["honeypot"].string?.trimmed.isEmpty == false
+    payload["spam"].bool == true || payload["captcha_score"].double.map { $0 < 0.3 } ?? false || payload["honeypot"].bool == true
+      || payload["honeypot"].string?.trimmed.isEmpty == false
   }
 
   private static func files(_ list: JSONValue, limit: Int) -> [Attachment] {

@@ -60,15 +60,15 @@ public struct FormatDescription: Sendable {
       carries: [.messages, .media], lacks: ""),
     "line.webhook": FormatDescription(
       source: "/channels/line/<bot user id>", payload: "webhook body",
-      carries: [.messages, .deletes, .receipts, .buttons, .media, .locations, .optOuts],
+      carries: [.messages, .deletes, .receipts, .buttons, .media, .locations, .optOuts, .handOffs],
       lacks: "names, edits, reactions, our own messages; receipts but of notification messages and played videos"),
     "meta.instagram": FormatDescription(
       source: "/channels/instagram/<account>", payload: "webhook body",
-      carries: [.messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media],
+      carries: [.messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media, .handOffs],
       lacks: "names in private messages, edits and deletes of comments, our own reactions, types and sizes of media"),
     "meta.messenger": FormatDescription(
       source: "/channels/messenger/<page>", payload: "webhook body",
-      carries: [.messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media, .locations, .optOuts],
+      carries: [.messages, .echoes, .edits, .deletes, .reactions, .receipts, .buttons, .media, .locations, .optOuts, .handOffs],
       lacks: "names in private messages, reactions to posts, types and sizes of media"),
     "rcs.event": FormatDescription(
       source: "/channels/rcs/<agent id>", payload: "webhook body of RCS for Business, with its Pub/Sub envelope or without",
@@ -123,7 +123,9 @@ public struct FormatDescription: Sendable {
       carries: [.calls, .recordings], lacks: "transcripts"),
     "twilio.voice": FormatDescription(
       source: "/channels/voice/<number>", payload: "the callback's form body as received: one message a call, when it ends",
-      carries: [.calls, .recordings, .transcripts], lacks: "", contentType: "application/x-www-form-urlencoded"),
+      carries: [.calls, .recordings, .transcripts],
+      lacks: "event streams; recordings of calls that an agent's app places; legs to phones of agents that show our own number",
+      contentType: "application/x-www-form-urlencoded"),
   ]
 
   private static let bots: [String: FormatDescription] = [

@@ -61,6 +61,7 @@ enum LineWebhook {
         case "delivery": return change("receipt", "delivered", customer: try identifiers(sender))
         case "videoPlayComplete": return change("receipt", "read", customer: try identifiers(sender))
         // The bot came into a group or left it; another of the account's bots took the chat or gave it back.
+        case "activated" where item["source"]["userId"].id != nil && delivery.isVouchedFor: return try handoff()
         case "join", "leave", "activated", "deactivated":
           return change("conversation_state", type, customer: try identifiers(sender))
         case "": throw Rejection(.malformedPayload, "events[].type")
@@ -88,6 +89,7 @@ enum LineWebhook {
         direction: .inbound, authorKind: .customer, customer: try identifiers(sender), language: content.language, externalID: id,
         names: [name(id)], references: replyTo.map { [name($0)] } ?? [], replyToExternalID: replyTo, text: content.text,
         attachments: content.attachments, details: details.finished, flags: flags)
+      message.isStandby = isStandby
       if let album = body["imageSet"]["id"].id { message.take(part: Part(of: .whole(.line, account: delivery.account, [album]))) }
       return delivery.event(MessageKey(name(id)), sentAt: time, .message(message))
     }
@@ -100,15 +102,31 @@ enum LineWebhook {
       if body["params"]["newRichMenuAliasId"].exists { return .ignored(reason: "menu") }
       var details = details()
       details.member("postback", body.json)
-      let message = Message(
-        direction: .inbound, authorKind: .customer, customer: try identifiers(sender), details: details.finished, flags: flags)
+      var message = Message(
+        direction: .inbound, authorKind: .customer, customer: try identifiers(sender),
+        text: ["datetime", "date", "time"].lazy.compactMap { body["params"][$0].string?.nonEmpty }.first,
+        details: details.finished,
+        flags: flags)
+      message.isStandby = isStandby
       return delivery.event(delivery.key("postback", eventID), sentAt: time, .message(message))
     }
+
+    /// Another of the account's bots gives the chat to ours.
+    private func handoff() throws(Rejection) -> NormalisedElement {
+      var message = Message(
+        direction: .internal, authorKind: .bot, customer: try identifiers(sender),
+        details: kept(without: ["webhookEventId", "timestamp"]),
+        flags: flags)
+      message.isHandoff = true
+      return delivery.event(delivery.key("handoff", eventID), sentAt: time, .message(message))
+    }
+
+    private var isStandby: Bool { item["mode"].string == "standby" }
 
     /// What is not the message's own, but for what LINE says of the delivery.
     private func details() -> JSONObjectWriter {
       var details = JSONObjectWriter()
-      if item["mode"].string == "standby" { details.member("standby", true) }
+      if isStandby { details.member("standby", true) }
       if item["source"]["type"].string != "user" { details.member("source", item["source"].json) }
       return details
     }

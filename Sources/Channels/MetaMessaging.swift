@@ -130,7 +130,7 @@ enum MetaMessaging {
       }
       let reference = id.map { ReferenceKey.message(delivery.channel, account: delivery.account, id: $0) }
       let replyTo = body["reply_to"]["mid"].id
-      let message = Message(
+      var message = Message(
         direction: person.isUs ? .outbound : .inbound, authorKind: person.isUs ? .agent : .customer,
         customer: try identifiers(person, sharing: isPostback ? nil : text, body["quick_reply"]["payload"].string),
         // A button's words are the business's own.
@@ -139,6 +139,7 @@ enum MetaMessaging {
         references: replyTo.map { [.message(delivery.channel, account: delivery.account, id: $0)] } ?? [],
         replyToExternalID: replyTo, text: text, attachments: media.attachments, details: details.finished,
         flags: timestamp.timeFlags)
+      message.isStandby = isStandby
       // Older postbacks have no id.
       let key =
         reference.map { MessageKey($0) }
@@ -222,6 +223,15 @@ enum MetaMessaging {
       let consent = (isMarketing ? "marketing_" : "") + (isStopped ? "opt_out" : "opt_in")
       // A plugin's opt-in knows its user by a reference alone.
       let person = try? Person(item, account: delivery.account)
+      // The app that gets the thread is told, and no other: a bot asks for us.
+      if name == "pass_thread_control", let person, delivery.isVouchedFor {
+        var message = Message(
+          direction: .internal, authorKind: .bot, customer: try identifiers(person), details: item.rest(without: Self.consumed))
+        message.isHandoff = true
+        return delivery.event(
+          delivery.key("handoff", person.id, item["timestamp"].json.string, item[name].json.string),
+          sentAt: item["timestamp"].time, .message(message))
+      }
       let change = Change(
         kind: kind, customer: try person.map { person throws(Rejection) in try identifiers(person) } ?? [],
         status: kind == "consent" ? consent : name, details: item.rest(without: Self.consumed))

@@ -30,6 +30,11 @@ enum SlackInteraction {
   ) throws(Rejection) -> NormalisedElement {
     guard action.isObject else { throw Rejection(.malformedPayload, "actions[]") }
     let user = try payload["user"].requiredID("id", in: "user.")
+    // One of ours presses in a channel that we share with customers.
+    let team = payload["user"]["team_id"].id
+    if let team, team == delivery.account, payload["team"]["id"].id.map({ $0 != team }) ?? false {
+      return .ignored(reason: "own_press")
+    }
     let container = payload["container"]
     let message = payload["message"]
     let channel = payload["channel"]["id"].id ?? container["channel_id"].id

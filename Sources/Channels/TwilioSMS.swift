@@ -54,7 +54,9 @@ enum TwilioSMS {
     details.members(of: form, without: shown(form, customer.isEmpty ? nil : "From"))
     let message = Message(
       direction: .inbound, authorKind: .customer, customer: customer, customerName: form["ProfileName"]?.trimmed.nonEmpty,
-      language: text.flatMap(Language.detect), externalID: id, names: [name],
+      // A button's words are the business's own.
+      language: form["ButtonText"] ?? form["ListTitle"] == nil ? text.flatMap(Language.detect) : nil, externalID: id,
+      names: [name],
       references: replyTo.map { [.message(.sms, account: delivery.account, id: $0)] } ?? [], replyToExternalID: replyTo,
       text: text, attachments: attachments, details: details.finished)
     return delivery.event(MessageKey(name), sentAt: nil, .message(message))

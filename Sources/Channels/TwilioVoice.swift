@@ -54,10 +54,17 @@ enum TwilioVoice {
       }
     }
 
-    /// The leg to or from one of our own agents: an app, or a SIP phone that a call was put through to.
+    /// The leg to or from one of our own agents: an app, or a phone that a call was put through to, which shows the caller's number.
     private var isOurs: Bool {
       guard let party else { return false }
-      return party.hasPrefix("client:") || (parent != nil && party.hasPrefix("sip"))
+      if party.hasPrefix("client:") { return true }
+      guard parent != nil else { return false }
+      return party.hasPrefix("sip") || form["Direction"] == "outbound-dial" && !isFromUs
+    }
+
+    private var isFromUs: Bool {
+      guard let from = form["From"] ?? form["Caller"] else { return true }
+      return from == delivery.account || from.hasPrefix("client:") || from.hasPrefix("sip")
     }
 
     /// Callbacks of a recording, a transcription or a dialled leg repeat the call's status; the end alone has a duration.
@@ -101,10 +108,10 @@ enum TwilioVoice {
       }
       let target = isOurs ? parent ?? id : id
       let recordings = self.recordings
-      let words = form["TranscriptionText"]
+      let words = form["TranscriptionText"] ?? form["SpeechResult"]
       // Words that are not final come again.
       let heard = words == nil && form["Final"] != "false" ? transcription?["transcript"].string?.nonEmpty : nil
-      var moved: Set<String> = ["TranscriptionText"]
+      var moved: Set<String> = ["TranscriptionText", "SpeechResult"]
       if recordings != nil { moved.formUnion(["RecordingSid", "RecordingUrl"]) }
       if heard != nil { moved.insert("TranscriptionData") }
       let change = Change(

@@ -148,7 +148,9 @@ enum WhatsAppCloud {
       let message = Message(
         direction: isEcho ? .outbound : .inbound, authorKind: type == "system" ? .system : isEcho ? .agent : .customer,
         customer: try identifiers(person), customerName: person.name,
-        language: isEcho || type == "system" ? nil : content.text.flatMap(Language.detect), externalID: id,
+        // A button's words are the business's own.
+        language: isEcho || ["system", "button", "interactive"].contains(type) ? nil : content.text.flatMap(Language.detect),
+        externalID: id,
         names: [name], references: replyTo.map { [.message(.whatsapp, account: account, id: $0)] } ?? [],
         replyToExternalID: replyTo, text: content.text, attachments: content.attachments, details: details.finished,
         flags: item["timestamp"].timeFlags)

@@ -120,10 +120,10 @@ public struct IdentityPlan: Sendable {
 
   /// The lanes whose conversations the second half needs: those of existing customers who write, or who become one.
   ///
-  /// Each with the time of its earliest message: what ended before is needed if that is from before the live one, or if the batch may end
-  /// that one by somebody's word.
-  public var lanes: [Lane: Timestamp] {
-    var lanes: [Lane: Timestamp] = [:]
+  /// Each with the times of its messages: what ended before is needed if one is from before the live conversation, or if the batch may end
+  /// that by somebody's word or by a message after a long silence.
+  public var lanes: [Lane: LaneSpan] {
+    var lanes: [Lane: LaneSpan] = [:]
     var acted = joining
     for (conversation, owner) in resolver.facts.owners {
       acted.insert(InTenant(conversation.tenant, resolver.survivor(of: InTenant(conversation.tenant, owner.customer))))
@@ -134,10 +134,15 @@ public struct IdentityPlan: Sendable {
       guard resolver.newCustomers[customer] == nil else { continue }
       let earliest = acted.contains(customer) ? Timestamp.storable.lowerBound : orderedAt
       let lane = Lane(event: event, resolved: resolved)
-      lanes[lane] = min(lanes[lane] ?? earliest, earliest)
+      let silentSince = orderedAt.advanced(by: .zero - resolver.policy.idleWindow)
+      let known = lanes[lane]
+      lanes[lane] = LaneSpan(
+        earliest: min(known?.earliest ?? earliest, earliest), silentSince: max(known?.silentSince ?? silentSince, silentSince))
     }
     for customer in joining {
-      lanes[Lane(tenant: customer.tenant, customer: customer.value, name: "")] = Timestamp.storable.lowerBound
+      let lane = Lane(tenant: customer.tenant, customer: customer.value, name: "")
+      lanes[lane, default: LaneSpan(earliest: .storable.lowerBound, silentSince: .storable.lowerBound)].earliest =
+        Timestamp.storable.lowerBound
     }
     return lanes
   }
@@ -221,7 +226,7 @@ public struct IdentityPlan: Sendable {
   public var senders: Set<WriteSet.Address> {
     var senders: Set<WriteSet.Address> = []
     for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      guard case .message(let message) = event.body, message.isFromCustomer,
+      guard case .message(let message) = event.body, message.isSaidByCustomer,
         let address = message.customer.first(where: { $0.identifier.kind.definesCustomer })?.identifier.value
       else { continue }
       senders.insert(.init(tenant: event.tenant, channel: event.channel, account: event.account, address: address))
@@ -265,6 +270,13 @@ public struct IdentityPlan: Sendable {
     }
     return references
   }
+}
+
+/// When the messages of a batch in one lane are from.
+public struct LaneSpan: Sendable {
+  public var earliest: Timestamp
+  /// A live conversation in which nothing was said since then ends by the latest of them.
+  public var silentSince: Timestamp
 }
 
 /// Where a customer can have one live conversation: everywhere, or inside one channel account when they are but a claim.

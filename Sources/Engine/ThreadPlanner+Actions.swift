@@ -336,7 +336,9 @@ extension ThreadPlanner {
 }
 
 extension Message {
-  var isFromCustomer: Bool { direction == .inbound && authorKind == .customer && !isTranscript }
+  var isFromCustomer: Bool { isSaidByCustomer && !isStandby }
+  /// Where it comes from is where they can be written to.
+  var isSaidByCustomer: Bool { direction == .inbound && authorKind == .customer && !isTranscript }
   /// Somebody has to do something about it.
   var asksForUs: Bool { isFromCustomer || isHandoff }
   /// About what is now, whatever time it states.

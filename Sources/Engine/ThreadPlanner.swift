@@ -226,7 +226,7 @@ public struct ThreadPlanner: Sendable {
         account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message,
         address: address, addressKind: side?.kind.rawValue))
     let key = InTenant(event.tenant, conversation)
-    if message.isFromCustomer, let address, (routes[key]?[event.channel]?.at).map({ $0 <= orderedAt }) ?? true {
+    if message.isSaidByCustomer, let address, (routes[key]?[event.channel]?.at).map({ $0 <= orderedAt }) ?? true {
       routes[key, default: [:]][event.channel] = Route(
         account: event.account, address: address, externalID: message.externalID, at: orderedAt)
     }
@@ -414,7 +414,7 @@ public struct ThreadPlanner: Sendable {
     conversation.language = conversation.language ?? message.language
     conversation.subject = conversation.subject ?? message.subject
     switch (message.direction, message.authorKind) {
-    case _ where message.isTranscript: break
+    case _ where message.isTranscript || message.isStandby: break
     case (.inbound, .customer):
       conversation.lastAccount = event.account
       conversation.customerVersion = conversation.version

@@ -178,7 +178,7 @@ public enum IngestReads {
         Queries.named("lanes_read"),
         [
           .texts(lanes.map(\.key.tenant)), .ids(lanes.map(\.key.customer)), .texts(lanes.map(\.key.name)),
-          .times(lanes.map(\.value)),
+          .times(lanes.map(\.value.earliest)), .times(lanes.map(\.value.silentSince)),
         ])
       for row in 0..<result.count { conversations.insert(InTenant(result.text(row, 0), result.uuid(row, 1).id)) }
     }

@@ -87,7 +87,7 @@ extension TrapTests {
   @Test(
     "20: mail of machines is marked and no customer's",
     arguments: [
-      ("vacation", AuthorKind.system, ["auto_submitted", "bulk"]), ("newsletter", .customer, ["bulk"]),
+      ("vacation", AuthorKind.system, ["auto_submitted", "bulk"]), ("newsletter", .system, ["bulk"]),
       ("bounce_unattested", .system, ["auto_submitted", "report"]), ("bounce_delayed", .system, ["auto_submitted", "report"]),
       ("plain", .customer, []),
     ])

@@ -401,6 +401,18 @@ import Testing
     #expect(store.events.contains { $0.type == "conversation.reopened" })
   }
 
+  @Test func `What somebody else answers on the provider's side makes nobody wait until it is handed over`() throws {
+    var standby = message("1", from: [whatsapp("ana")], at: hour(1))
+    guard case .message(var body) = standby.body else { return }
+    body.isStandby = true
+    standby.body = .message(body)
+    var store = try ModelStore(standby)
+    #expect(store.conversation("1")?.status == .pending && store.conversation("1")?.waitingSince == nil)
+    try store.receive(handoff("h1", from: [whatsapp("ana")], at: hour(2)))
+    #expect(store.conversations.count == 1)
+    #expect(store.conversation("1")?.status == .open && store.conversation("1")?.waitingSince == hour(2))
+  }
+
   @Test func `A hand-off is judged by the owner that the customer had last, and what it opens is handed over`() throws {
     func handoff(_ id: String, epoch: Int64?, at time: Timestamp) -> Event {
       var event = self.handoff(id, from: [whatsapp("ana")], at: time)

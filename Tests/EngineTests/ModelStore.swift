@@ -194,14 +194,15 @@ struct ModelStore {
         facts.conversations[InTenant(customer.tenant, conversation.id)] = conversation
       }
     }
-    for (lane, earliest) in identity.lanes {
+    for (lane, span) in identity.lanes {
       let inLane = conversations.values.filter { $0.isIn(lane) && $0.mergedInto == nil }
       // As `ORDER BY resolved_at DESC` has it: no time is the latest.
       let ended = inLane.filter { !$0.status.isLive }.sorted {
         ($0.resolvedAt ?? Timestamp(microseconds: .max), $0.id) < ($1.resolvedAt ?? Timestamp(microseconds: .max), $1.id)
       }
       let live = inLane.filter(\.status.isLive)
-      for conversation in live + (live.first.map { earliest >= $0.openedAt } == true ? [] : ended.suffix(2)) {
+      let needsEnded = live.first.map { span.earliest < $0.openedAt || $0.lastMessageAt < span.silentSince } ?? true
+      for conversation in live + (needsEnded ? ended.suffix(2) : []) {
         facts.conversations[InTenant(lane.tenant, conversation.id)] = conversation
       }
     }
@@ -213,7 +214,7 @@ struct ModelStore {
     guard !answered.isEmpty else { return facts }
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
-      guard message.message.isFromCustomer, let address = message.address else { continue }
+      guard message.message.isSaidByCustomer, let address = message.address else { continue }
       facts.routes[InTenant(message.tenant, message.conversation), default: [:]][message.channel] = Route(
         account: message.account, address: address, externalID: message.message.externalID, at: message.orderedAt)
     }

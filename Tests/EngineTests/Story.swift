@@ -120,6 +120,7 @@ struct Story {
       case 1...2:
         message.isTranscript = true
         if chance(50) { (message.direction, message.authorKind) = (.outbound, .bot) }
+      case 3: message.isStandby = true
       default: break
       }
       event.body = .message(message)

@@ -7,6 +7,7 @@ import pathlib
 import psycopg
 
 import worker
+from formats import DAYS_14
 from threads import LIVE, Conversation, Identities, Ids, Threads, lookups
 
 FOLDER = pathlib.Path(__file__).resolve().parents[3] / "schemas/queries"
@@ -89,11 +90,12 @@ class Store:
         new = sorted(identities.new.items())
         existing = sorted({customer for _, customer, _, _ in resolved} - identities.new_customers.keys())
         refs = list({key for m, *_ in resolved for key in (*m.names, *m.references, *((m.session,) if m.session else ()))})
-        lanes = {}
+        lanes, latest = {}, {}
         for message, customer, is_claimed, _ in resolved:
             if customer not in identities.new_customers:
                 lane = (customer, f"{message.channel}/{message.account}" if is_claimed else "")
                 lanes[lane] = min(lanes.get(lane, message.ordered_at), message.ordered_at)
+                latest[lane] = max(latest.get(lane, message.ordered_at), message.ordered_at)
         with self.db.pipeline():
             inserted = self.query(
                 "identities_insert", [n[0] for n, _ in new], [n[1] for n, _ in new], [n[2] for n, _ in new],
@@ -101,7 +103,9 @@ class Store:
                 [i[0] for _, i in new])  # fmt: skip
             customers = self.query("customers_lock", existing)
             found = self.query("references_read", refs)
-            living = self.query("lanes_read", [c for c, _ in lanes], [lane for _, lane in lanes], lanes.values())
+            silent_since = [at - DAYS_14 for at in latest.values()]
+            living = self.query(
+                "lanes_read", [c for c, _ in lanes], [lane for _, lane in lanes], lanes.values(), silent_since)  # fmt: skip
             profiles = {existing[row[0] - 1]: [row[1], row[2]] for row in customers}
             references = {refs[position - 1]: (conversation, message) for position, conversation, message in found}
             conversations = {row[1] for row in living} | {conversation for conversation, _ in references.values()}
