@@ -61,6 +61,8 @@ final class Simulation {
     /// The first command has begun.
     var isUnderWay = false
     var positions: [TopicAndPartition: Int64] = [:]
+    /// Its session ended while it was frozen: it had partitions, and is told so by its next poll.
+    var isLost = false
     var isPaused = false
     /// Stands still until then, and hangs where it is killed then.
     var frozenUntil = 0
@@ -378,6 +380,9 @@ final class Simulation {
     guard let poll = workers[index].poll else { return }
     var answer: IngestMachine.Event
     switch workers[index].membership {
+    case .outside where workers[index].isLost:
+      workers[index].isLost = false
+      answer = .revoked
     case .outside:
       workers[index].membership = .waiting
       answer = poll == .single ? .fetched(nil) : .polled([])
@@ -447,7 +452,7 @@ final class Simulation {
       guard workers[index].frozenUntil - step > Self.session, one(in: 20) else { continue }
       let hadNothing = workers[index].membership == .waiting
       workers[index].membership = .outside
-      if !hadNothing { workers[index].mailbox.append(.revoked) }
+      workers[index].isLost = !hadNothing
       rebalance()
     }
     if strikes("kill", in: 150), let index = workers.indices.randomElement(using: &random) {
