@@ -278,10 +278,14 @@ enum EmailRFC822 {
         flags.append("bulk")
       }
       if mail.report != nil { flags.append("report") }
-      // What a group passes on is its members' own.
+      // One sign alone has many a mail of a person by now, and so has what a group passes on; an answer is nobody's mass mail.
+      let signs = [
+        ["bulk", "junk"].contains(precedence), mail.header("List-Unsubscribe") != nil, mail.header("List-Id") != nil,
+        mail.header("Feedback-ID") != nil,
+      ]
       let isOfAGroup = precedence == "list" || mail.header("X-Google-Group-Id") != nil
-      let isMass = ["bulk", "junk"].contains(precedence) || mail.header("List-Unsubscribe") != nil
-      isAutomatic = flags.contains("auto_submitted") || flags.contains("report") || isMass && !isOfAGroup
+      let isMass = signs.count { $0 } >= 2 && !isOfAGroup && mail.inReplyTo.isEmpty
+      isAutomatic = flags.contains("auto_submitted") || flags.contains("report") || isMass
     }
   }
 }

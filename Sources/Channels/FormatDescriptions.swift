@@ -60,7 +60,7 @@ public struct FormatDescription: Sendable {
       carries: [.messages, .media], lacks: ""),
     "line.webhook": FormatDescription(
       source: "/channels/line/<bot user id>", payload: "webhook body",
-      carries: [.messages, .deletes, .receipts, .buttons, .media, .locations, .optOuts, .handOffs],
+      carries: [.messages, .deletes, .receipts, .buttons, .media, .locations, .optOuts],
       lacks: "names, edits, reactions, our own messages; receipts but of notification messages and played videos"),
     "meta.instagram": FormatDescription(
       source: "/channels/instagram/<account>", payload: "webhook body",
@@ -124,7 +124,8 @@ public struct FormatDescription: Sendable {
     "twilio.voice": FormatDescription(
       source: "/channels/voice/<number>", payload: "the callback's form body as received: one message a call, when it ends",
       carries: [.calls, .recordings, .transcripts],
-      lacks: "event streams; recordings of calls that an agent's app places; legs to phones of agents that show our own number",
+      lacks:
+        "event streams; recordings of calls that an agent's app places; legs to phones of agents, which look like calls to customers",
       contentType: "application/x-www-form-urlencoded"),
   ]
 

@@ -61,7 +61,6 @@ enum LineWebhook {
         case "delivery": return change("receipt", "delivered", customer: try identifiers(sender))
         case "videoPlayComplete": return change("receipt", "read", customer: try identifiers(sender))
         // The bot came into a group or left it; another of the account's bots took the chat or gave it back.
-        case "activated" where item["source"]["userId"].id != nil && delivery.isVouchedFor: return try handoff()
         case "join", "leave", "activated", "deactivated":
           return change("conversation_state", type, customer: try identifiers(sender))
         case "": throw Rejection(.malformedPayload, "events[].type")
@@ -109,16 +108,6 @@ enum LineWebhook {
         flags: flags)
       message.isStandby = isStandby
       return delivery.event(delivery.key("postback", eventID), sentAt: time, .message(message))
-    }
-
-    /// Another of the account's bots gives the chat to ours.
-    private func handoff() throws(Rejection) -> NormalisedElement {
-      var message = Message(
-        direction: .internal, authorKind: .bot, customer: try identifiers(sender),
-        details: kept(without: ["webhookEventId", "timestamp"]),
-        flags: flags)
-      message.isHandoff = true
-      return delivery.event(delivery.key("handoff", eventID), sentAt: time, .message(message))
     }
 
     private var isStandby: Bool { item["mode"].string == "standby" }

@@ -223,8 +223,10 @@ enum MetaMessaging {
       let consent = (isMarketing ? "marketing_" : "") + (isStopped ? "opt_out" : "opt_in")
       // A plugin's opt-in knows its user by a reference alone.
       let person = try? Person(item, account: delivery.account)
-      // The app that gets the thread is told, and no other: a bot asks for us.
-      if name == "pass_thread_control", let person, delivery.isVouchedFor {
+      // Another app asks for a human; the page's own inbox gives back what is done.
+      let owners = [item[name]["previous_owner_app_id"].id, item[name]["new_owner_app_id"].id]
+      let isHandoff = name == "pass_thread_control" && owners[0] != nil && !owners.contains(Self.pageInbox)
+      if isHandoff, let person, delivery.isVouchedFor {
         var message = Message(
           direction: .internal, authorKind: .bot, customer: try identifiers(person), details: item.rest(without: Self.consumed))
         message.isHandoff = true
@@ -259,6 +261,7 @@ enum MetaMessaging {
       return identifiers.list
     }
 
+    private static let pageInbox = "263902037430900"
     private static let states = [
       "optin": "consent", "pass_thread_control": "conversation_state", "take_thread_control": "conversation_state",
       "request_thread_control": "conversation_state",

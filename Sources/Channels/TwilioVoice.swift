@@ -54,17 +54,10 @@ enum TwilioVoice {
       }
     }
 
-    /// The leg to or from one of our own agents: an app, or a phone that a call was put through to, which shows the caller's number.
+    /// The leg to or from one of our own agents: an app, or a SIP phone that a call was put through to.
     private var isOurs: Bool {
       guard let party else { return false }
-      if party.hasPrefix("client:") { return true }
-      guard parent != nil else { return false }
-      return party.hasPrefix("sip") || form["Direction"] == "outbound-dial" && !isFromUs
-    }
-
-    private var isFromUs: Bool {
-      guard let from = form["From"] ?? form["Caller"] else { return true }
-      return from == delivery.account || from.hasPrefix("client:") || from.hasPrefix("sip")
+      return party.hasPrefix("client:") || (parent != nil && party.hasPrefix("sip"))
     }
 
     /// Callbacks of a recording, a transcription or a dialled leg repeat the call's status; the end alone has a duration.
@@ -82,7 +75,9 @@ enum TwilioVoice {
       let continuation = delivery.continuation(token)
       let name = name(id)
       var message = Message(
-        direction: isOutbound ? .outbound : .inbound, authorKind: isOutbound ? .agent : .customer, customer: customer,
+        direction: isOutbound ? .outbound : .inbound,
+        // Who was not reached was not answered.
+        authorKind: !isOutbound ? .customer : status == "completed" ? .agent : .system, customer: customer,
         customerName: isOutbound ? nil : form["CallerName"]?.trimmed.nonEmpty, externalID: id, names: [name],
         references: parent.map { [self.name($0)] } ?? [], attachments: recordings ?? [], details: details(),
         flags: flags + continuation.flags)
@@ -108,7 +103,7 @@ enum TwilioVoice {
       }
       let target = isOurs ? parent ?? id : id
       let recordings = self.recordings
-      let words = form["TranscriptionText"] ?? form["SpeechResult"]
+      let words = form["TranscriptionText"] ?? (isOurs ? nil : form["SpeechResult"])
       // Words that are not final come again.
       let heard = words == nil && form["Final"] != "false" ? transcription?["transcript"].string?.nonEmpty : nil
       var moved: Set<String> = ["TranscriptionText", "SpeechResult"]

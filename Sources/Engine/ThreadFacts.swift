@@ -146,6 +146,8 @@ public struct Route: Sendable, Equatable {
   /// The provider's id of that message.
   public var externalID: String?
   public var at: Timestamp
+  /// Of who was handed over and has not written yet: before everything that anybody has said about being written to.
+  public static let unheard = Timestamp(seconds: 0)
   public init(account: String, address: String, externalID: String?, at: Timestamp) {
     self.account = account
     self.address = address

@@ -274,7 +274,7 @@ extension ThreadPlanner {
   /// A bot asks for a human. Nil when its conversation is not known.
   mutating func handOff(_ change: Change, _ event: Event, _ at: Timestamp) -> Outcome? {
     guard let target = change.target, var conversation = conversation(named: target, event) else { return nil }
-    guard canBeHandedOff(conversation, change.ownershipEpoch) else {
+    guard canBeHandedOff(conversation, change.ownershipEpoch, isAgain: true) else {
       return refuse(bot: nil, "handoff", &conversation, event, at)
     }
     let (key, id) = (InTenant(event.tenant, conversation.id), ids.next())
@@ -293,13 +293,15 @@ extension ThreadPlanner {
     else { return nil }
     let goesOn = current.status.isLive && at.duration(since: current.lastMessageAt) <= policy.idleWindow
     let isStale = message.ownershipEpoch.map { $0 != current.owner.epoch } ?? false
-    guard goesOn ? !canBeHandedOff(current, message.ownershipEpoch) : isStale else { return nil }
+    guard goesOn ? !canBeHandedOff(current, message.ownershipEpoch, isAgain: true) : isStale else { return nil }
     return refuse(bot: message.authorID, "handoff", &current, event, at)
   }
 
-  func canBeHandedOff(_ conversation: ConversationState, _ epoch: Int64?) -> Bool {
+  /// - Parameter isAgain: it may wait for a human already: the bot and the provider may both say so, and one of them says more.
+  private func canBeHandedOff(_ conversation: ConversationState, _ epoch: Int64?, isAgain: Bool = false) -> Bool {
     let isStale = epoch.map { $0 != conversation.owner.epoch } ?? false
-    return conversation.status.isLive && !isStale && conversation.owner.kind != .agent && conversation.handoff == nil
+    let isFirst = conversation.handoff == nil
+    return conversation.status.isLive && !isStale && conversation.owner.kind != .agent && (isFirst || isAgain)
   }
 
   /// The conversation waits for a human, as the message says, unless it has one.

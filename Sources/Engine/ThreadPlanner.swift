@@ -144,6 +144,7 @@ public struct ThreadPlanner: Sendable {
       }
       if let refusal = refusal(ofHandoff: message, event, orderedAt, resolved) { return refusal }
       if isHeld(message, event.tenant) { return .ignored(reason: "held_already") }
+      if message.isTranscript, live[Lane(event: event, resolved: resolved)] == nil { return .ignored(reason: "not_handed_over") }
       if isLoop(message, event, orderedAt, resolved) { return .ignored(reason: "loop") }
       updateProfile(event, resolved, resolver) { profile in
         profile.displayName = profile.displayName ?? message.customerName
@@ -226,9 +227,12 @@ public struct ThreadPlanner: Sendable {
         account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message,
         address: address, addressKind: side?.kind.rawValue))
     let key = InTenant(event.tenant, conversation)
-    if message.isSaidByCustomer, let address, (routes[key]?[event.channel]?.at).map({ $0 <= orderedAt }) ?? true {
-      routes[key, default: [:]][event.channel] = Route(
-        account: event.account, address: address, externalID: message.externalID, at: orderedAt)
+    if let address, message.isSaidByCustomer || message.isHandoff {
+      let at = message.isHandoff ? Route.unheard : orderedAt
+      if (routes[key]?[event.channel]?.at).map({ $0 <= at }) ?? true {
+        routes[key, default: [:]][event.channel] = Route(
+          account: event.account, address: address, externalID: message.isHandoff ? nil : message.externalID, at: at)
+      }
     }
     advance(InTenant(event.tenant, conversation), message, id, event, orderedAt)
     if !waiting.isEmpty {
@@ -410,11 +414,14 @@ public struct ThreadPlanner: Sendable {
       }
     }
     conversation.openedAt = min(conversation.openedAt, orderedAt)
-    conversation.lastMessageAt = max(conversation.lastMessageAt, orderedAt)
+    if !message.isTranscript { conversation.lastMessageAt = max(conversation.lastMessageAt, orderedAt) }
     conversation.language = conversation.language ?? message.language
     conversation.subject = conversation.subject ?? message.subject
     switch (message.direction, message.authorKind) {
-    case _ where message.isTranscript || message.isStandby: break
+    case _ where message.isTranscript: break
+    case (.inbound, _) where message.isStandby: break
+    // Whoever has handed it over says so; a colleague answers.
+    case (.outbound, _) where message.isStandby && conversation.handoff != nil: break
     case (.inbound, .customer):
       conversation.lastAccount = event.account
       conversation.customerVersion = conversation.version

@@ -257,7 +257,18 @@ final class RouteDesk: Sendable {
     _ tenant: inout Tenant, _ name: String, until end: ContinuousClock.Instant
   ) async throws(PostgresFault) -> Bool {
     let now = WallClock.now()
-    while !tenant.unreadConversations.isEmpty {
+    // Agents first: who is full is waited for.
+    while !tenant.unreadAgents.isEmpty {
+      let ids = Array(tenant.unreadAgents.prefix(Self.readCount))
+      let agents = try await db.perform { db throws(PostgresFault) in
+        try RouteReads.agents(ids, tenant: name, now: now, on: db)
+      }
+      tenant.engine.take(agents.map { .agent($0) }, at: now)
+      tenant.unreadAgents.subtract(ids)
+      // After a step at least: what came before may take the whole turn, each time.
+      if isOver(end) { break }
+    }
+    while tenant.unreadAgents.isEmpty, !tenant.unreadConversations.isEmpty {
       let ids = Array(tenant.unreadConversations.prefix(Self.readCount))
       let waiting = try await db.perform { db throws(PostgresFault) in
         try RouteReads.waiting(ids, tenant: name, now: now, on: db)
@@ -265,16 +276,6 @@ final class RouteDesk: Sendable {
       tenant.unreadConversations.subtract(ids)
       let gone = Set(ids).subtracting(waiting.map(\.id))
       tenant.engine.take(waiting.map { .waiting($0) } + gone.map { .withdrawn($0) }, at: now)
-      // After a step at least: what came before may take the whole turn, each time.
-      if isOver(end) { break }
-    }
-    while tenant.unreadConversations.isEmpty, !tenant.unreadAgents.isEmpty {
-      let ids = Array(tenant.unreadAgents.prefix(Self.readCount))
-      let agents = try await db.perform { db throws(PostgresFault) in
-        try RouteReads.agents(ids, tenant: name, now: now, on: db)
-      }
-      tenant.engine.take(agents.map { .agent($0) }, at: now)
-      tenant.unreadAgents.subtract(ids)
       if isOver(end) { break }
     }
     return tenant.unreadConversations.isEmpty && tenant.unreadAgents.isEmpty

@@ -243,7 +243,9 @@ import Testing
       bot("2", epoch: nil, at: hour(2)),
       handoff("h1", at: hour(3)), bot("3", epoch: 0, at: hour(4)), handoff("h2", at: hour(5)))
     #expect(store.row("2") != nil && store.row("3") == nil)
-    #expect(refusals(store) == ["stale_epoch", "stale_epoch"])
+    // Who asks again is heard, but waits no more than that.
+    #expect(refusals(store) == ["stale_epoch"])
+    #expect(store.events.count { $0.type == "conversation.handoff_requested" } == 1)
     #expect(store.conversation("1")?.handoff != nil && store.conversation("1")?.status == .open)
     #expect(store.messages.contains { $0.message.details.string.contains("refund") && $0.message.direction == .internal })
     // What hangs on a session that nobody knows waits.
@@ -391,9 +393,14 @@ import Testing
     var store = try ModelStore(handoff("h1", from: ana, at: hour(1)), message("1", from: ana, at: hour(2)))
     let first = try #require(store.conversation("1"))
     #expect(store.conversations.count == 1 && first.handoff != nil && first.status == .open && first.waitingSince == hour(1))
-    // Who is with a human, or on the way to one, is not handed over again.
+    // Who is on the way to a human is not handed over again, and who is with one is refused.
     try store.receive(handoff("h2", from: ana, at: hour(3)))
-    #expect(refusals(store) == ["stale_epoch"] && store.row("h2") == nil)
+    #expect(refusals(store).isEmpty && store.row("h2") != nil)
+    let owner = first.owner
+    store.conversations[InTenant("shop", first.id)]?.owner = .init(kind: .agent, id: "ana", epoch: owner.epoch)
+    try store.receive(handoff("h2b", from: ana, at: hour(3)))
+    #expect(refusals(store) == ["stale_epoch"] && store.row("h2b") == nil)
+    store.conversations[InTenant("shop", first.id)]?.owner = owner
     try store.receive(action(.resolve, on: first.id, at: hour(4)))
     try store.receive(handoff("h3", from: ana, at: hour(5)))
     #expect(store.conversation("h3")?.id == first.id && store.conversation("h3")?.status == .open)
@@ -408,6 +415,16 @@ import Testing
     standby.body = .message(body)
     var store = try ModelStore(standby)
     #expect(store.conversation("1")?.status == .pending && store.conversation("1")?.waitingSince == nil)
+    // What a colleague answers there ends a wait, and what a bot says of its hand-off does not.
+    var answer = message("2", from: [whatsapp("ana")], at: hour(3), direction: .outbound, author: .agent)
+    guard case .message(var said) = answer.body else { return }
+    said.isStandby = true
+    answer.body = .message(said)
+    var answered = try ModelStore(message("1", from: [whatsapp("ana")], at: hour(1)), answer)
+    #expect(answered.conversation("1")?.waitingSince == nil && answered.conversation("1")?.firstResponseAt == hour(3))
+    answered = try ModelStore(
+      message("1", from: [whatsapp("ana")], at: hour(1)), handoff("h1", from: [whatsapp("ana")], at: hour(2)), answer)
+    #expect(answered.conversation("1")?.waitingSince == hour(1))
     try store.receive(handoff("h1", from: [whatsapp("ana")], at: hour(2)))
     #expect(store.conversations.count == 1)
     #expect(store.conversation("1")?.status == .open && store.conversation("1")?.waitingSince == hour(2))

@@ -214,9 +214,14 @@ struct ModelStore {
     guard !answered.isEmpty else { return facts }
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
-      guard message.message.isSaidByCustomer, let address = message.address else { continue }
-      facts.routes[InTenant(message.tenant, message.conversation), default: [:]][message.channel] = Route(
-        account: message.account, address: address, externalID: message.message.externalID, at: message.orderedAt)
+      guard message.message.isSaidByCustomer || message.message.isHandoff, let address = message.address else { continue }
+      let conversation = InTenant(message.tenant, message.conversation)
+      if message.message.isHandoff, facts.routes[conversation]?[message.channel].map({ $0.at > Route.unheard }) ?? false {
+        continue
+      }
+      facts.routes[conversation, default: [:]][message.channel] = Route(
+        account: message.account, address: address, externalID: message.message.isHandoff ? nil : message.message.externalID,
+        at: message.message.isHandoff ? Route.unheard : message.orderedAt)
     }
     facts.outboundSeqs = outboundSeqs
     facts.consents = consents
