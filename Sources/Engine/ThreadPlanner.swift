@@ -139,6 +139,10 @@ public struct ThreadPlanner: Sendable {
     switch event.body {
     case .message(let message):
       guard let resolved else { preconditionFailure("every message has a customer") }
+      // Whatever becomes of the message, its identifiers are known from now on.
+      updateProfile(event, resolved, resolver) { profile in
+        profile.displayName = profile.displayName ?? message.customerName
+      }
       if message.authorKind == .bot, !message.isTranscript, let refusal = refusal(ofBot: message, event, orderedAt) {
         return refusal
       }
@@ -146,9 +150,6 @@ public struct ThreadPlanner: Sendable {
       if isHeld(message, event.tenant) { return .ignored(reason: "held_already") }
       if message.isTranscript, live[Lane(event: event, resolved: resolved)] == nil { return .ignored(reason: "not_handed_over") }
       if isLoop(message, event, orderedAt, resolved) { return .ignored(reason: "loop") }
-      updateProfile(event, resolved, resolver) { profile in
-        profile.displayName = profile.displayName ?? message.customerName
-      }
       if let part = message.part, let joined = join(message, part, event, orderedAt, resolved.customer) { return joined }
       let (id, place) = add(message, of: event, orderedAt, resolved)
       if message.isHandoff { handOff(place, by: id, event, orderedAt) }
