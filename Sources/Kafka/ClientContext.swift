@@ -48,9 +48,12 @@ final class ClientContext: Sendable {
 
   func delivered(_ record: rd_kafka_message_t, _ client: OpaquePointer) {
     let opaque = UInt(bitPattern: record._private)
+    // Without an offset nobody has said that it is stored: librdkafka takes the answer to a later record for it, as brokers refuse
+    // sequences with gaps, if they look at them.
+    let unproven = record.offset < 0 ? KafkaFault(RD_KAFKA_RESP_ERR__RETRY) : nil
     settle(
       batch: UInt32(truncatingIfNeeded: opaque >> 32), index: Int(opaque & 0xffff_ffff),
-      KafkaFault(record.err, client).map { .failure($0) } ?? .success(record.offset))
+      (KafkaFault(record.err, client) ?? unproven).map { .failure($0) } ?? .success(record.offset))
   }
 
   func settle(batch id: UInt32, index: Int, _ outcome: Result<Int64, KafkaFault>) {

@@ -62,8 +62,7 @@ public actor KafkaProducer {
   ///
   /// Ends within `delivery.timeout.ms` from when the last record found room in the queue; once its task is cancelled within 5 s, then
   /// all that waits in this producer is given up. Throws when the producer is closed or
-  /// fatally broken and nothing was sent. Of records that failed, those with disposition `retry` may have been stored all the same;
-  /// of those delivered, the offset is negative where only an earlier attempt's answer had it.
+  /// fatally broken and nothing was sent. Of records that failed, those with disposition `retry` may have been stored all the same.
   public func send(_ records: [ProducerRecord]) async throws(KafkaFault) -> [Result<Int64, KafkaFault>] {
     guard let handle else { throw .closed }
     if let fault = KafkaFault(rd_kafka_fatal_error(handle, nil, 0), handle) { throw fault }

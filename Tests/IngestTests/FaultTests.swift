@@ -20,6 +20,7 @@ import Testing
       }
       try await plant.cluster.wait("SELECT count(*) FROM throughline.message", for: 300)
     }
+    if !verdict.problems.isEmpty { try plant.saveLogs(in: URL(filePath: "/tmp/faultlogs/\(getpid())")) }
     #expect(verdict.problems == [])
     #expect(verdict.figures.stored > 100 && verdict.figures.duplicates > 10 && verdict.figures.deadLettered > 0)
     #expect(verdict.figures.actions > verdict.figures.refused)

@@ -79,6 +79,21 @@ import Testing
     await broker.close()
   }
 
+  @Test func `what only the answer to a later record vouches for has failed`() async throws {
+    let broker = try EmbeddedBroker(logger: quiet)
+    try await broker.createTopic("events", partitions: 1)
+    let producer = try KafkaProducer(configuration: configuration(broker, ["batch.num.messages": "1", "linger.ms": "0"]))
+    #expect(try await producer.send(numbered(0..<1, topic: "events")) == [.success(0)])
+    // Both are under way when the first is refused. A broker that looks at sequences would refuse the second, too; this one does not.
+    try await broker.delay(-1, milliseconds: 300)
+    try await broker.pushErrors(0, [6])
+    let results = try await producer.send(numbered(1..<3, topic: "events"))
+    #expect(results.map { $0.fault?.disposition } == [.retry, nil])
+    #expect(results[1] == .success(1), "the first is not there")
+    await producer.close()
+    await broker.close()
+  }
+
   @Test func `a leader that moves does not reach the sender`() async throws {
     let broker = try EmbeddedBroker(brokers: 2, logger: quiet)
     try await broker.createTopic("events", partitions: 1)

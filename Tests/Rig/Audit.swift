@@ -46,6 +46,8 @@ public final class Audit: Sendable {
     var lastSeqs: [Subject: Int] = [:]
     /// The id of each event.
     var eventIDs: [Subject: [Int: String]] = [:]
+    /// Where events came that others had to precede.
+    var gaps: [String] = []
     var deeds = DeedLedger()
     var problems: [String] = []
   }
@@ -115,7 +117,9 @@ public final class Audit: Sendable {
     state.figures.events += 1
     // At least once: whoever knows the last seq drops what comes again.
     if seq <= last { state.figures.eventsRepeated += 1 }
-    if seq > last + 1 { state.figures.outOfOrder += 1 }
+    if seq > last + 1 {
+      state.gaps.append("\(record.topic) \(record.partition) \(record.offset): \(seq) after \(last) of \(name)")
+    }
     switch state.eventIDs[subject]?[seq] {
     case nil:
       state.eventIDs[subject, default: [:]][seq] = id
@@ -231,7 +235,8 @@ public final class Audit: Sendable {
       expect(
         "groups of messages by \(column) that are not the truth's", found.subtracting(groups).map { "\($0.sorted().prefix(6))" })
     }
-    if figures.outOfOrder > 0 { problems.append("\(figures.outOfOrder) events out of order") }
+    expect("events out of order", seen.gaps)
+    figures.outOfOrder = seen.gaps.count
     problems += try await cluster.violations(isRouted: true) + cluster.routingViolations()
     return (problems, figures)
   }
