@@ -29,10 +29,8 @@ enum BotHandoff {
     }
     guard payload["event"].string == "handoff.requested", let conversation = try? Conversation(payload["conversation_ref"])
     else { return }
-    var ordinal = 0
-    for line in payload["transcript"].elements.prefix(maximumTranscript) {
-      ordinal += 1
-      guard isSaid(line), !conversation.brings(line) else { continue }
+    for (ordinal, line) in zip(1..., payload["transcript"].elements.prefix(maximumTranscript))
+    where isSaid(line) && !conversation.brings(line) {
       elements.add { () throws(Rejection) in
         try said(line, at: ordinal, in: conversation, delivery, handedOffAt: payload["sent_at"].time)
       }
@@ -166,8 +164,7 @@ enum BotHandoff {
     // A customer's id is no session's: the next transcript may begin in the same words.
     let key = delivery.key(
       "transcript", conversation.channel.rawValue, conversation.account, conversation.id, String(ordinal),
-      id ?? time?.iso8601 ?? "",
-      text)
+      id ?? time?.iso8601 ?? "", text)
     let name = id.map { ReferenceKey.message(conversation.channel, account: conversation.account, id: $0) }
     let author: AuthorKind = line["author"].string == "customer" ? .customer : .bot
     var details = JSONObjectWriter()
@@ -182,9 +179,10 @@ enum BotHandoff {
       change.name = name
       return delivery.event(key, sentAt: sentAt, .change(change))
     }
+    // What customers said there, the channel brings.
     var message = Message(
-      direction: author == .customer ? .inbound : .outbound, authorKind: author, customer: customer, externalID: id,
-      names: name.map { [$0] } ?? [], text: text, details: details.finished)
+      direction: .outbound, authorKind: author, customer: customer, externalID: id, names: name.map { [$0] } ?? [], text: text,
+      details: details.finished)
     message.isTranscript = true
     return delivery.event(key, sentAt: sentAt, .message(message))
   }

@@ -39,7 +39,8 @@ enum ConnectContact {
       guard channel == "VOICE" else { return elements.add { unknown(channel, record, delivery) } }
       if contact.isCall { elements.add { () throws(Rejection) in try contact.message() } }
       elements.add { () throws(Rejection) in try contact.change() }
-      if contact.hasDeletions { elements.add { () throws(Rejection) in try contact.deletions() } }
+      let deleted = contact.recordings(areDeleted: true)
+      if !deleted.isEmpty { elements.add { () throws(Rejection) in try contact.deletion(of: deleted) } }
       // Flows ask at the end of a call and keep the answer in an attribute.
       if let score = try? record["Attributes"].decimal("csat") {
         elements.add { () throws(Rejection) in try contact.survey(score) }
@@ -122,17 +123,15 @@ enum ConnectContact {
         delivery.key("call", id, version.id ?? record.string), sentAt: version.time, .change(change))
     }
 
-    var hasDeletions: Bool { !deletedRecordings.isEmpty }
-
     /// Recordings that earlier versions have brought.
-    func deletions() throws(Rejection) -> NormalisedElement {
+    func deletion(of recordings: [Attachment]) throws(Rejection) -> NormalisedElement {
       let target = isCall ? id : initial
       let change = Change(
         kind: "attachment", target: name(target), targetExternalID: target, customer: try identifiers(),
-        attachments: deletedRecordings, status: "removed")
-      let places = deletedRecordings.compactMap(\.providerID)
+        attachments: recordings, status: "removed")
       return delivery.event(
-        delivery.key("attachment", [id] + places), sentAt: record["LastUpdateTimestamp"].time, .change(change))
+        delivery.key("attachment", [id] + recordings.compactMap(\.providerID)), sentAt: record["LastUpdateTimestamp"].time,
+        .change(change))
     }
 
     func survey(_ score: String) throws(Rejection) -> NormalisedElement {
@@ -168,10 +167,9 @@ enum ConnectContact {
     }
 
     private var recordings: [Attachment] { recordings(areDeleted: false) }
-    private var deletedRecordings: [Attachment] { recordings(areDeleted: true) }
 
     /// The first stands in both places.
-    private func recordings(areDeleted: Bool) -> [Attachment] {
+    func recordings(areDeleted: Bool) -> [Attachment] {
       let kinds = ["AUDIO": "audio", "VIDEO": "video", "SCREEN": "video"]
       var list: [Attachment] = []
       for item in [record["Recording"]] + Array(record["Recordings"].elements.prefix(delivery.limits.attachments)) {

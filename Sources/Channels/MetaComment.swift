@@ -41,7 +41,7 @@ struct MetaComment {
   private func written(id: String, text: String?, verb: String?) throws(Rejection) -> NormalisedElement? {
     guard let person = author["id"].id else { return nil }
     let isUs = person == delivery.account || author["self_ig_scoped_id"].id != nil
-    let customer = isUs ? [] : try delivery.identifiers(kind, scope: delivery.account, person, delivery.providerAssurance)
+    let customer = isUs ? [] : try identifiers(person)
     var change: Change
     switch verb {
     case "add" where !isUs: return try message(id, text, customer)
@@ -85,12 +85,15 @@ struct MetaComment {
     let isUs = person == delivery.account
     var change = Change(
       kind: "reaction", target: name(target), targetExternalID: target,
-      customer: isUs ? [] : try delivery.identifiers(kind, scope: delivery.account, person, delivery.providerAssurance),
-      status: action, reaction: value["reaction_type"].string?.nonEmpty ?? "like")
+      customer: isUs ? [] : try identifiers(person), status: action, reaction: value["reaction_type"].string?.nonEmpty ?? "like")
     change.authorKind = isUs ? .agent : .customer
     return delivery.event(
       delivery.key("reaction", target, person, [action, change.reaction ?? "", createdAt.json.string].joined(separator: " ")),
       sentAt: createdAt.time, .change(change))
+  }
+
+  private func identifiers(_ person: String) throws(Rejection) -> [StatedIdentifier] {
+    try delivery.identifiers(kind, scope: delivery.account, person, delivery.providerAssurance)
   }
 
   private var createdAt: JSONValue { value["created_time"].exists ? value["created_time"] : entryTime }
@@ -112,8 +115,7 @@ struct MetaComment {
       of: value,
       without: [
         "visibility", "username", "unknown", "from", "item", "verb", "id", "comment_id", "created_time", "message", "text",
-        "photo",
-        "video",
+        "photo", "video",
       ])
     return details.finished
   }
