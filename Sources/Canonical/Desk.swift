@@ -26,6 +26,8 @@ public struct Action: Sendable {
   public var attachments: [Attachment] = []
   /// Where a reply goes, or an invitation leads to.
   public var channel: Channel?
+  /// Who is to read a reply; nil: whoever reads where the customer wrote last.
+  public var visibility: Visibility?
   /// The end of a snooze.
   public var until: Timestamp?
   /// 0 is normal; higher goes first.

@@ -51,6 +51,16 @@ public enum Direction: String, Sendable { case inbound, outbound, `internal` }
 /// Who wrote it, whatever the direction.
 public enum AuthorKind: String, Sendable { case customer, agent, bot, system }
 
+/// Who reads what is written in a place.
+public enum Visibility: String, Sendable, CaseIterable {
+  /// The customer alone.
+  case `private`
+  /// Whoever else is in the group, room or channel.
+  case group
+  /// Everybody.
+  case `public`
+}
+
 /// A message, call, visit or note.
 public struct Message: Sendable {
   public var direction: Direction
@@ -82,6 +92,10 @@ public struct Message: Sendable {
   public var isTranscript = false
   /// Somebody else answers it, on the provider's side: it is shown, and nobody begins to wait by it.
   public var isStandby = false
+  /// Who reads it where it stands, and an answer there.
+  public var visibility = Visibility.private
+  /// Where an answer goes, as the provider's interface for sending calls it; nil: to the customer's side itself.
+  public var replyAddress: String?
   public var replyToExternalID: String?
   public var subject: String?
   /// As agents see it; nil when there is none (a picture without caption).
@@ -93,6 +107,13 @@ public struct Message: Sendable {
   public var details: JSONText
   /// Short marks for readers, such as `clock_skew` or `own_address_unverified`; stored in `details.flags`.
   public var flags: [String]
+
+  /// It stands in a group, room or channel of the provider's, which is where answers go; nil: it does not.
+  public mutating func stand(in place: String?, _ visibility: Visibility = .group) {
+    guard let place else { return }
+    self.visibility = visibility
+    replyAddress = place
+  }
 
   public init(
     direction: Direction, authorKind: AuthorKind, authorID: String? = nil, customer: [StatedIdentifier],

@@ -26,6 +26,7 @@ enum AgentAction {
       action.attachments = try attachments(payload["attachments"], limit: delivery.limits.replyAttachments + 1)
       guard action.attachments.count <= delivery.limits.replyAttachments else { throw Rejection(.tooLarge, "attachments") }
       action.channel = try channel(payload)
+      action.visibility = try visibility(payload)
       action.until = payload["until"].time
       guard payload["until"].timeFlags.isEmpty else { throw Rejection(.malformedPayload, "until") }
       action.priority = try payload.integer("priority", in: 0...9).map(Int16.init)
@@ -64,6 +65,12 @@ enum AgentAction {
     guard let word = try payload.text("channel") else { return nil }
     guard let channel = Channel(rawValue: word) else { throw Rejection(.malformedPayload, "channel") }
     return channel
+  }
+
+  private static func visibility(_ payload: JSONValue) throws(Rejection) -> Visibility? {
+    guard let word = try payload.text("visibility") else { return nil }
+    guard let visibility = Visibility(rawValue: word) else { throw Rejection(.malformedPayload, "visibility") }
+    return visibility
   }
 
   private static func attachments(_ list: JSONValue, limit: Int) throws(Rejection) -> [Attachment] {

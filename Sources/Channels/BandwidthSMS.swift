@@ -57,11 +57,12 @@ enum BandwidthSMS {
     if group.count > 1 { details.member("group", Set(group + [body["from"].id].compactMap { $0 }).sorted()) }
     details.member("from", body["from"].id)
     details.member("message", body.rest(without: shown))
-    let message = Message(
+    var message = Message(
       direction: .inbound, authorKind: .customer, customer: try identifiers(body["from"], delivery),
       // A button's words are the business's own.
       language: answer.isObject ? nil : text.flatMap(Language.detect), externalID: id, names: [name], text: text,
       attachments: attachments, details: details.finished, flags: time.timeFlags)
+    if body["channel"].string?.lowercased() == "rcs" { message.replyAddress = body["from"].id.map { "rcs:" + $0 } }
     return delivery.event(MessageKey(name), sentAt: time.time, .message(message))
   }
 

@@ -67,6 +67,8 @@ private func json(_ message: Message) -> JSONText {
   writer.member("is_handoff", message.isHandoff ? true : nil)
   writer.member("is_transcript", message.isTranscript ? true : nil)
   writer.member("is_standby", message.isStandby ? true : nil)
+  writer.member("visibility", message.visibility == .private ? nil : message.visibility.rawValue)
+  writer.member("reply_address", message.replyAddress)
   writer.member("reply_to_external_id", message.replyToExternalID)
   writer.member("subject", message.subject)
   writer.member("text", message.text)

@@ -234,12 +234,13 @@ enum HubSpotEvent {
       let isWhole = (item["truncationStatus"].id ?? "NOT_TRUNCATED") == "NOT_TRUNCATED"
       if !isWhole || plain == nil && !html.flags.isEmpty { flags.append("text_truncated") }
       if customer.isEmpty { flags.append("customer_unknown") }
-      let message = Message(
+      var message = Message(
         direction: isNote ? .internal : kind == .customer ? .inbound : .outbound, authorKind: kind,
         authorID: kind == .customer ? nil : author, customer: customer, customerName: person["name"].personName,
         language: kind == .customer ? text.flatMap(Language.detect) : nil, externalID: id, names: [name], session: session,
         subject: try item.text("subject")?.trimmed.nonEmpty, text: text, attachments: files, original: html.original,
         details: details.finished, flags: flags)
+      message.replyAddress = thread
       return delivery.event(MessageKey(name), sentAt: item["createdAt"].time, .message(message))
     }
 

@@ -108,13 +108,14 @@ enum IntercomNotification {
         change.name = name(id)
         return delivery.event(MessageKey(name(id)), sentAt: time.time, .change(change))
       }
-      let message = Message(
+      var message = Message(
         direction: isNote ? .internal : kind == .customer ? .inbound : .outbound, authorKind: kind,
         authorID: kind == .customer ? nil : author["id"].id, customer: stated,
         customerName: customer["name"].personName, language: kind == .customer ? body.text.flatMap(Language.detect) : nil,
         externalID: id, names: [name(id)], session: session(conversation),
         subject: isFirst ? said["subject"].string?.trimmed.nonEmpty : nil, text: body.text, attachments: attachments,
         original: body.original, details: details.finished, flags: body.flags + time.timeFlags)
+      message.replyAddress = conversation
       return delivery.event(MessageKey(name(id)), sentAt: time.time, .message(message))
     }
 

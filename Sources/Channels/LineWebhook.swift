@@ -88,7 +88,7 @@ enum LineWebhook {
         direction: .inbound, authorKind: .customer, customer: try identifiers(sender), language: content.language, externalID: id,
         names: [name(id)], references: replyTo.map { [name($0)] } ?? [], replyToExternalID: replyTo, text: content.text,
         attachments: content.attachments, details: details.finished, flags: flags)
-      message.isStandby = isStandby
+      stand(&message)
       if let album = body["imageSet"]["id"].id { message.take(part: Part(of: .whole(.line, account: delivery.account, [album]))) }
       return delivery.event(MessageKey(name(id)), sentAt: time, .message(message))
     }
@@ -106,8 +106,14 @@ enum LineWebhook {
         text: ["datetime", "date", "time"].lazy.compactMap { body["params"][$0].string?.nonEmpty }.first,
         details: details.finished,
         flags: flags)
-      message.isStandby = isStandby
+      stand(&message)
       return delivery.event(delivery.key("postback", eventID), sentAt: time, .message(message))
+    }
+
+    /// In a group or room, whoever is there reads it; in standby, somebody else answers it.
+    private func stand(_ message: inout Message) {
+      message.isStandby = isStandby
+      message.stand(in: item["source"]["groupId"].id ?? item["source"]["roomId"].id)
     }
 
     private var isStandby: Bool { item["mode"].string == "standby" }

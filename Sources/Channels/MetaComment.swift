@@ -66,11 +66,12 @@ struct MetaComment {
   private func message(_ id: String, _ text: String?, _ customer: [StatedIdentifier]) throws(Rejection) -> NormalisedElement {
     // A comment on the post itself has nothing to do with all the others there.
     let parent = value["parent_id"].id.flatMap { $0 == value["post_id"].id ? nil : $0 }
-    let message = Message(
+    var message = Message(
       direction: .inbound, authorKind: .customer, customer: customer,
       customerName: author["name"].personName ?? author["username"].personName, language: text.flatMap(Language.detect),
       externalID: id, names: [name(id)], references: parent.map { [name($0)] } ?? [], replyToExternalID: parent, text: text,
       attachments: attachments, details: details(text), flags: createdAt.timeFlags)
+    message.visibility = .public
     return delivery.event(MessageKey(name(id)), sentAt: createdAt.time, .message(message))
   }
 
@@ -108,7 +109,6 @@ struct MetaComment {
 
   private func details(_ text: String?) -> JSONText {
     var details = JSONObjectWriter()
-    details.member("visibility", "public")
     details.member("username", author["username"].personName)
     details.member("unknown", text == nil && attachments.isEmpty ? value["item"].string ?? "comment" : nil)
     details.members(

@@ -285,6 +285,7 @@ struct Elements {
     cut(&message.customerName)
     drop(&message.authorID)
     drop(&message.externalID)
+    drop(&message.replyAddress)
     drop(&message.replyToExternalID)
   }
 
@@ -318,8 +319,8 @@ extension Event {
   fileprivate var holdsNUL: Bool {
     guard case .message(let message) = body else { return canonicalJSON(self).holdsNUL }
     var texts = [
-      account, message.authorID, message.customerName, message.language, message.externalID, message.replyToExternalID,
-      message.subject, message.text,
+      account, message.authorID, message.customerName, message.language, message.externalID, message.replyAddress,
+      message.replyToExternalID, message.subject, message.text,
     ]
     for stated in message.customer { texts += [stated.identifier.scope, stated.identifier.value] }
     for media in message.attachments { texts += [media.name, media.type, media.providerID, media.url] }

@@ -239,7 +239,7 @@ enum SalesforceChange {
         said.name = name
         return delivery.event(MessageKey(name), sentAt: sentAt.time, .change(said))
       }
-      let message = Message(
+      var message = Message(
         direction: isInternal ? .internal : isCustomers ? .inbound : .outbound, authorKind: isCustomers ? .customer : .agent,
         authorID: isCustomers ? nil : payload["CreatedById"].id ?? header["commitUser"].id, customer: customer,
         customerName: isCustomers ? payload[isMail ? "FromName" : "SuppliedName"].personName : nil,
@@ -247,6 +247,7 @@ enum SalesforceChange {
         session: conversation.map(session), subject: payload["Subject"].string?.trimmed.nonEmpty, text: body.text,
         original: body.original, details: details.finished,
         flags: body.flags + sentAt.timeFlags + (customer.isEmpty ? ["customer_unknown"] : []))
+      message.replyAddress = conversation
       return delivery.event(MessageKey(name), sentAt: sentAt.time, .message(message))
     }
 

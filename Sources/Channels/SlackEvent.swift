@@ -43,6 +43,9 @@ enum SlackEvent {
 
   static func id(_ channel: String, _ ts: String) -> String { channel + ":" + ts }
 
+  /// Direct messages have a channel of their own.
+  static func visibility(in channel: String) -> Visibility { channel.hasPrefix("D") ? .private : .group }
+
   /// Seconds and microseconds, which a Double would blur: `1665102362.013600`.
   static func time(_ ts: String?) -> Timestamp? {
     guard let parts = ts?.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false), let first = parts.first,
@@ -147,12 +150,13 @@ enum SlackEvent {
       let id = SlackEvent.id(channel, ts)
       let replyTo = thread.map { SlackEvent.id(channel, $0) }
       let time = SlackEvent.time(ts)
-      let message = Message(
+      var message = Message(
         direction: author.isUs ? .outbound : .inbound, authorKind: author.kind, authorID: author.isUs ? author.id : nil,
         customer: try SlackEvent.identifiers(customer, delivery), customerName: author.isUs ? nil : displayName,
         language: author.kind == .customer ? text.flatMap(Language.detect) : nil, externalID: id, names: [name(id)],
         references: replyTo.map { [name($0)] } ?? [], replyToExternalID: replyTo, text: text, attachments: files.attachments,
         details: details.finished, flags: time == nil ? ["sent_at_invalid"] : [])
+      message.stand(in: replyTo ?? channel, SlackEvent.visibility(in: channel))
       return delivery.event(MessageKey(name(id)), sentAt: time, .message(message))
     }
 

@@ -54,11 +54,14 @@ enum SlackInteraction {
     details.member("channel", channel)
     details.member("container", context)
     let time = SlackEvent.time(stamp)
-    let body = Message(
+    var body = Message(
       direction: .inbound, authorKind: .customer, customer: try SlackEvent.identifiers(user, delivery),
       customerName: payload["user"]["name"].personName,
       references: targets.map { .message(.slack, account: delivery.account, id: $0) }, replyToExternalID: targets.first,
       text: words(of: action), details: details.finished, flags: stamp != nil && time == nil ? ["sent_at_invalid"] : [])
+    if let channel {
+      body.stand(in: thread.map { SlackEvent.id(channel, $0) } ?? channel, SlackEvent.visibility(in: channel))
+    }
     let key = delivery.key("press", targets.first ?? container["view_id"].id ?? "", user, name, stamp ?? action.json.string)
     return delivery.event(key, sentAt: time, .message(body))
   }

@@ -62,7 +62,7 @@ struct Ticket {
     if customer.isEmpty { flags.append("customer_unknown") }
     if comment.isInCopy { flags.append("other_author") }
     let isOthers = comment.isStaff || comment.isButton
-    let message = Message(
+    var message = Message(
       direction: !comment.isPublic ? .internal : comment.isStaff ? .outbound : .inbound,
       authorKind: comment.isStaff ? .agent : .customer, authorID: comment.isStaff ? comment.authorID : nil, customer: customer,
       customerName: customerName,
@@ -71,6 +71,7 @@ struct Ticket {
       attachments: comment.attachments,
       original: comment.html.map { Original(contentType: "text/html; charset=utf-8", bytes: Array($0.utf8)) },
       details: comment.details, flags: flags)
+    message.replyAddress = id
     return delivery.event(key, sentAt: comment.time.time, .message(message))
   }
 

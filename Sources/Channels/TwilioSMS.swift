@@ -52,13 +52,15 @@ enum TwilioSMS {
     }
     var details = JSONObjectWriter()
     details.members(of: form, without: shown(form, customer.isEmpty ? nil : "From"))
-    let message = Message(
+    var message = Message(
       direction: .inbound, authorKind: .customer, customer: customer, customerName: form["ProfileName"]?.trimmed.nonEmpty,
       // A button's words are the business's own.
       language: form["ButtonText"] ?? form["ListTitle"] == nil ? text.flatMap(Language.detect) : nil, externalID: id,
       names: [name],
       references: replyTo.map { [.message(.sms, account: delivery.account, id: $0)] } ?? [], replyToExternalID: replyTo,
       text: text, attachments: attachments, details: details.finished)
+    // Of whom WhatsApp and the others are behind the account, the prefix says so: to the number alone a text would go.
+    message.replyAddress = form["From"].flatMap { $0.contains(":") ? $0 : nil }
     return delivery.event(MessageKey(name), sentAt: nil, .message(message))
   }
 

@@ -124,6 +124,7 @@ enum VonageSMS {
         let whole = [party ?? "", ours ?? "", set, root["concat-total"].id ?? ""]
         message.take(part: Part(of: .whole(.sms, account: delivery.account, whole), number: number))
       }
+      if channel != "sms", channel != "mms", let party { message.replyAddress = channel + ":" + party }
       return delivery.event(MessageKey(name(id)), sentAt: time.time, .message(message))
     }
 

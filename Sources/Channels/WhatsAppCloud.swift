@@ -145,7 +145,7 @@ enum WhatsAppCloud {
       details.member("unknown", content.isKnown ? nil : type.nonEmpty ?? "message")
       // Of the whole body, and kept with each of its messages.
       if !item["errors"].exists, errors.utf8.count <= delivery.limits.lineBytes { details.member("errors", errors) }
-      let message = Message(
+      var message = Message(
         direction: isEcho ? .outbound : .inbound, authorKind: type == "system" ? .system : isEcho ? .agent : .customer,
         customer: try identifiers(person), customerName: person.name,
         // A button's words are the business's own.
@@ -154,6 +154,7 @@ enum WhatsAppCloud {
         names: [name], references: replyTo.map { [.message(.whatsapp, account: account, id: $0)] } ?? [],
         replyToExternalID: replyTo, text: content.text, attachments: content.attachments, details: details.finished,
         flags: item["timestamp"].timeFlags)
+      message.stand(in: item["group_id"].id)
       return delivery.event(MessageKey(name), sentAt: item["timestamp"].time, .message(message))
     }
 

@@ -99,7 +99,6 @@ enum XActivity {
       let media = Media(post: item, includes: includes, limit: delivery.limits.attachments + 1)
 
       var details = JSONObjectWriter()
-      details.member("visibility", "public")
       details.member("username", username(profile))
       details.member("in_reply_to_user_id", post.repliedToUser)
       for name in Self.keptOfPosts where !item[name].isNull { details.member(name, item[name].json) }
@@ -114,12 +113,13 @@ enum XActivity {
       if text == nil, media.attachments.isEmpty { details.member("unknown", "post") }
       // Who answers what we published to everybody has nothing to do with all the others who do.
       let isAnswerToAll = post.repliedTo == post.root && post.repliedToUser == account
-      let message = Message(
+      var message = Message(
         direction: isOurs ? .outbound : .inbound, authorKind: isOurs ? .agent : .customer, customer: identifiers,
         customerName: displayName(profile), language: isOurs ? nil : text.flatMap(language), externalID: post.id,
         names: [name(post.id)], references: post.repliedTo.flatMap { isAnswerToAll ? nil : [name($0)] } ?? [],
         replyToExternalID: post.repliedTo, text: text, attachments: media.attachments, details: details.finished,
         flags: item["created_at"].timeFlags + (post.isCut ? ["text_truncated"] : []))
+      message.visibility = .public
       // One post may come as a mention and as a reply, and for each of our users.
       return delivery.event(MessageKey(name(post.id)), sentAt: item["created_at"].time, .message(message))
     }
@@ -157,7 +157,6 @@ enum XActivity {
       let isButton = data["quick_reply_response"].isObject
 
       var details = JSONObjectWriter()
-      details.member("visibility", "private")
       details.member("username", username(users[customer]))
       let shown: Set<String> = ["visibility", "username", "unknown", "entities", "text", "sender_id", "target", "message_data"]
       details.members(of: item, without: shown.union(["type", "id", "created_timestamp", "message_create"]))
@@ -203,7 +202,6 @@ enum XActivity {
       guard let customer = isOurs ? recipient : sender else { return unknown(isSent ? "chat.sent" : "chat.received", item) }
       if customer == account { return .ignored(reason: "self") }
       var details = JSONObjectWriter()
-      details.member("visibility", "private")
       details.member("username", username(users[customer]))
       details.members(of: item, without: Self.shownOfChats.union(Self.secrets))
       let message = Message(

@@ -38,8 +38,10 @@ enum PublicComplaint {
             direct.conversation == conversation && direct.customer == customer && profile.conversations == 1),
           Expectation(
             "the agent sees which was public and which private",
-            mention.details.contains(#""visibility": "public""#) && direct.details.contains(#""visibility": "private""#)),
-          Expectation("the answer goes to the direct message", answer.event.text("in_reply_to") == directID),
+            mention.details.contains(#""visibility": "public""#) && !direct.details.contains(#""visibility""#)),
+          Expectation(
+            "the answer goes to the direct message",
+            answer.event.text("in_reply_to") == directID && answer.event.text("visibility") == "private"),
           Expectation("and to nobody but its sender", answer.event.text("to") == user.id && answer.message.address == user.id),
           Expectation("it is there once, whatever X echoed", echoes.count == 1 && echoes.first?.authorKind == "agent"),
         ], story: story.tell(entries, name: user.name, about: [conversation]))

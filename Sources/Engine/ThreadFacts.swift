@@ -12,7 +12,7 @@ public struct ThreadFacts: Sendable {
   /// The profiles of the existing customers that the batch touches; of those who become one with others, with all traits.
   public var profiles: [InTenant<ID>: CustomerProfile] = [:]
   /// How the customers of the conversations that agents answer were last heard, by channel.
-  public var routes: [InTenant<ID>: [Channel: Route]] = [:]
+  public var routes: [InTenant<ID>: [Surface: Route]] = [:]
   /// What the customers whom agents answer have said about being written to, there and where the batch's messages come from.
   public var consents: [WriteSet.Address: Consent] = [:]
   public var outboundSeqs: [OutboundTopic: Int64] = [:]
@@ -139,18 +139,32 @@ public struct Consent: Sendable, Equatable {
   }
 }
 
-/// Where an answer goes: the account and address of the customer's last message on a channel.
+/// Where customers write: a channel, and who reads there.
+public struct Surface: Hashable, Sendable {
+  public var channel: Channel
+  public var visibility: Visibility
+  public init(_ channel: Channel, _ visibility: Visibility) {
+    self.channel = channel
+    self.visibility = visibility
+  }
+}
+
+/// Where an answer goes: the account and address of the customer's last message on a surface.
 public struct Route: Sendable, Equatable {
   public var account: String
+  /// The customer's side.
   public var address: String
+  /// What to send to instead, such as a group or a ticket.
+  public var replyAddress: String?
   /// The provider's id of that message.
   public var externalID: String?
   public var at: Timestamp
   /// Of who was handed over and has not written yet: before everything that anybody has said about being written to.
   public static let unheard = Timestamp(seconds: 0)
-  public init(account: String, address: String, externalID: String?, at: Timestamp) {
+  public init(account: String, address: String, replyAddress: String?, externalID: String?, at: Timestamp) {
     self.account = account
     self.address = address
+    self.replyAddress = replyAddress
     self.externalID = externalID
     self.at = at
   }

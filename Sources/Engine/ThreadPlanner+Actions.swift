@@ -137,17 +137,19 @@ extension ThreadPlanner {
     _ action: Action, _ key: InTenant<ID>, _ event: Event, _ at: Timestamp, invitesTo invited: Channel?
   ) -> Outcome {
     guard var conversation = conversations[key] else { return .stored }
-    // Where they wrote last, if the agent does not say; on the phone nobody reads.
-    let open = (routes[key] ?? [:]).filter { isOpen($0.value, on: $0.key, tenant: key.tenant) }
-    let written = open.filter { $0.key != .voice && $0.key != .store }
-    let last = written.max { ($0.value.at, $0.key.rawValue) < ($1.value.at, $1.key.rawValue) }?.key
-    guard let channel = (invited == nil ? action.channel : nil) ?? last, let route = open[channel] else {
-      return refuse(action, &conversation, event, at, .noRoute)
-    }
+    let open = (routes[key] ?? [:]).filter { isOpen($0.value, on: $0.key.channel, tenant: key.tenant) }
+    // Whoever reads an invitation can take part.
+    let isInvitation = invited != nil
+    guard
+      let (surface, route) = Self.surface(
+        among: open, isInvitation ? nil : action.channel, isInvitation ? .private : action.visibility)
+    else { return refuse(action, &conversation, event, at, .noRoute) }
+    let channel = surface.channel
     let id = ids.next()
     var details = JSONObjectWriter()
     details.member("invited_to", invited?.rawValue)
     var message = message(action, direction: .outbound, details: invited == nil ? JSONText() : details.finish())
+    message.visibility = surface.visibility
     message.replyToExternalID = route.externalID
     let signed = channel == .email ? policy.tokens?.messageID(key.tenant, key.value, id, route.account) : nil
     message.externalID = signed?.text
@@ -166,7 +168,8 @@ extension ThreadPlanner {
     data.member("message_id", id.description)
     data.member("agent_id", action.agent)
     data.member("account", route.account)
-    data.member("to", route.address)
+    data.member("to", route.replyAddress ?? route.address)
+    data.member("visibility", surface.visibility.rawValue)
     data.member("in_reply_to", route.externalID)
     data.member("text", action.text)
     if !action.attachments.isEmpty { data.member("attachments", JSONText(array: action.attachments.map(\.json))) }
@@ -186,6 +189,27 @@ extension ThreadPlanner {
         tenant: key.tenant, id: ids.next(), topic: "outbound." + channel.rawValue, type: "outbound.message",
         subject: key.value.description, seq: seq, at: at, traceparent: event.traceparent, data: data.finish()))
     return .stored
+  }
+
+  /// Where they wrote last, if the agent does not say; on the phone nobody reads. Whoever wrote among others can be written to alone.
+  private static func surface(
+    among routes: [Surface: Route], _ channel: Channel?, _ visibility: Visibility?
+  ) -> (Surface, Route)? {
+    let eligible = routes.filter { surface, _ in
+      channel.map { $0 == surface.channel } ?? ![.voice, .store].contains(surface.channel)
+    }
+    let last = eligible.max {
+      ($0.value.at, $0.key.channel.rawValue, $0.key.visibility.rawValue)
+        < ($1.value.at, $1.key.channel.rawValue, $1.key.visibility.rawValue)
+    }
+    guard let (written, route) = last else { return nil }
+    guard let visibility else { return (written, route) }
+    let surface = Surface(written.channel, visibility)
+    if let there = routes[surface] { return (surface, there) }
+    guard visibility == .private else { return nil }
+    var alone = route
+    alone.replyAddress = nil
+    return (surface, alone)
   }
 
   /// Adds a message of ours to a conversation that is known; without a route it stays among us.

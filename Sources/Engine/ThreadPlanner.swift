@@ -13,7 +13,7 @@ public struct ThreadPlanner: Sendable {
   var conversations: [InTenant<ID>: ConversationState]
   var references: [InTenant<ReferenceKey>: (conversation: ID, message: ID?)]
   var profiles: [InTenant<ID>: CustomerProfile]
-  var routes: [InTenant<ID>: [Channel: Route]]
+  var routes: [InTenant<ID>: [Surface: Route]]
   /// Where we may write, as far as that has been said.
   var consents: [WriteSet.Address: Consent]
   var outboundSeqs: [OutboundTopic: Int64]
@@ -230,9 +230,11 @@ public struct ThreadPlanner: Sendable {
     let key = InTenant(event.tenant, conversation)
     if let address, message.isSaidByCustomer || message.isHandoff {
       let at = message.isHandoff ? Route.unheard : orderedAt
-      if (routes[key]?[event.channel]?.at).map({ $0 <= at }) ?? true {
-        routes[key, default: [:]][event.channel] = Route(
-          account: event.account, address: address, externalID: message.isHandoff ? nil : message.externalID, at: at)
+      let surface = Surface(event.channel, message.visibility)
+      if (routes[key]?[surface]?.at).map({ $0 <= at }) ?? true {
+        routes[key, default: [:]][surface] = Route(
+          account: event.account, address: address, replyAddress: message.replyAddress,
+          externalID: message.isHandoff ? nil : message.externalID, at: at)
       }
     }
     advance(InTenant(event.tenant, conversation), message, id, event, orderedAt)
@@ -445,6 +447,7 @@ public struct ThreadPlanner: Sendable {
       data.member("account", event.account)
       data.member("direction", message.direction.rawValue)
       data.member("author_kind", message.authorKind.rawValue)
+      data.member("visibility", message.visibility == .private ? nil : message.visibility.rawValue)
       if message.isTranscript { data.member("source", "transcript") }
       data.member("sent_at", event.sentAt?.iso8601)
     }

@@ -399,8 +399,8 @@ public enum IngestReads {
   ) throws(PostgresFault) {
     var addresses = identity.senders
     for (key, routes) in facts.routes {
-      for (channel, route) in routes {
-        addresses.insert(.init(tenant: key.tenant, channel: channel, account: route.account, address: route.address))
+      for (surface, route) in routes {
+        addresses.insert(.init(tenant: key.tenant, channel: surface.channel, account: route.account, address: route.address))
       }
     }
     guard !addresses.isEmpty else { return }
@@ -420,10 +420,11 @@ public enum IngestReads {
     let parameters: [PostgresParameter] = [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))]
     let routes = try db.query(Queries.named("routes_read"), parameters)
     for row in 0..<routes.count {
-      guard let channel = Channel(rawValue: routes.text(row, 1)) else { continue }
-      facts.routes[keys[routes.position(row)], default: [:]][channel] = Route(
-        account: routes.text(row, 2), address: routes.text(row, 3), externalID: routes.optionalText(row, 4),
-        at: routes.timestamp(row, 5))
+      guard let channel = Channel(rawValue: routes.text(row, 1)), let visibility = Visibility(rawValue: routes.text(row, 2))
+      else { continue }
+      facts.routes[keys[routes.position(row)], default: [:]][Surface(channel, visibility)] = Route(
+        account: routes.text(row, 3), address: routes.text(row, 4), replyAddress: routes.optionalText(row, 5),
+        externalID: routes.optionalText(row, 6), at: routes.timestamp(row, 7))
     }
     let seqs = try db.query(Queries.named("outbound_seqs_read"), parameters)
     for row in 0..<seqs.count {

@@ -229,8 +229,8 @@ public enum IngestWrites {
       """
       message (tenant_id, id, conversation_id, customer_id, channel, account, external_id, direction, author_kind, author_id, \
       sent_at, received_at, ordered_at, text, reply_to_external_id, details, address, delivery_status, delivery_error, \
-      origin_customer_id, origin_conversation_id, deleted_at, address_kind)
-      """, 23, on: db
+      origin_customer_id, origin_conversation_id, deleted_at, address_kind, visibility, reply_address)
+      """, 25, on: db
     ) { row, new in
       row.text(new.tenant)
       row.uuid(PostgresUUID(new.id))
@@ -255,6 +255,8 @@ public enum IngestWrites {
       row.uuid(new.originConversation.map { PostgresUUID($0) })
       row.timestamp(new.deletedAt?.stored)
       row.text(new.addressKind)
+      row.text(new.message.visibility.rawValue)
+      row.text(new.message.replyAddress)
     }
     let originals = writes.messages.filter { $0.message.original != nil }
     try copy(originals, "message_original (tenant_id, message_id, content_type, bytes)", 4, on: db) { row, new in
@@ -315,14 +317,15 @@ public enum IngestWrites {
       ])
   }
 
-  /// The normaliser's details, then the flags and the subject: of two members with one name jsonb keeps the last.
+  /// The normaliser's details, then flags, subject and visibility: of two members with one name jsonb keeps the last.
   private static func details(_ message: Message) -> JSONText {
-    guard !message.flags.isEmpty || message.subject != nil else {
+    guard !message.flags.isEmpty || message.subject != nil || message.visibility != .private else {
       return message.details.orObject
     }
     var ours = JSONObjectWriter()
     if !message.flags.isEmpty { ours.member("flags", message.flags) }
     ours.member("subject", message.subject)
+    if message.visibility != .private { ours.member("visibility", message.visibility.rawValue) }
     let object = ours.finish().utf8
     guard message.details.utf8.count > 2 else { return JSONText(utf8: object) }
     return JSONText(utf8: message.details.utf8.dropLast() + [UInt8(ascii: ",")] + object.dropFirst())

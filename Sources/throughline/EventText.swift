@@ -26,7 +26,9 @@ enum EventText {
       lines += message.customer.map { ("customer", text($0)) }
       lines += [
         ("name", message.customerName), ("language", message.language), ("id", message.externalID),
-        ("replies to", message.replyToExternalID), ("piece", message.part.map { $0.number.map(String.init) ?? "of an album" }),
+        ("read by", ["group": "a group", "public": "everybody"][message.visibility.rawValue]),
+        ("answer to", message.replyAddress), ("replies to", message.replyToExternalID),
+        ("piece", message.part.map { $0.number.map(String.init) ?? "of an album" }),
         ("subject", message.subject), ("text", message.text),
       ]
       lines += message.attachments.map { ("attachment", text($0)) }

@@ -146,6 +146,49 @@ import Testing
     #expect(store.events.count { $0.type == "conversation.reopened" } == 1)
   }
 
+  @Test
+  func `An answer goes to whoever reads where the customer wrote last, or to whom the agent says; an invitation to them alone`()
+    throws
+  {
+    func said(_ id: String, at time: Timestamp, in place: String?, _ visibility: Visibility) -> Event {
+      var event = message(id, from: [whatsapp("ana")], at: time)
+      guard case .message(var message) = event.body else { return event }
+      message.stand(in: place, visibility)
+      message.visibility = visibility
+      event.body = .message(message)
+      return event
+    }
+    var policy = Policy()
+    policy.tokens = Self.signer
+    var (store, conversation) = try waiting(policy)
+    /// Where the last answer goes, who reads it there, and below what.
+    func sent(_ store: ModelStore, _ to: String, _ visibility: String, _ below: String) -> Bool {
+      store.events.last?.data.string.contains(#""to":"\#(to)","visibility":"\#(visibility)","in_reply_to":"\#(below)""#) == true
+    }
+    func reply(_ visibility: Visibility?, at time: Timestamp) throws {
+      try store.receive(action(.reply, on: conversation, at: time) { $0.visibility = visibility })
+    }
+    try store.receive(said("post", at: hour(2), in: nil, .public))
+    try reply(nil, at: hour(3))
+    #expect(sent(store, "ana", "public", "post"))
+    #expect(store.messages.last?.message.visibility == .public)
+    try reply(.private, at: hour(4))
+    #expect(sent(store, "ana", "private", "1"), "where they have written alone")
+    try store.receive(action(.invite, on: conversation, at: hour(5)) { $0.channel = .chat })
+    #expect(sent(store, "ana", "private", "1"), "whoever has the link takes part")
+    try reply(.group, at: hour(6))
+    #expect(refusals(store) == ["no_route"])
+    try store.receive(said("2", at: hour(7), in: "g1", .group))
+    try reply(nil, at: hour(8))
+    #expect(sent(store, "g1", "group", "2"))
+
+    // Who has only written among others can be written to alone.
+    store = try ModelStore(said("3", at: hour(1), in: "g1", .group), policy: policy)
+    conversation = try #require(store.conversation("3")?.id)
+    try store.receive(action(.invite, on: conversation, at: hour(2)) { $0.channel = .chat })
+    #expect(sent(store, "ana", "private", "3"))
+  }
+
   @Test func `A channel that the customer never wrote on, and a conversation that is not there`() throws {
     var (store, conversation) = try waiting()
     try store.receive(action(.reply, on: conversation, at: hour(2)) { $0.channel = .email })

@@ -216,11 +216,13 @@ struct ModelStore {
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
       guard message.message.isSaidByCustomer || message.message.isHandoff, let address = message.address else { continue }
       let conversation = InTenant(message.tenant, message.conversation)
-      if message.message.isHandoff, facts.routes[conversation]?[message.channel].map({ $0.at > Route.unheard }) ?? false {
+      let surface = Surface(message.channel, message.message.visibility)
+      if message.message.isHandoff, facts.routes[conversation]?[surface].map({ $0.at > Route.unheard }) ?? false {
         continue
       }
-      facts.routes[conversation, default: [:]][message.channel] = Route(
-        account: message.account, address: address, externalID: message.message.isHandoff ? nil : message.message.externalID,
+      facts.routes[conversation, default: [:]][surface] = Route(
+        account: message.account, address: address, replyAddress: message.message.replyAddress,
+        externalID: message.message.isHandoff ? nil : message.message.externalID,
         at: message.message.isHandoff ? Route.unheard : message.orderedAt)
     }
     facts.outboundSeqs = outboundSeqs

@@ -121,6 +121,8 @@ struct Story {
         message.isTranscript = true
         if chance(50) { (message.direction, message.authorKind) = (.outbound, .bot) }
       case 3: message.isStandby = true
+      case 4...6: message.stand(in: pick(["g1", "g2"]), pick([.group, .public]))
+      case 7: message.replyAddress = "whatsapp:\(count)"
       default: break
       }
       event.body = .message(message)

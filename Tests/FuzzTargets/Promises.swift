@@ -74,7 +74,10 @@ public enum Promises {
     case .message(let message):
       customer(message.customer)
       line(message.text, limits.textBytes, "a text")
-      for text in [message.subject, message.customerName, message.authorID, message.externalID, message.replyToExternalID] {
+      for text in [
+        message.subject, message.customerName, message.authorID, message.externalID, message.replyAddress,
+        message.replyToExternalID,
+      ] {
         line(text, limits.lineBytes, "a line of a message")
       }
       line(message.language, 2, "a language")

@@ -193,6 +193,51 @@ import Testing
     await cluster.close()
   }
 
+  @Test func `an answer goes to the group, post, ticket or service that the customer wrote in, or to the customer alone`()
+    async throws
+  {
+    let cluster = try await Cluster(topics: ["outbound.sms", "outbound.line"])
+    let worker = try cluster.startWorker()
+    func reply(_ id: String, _ conversation: String, _ more: String = "") -> Traffic.Item {
+      item(
+        "agent.reply", "/channels/desk/main", id,
+        #"{"conversation_id":"\#(conversation)","agent_id":"ag_1","ownership_epoch":0,"text":"Hi"\#(more)}"#, on: "agent.actions")
+    }
+    try await cluster.publish([
+      sms("s1", "MessageSid=SM1&Body=Hola&From=whatsapp%3A%2B34600111222&To=whatsapp%3A%2B34600000001&SmsStatus=received"),
+      item(
+        "line.webhook", "/channels/line/desk", "l1",
+        #"{"destination":"U0","events":[{"type":"message","webhookEventId":"e1","timestamp":1778577250000,"mode":"active","#
+          + #""source":{"type":"group","groupId":"Cg","userId":"Uana"},"message":{"id":"m1","type":"text","text":"Hola"}}]}"#,
+        on: "channel.line"),
+    ])
+    try await cluster.drain()
+    let conversations = Dictionary(
+      uniqueKeysWithValues: try await cluster.rows("SELECT last_channel, id FROM throughline.conversation").map {
+        ($0[0] ?? "", $0[1] ?? "")
+      })
+    let (line, sms) = (try #require(conversations["line"]), try #require(conversations["sms"]))
+    try await cluster.publish([reply("a1", sms), reply("a2", line), reply("a3", line, #","visibility":"private""#)])
+    try await cluster.drain()
+    try await cluster.publish([reply("a4", line, #","visibility":"public""#)])
+    try await cluster.drain()
+    try await cluster.wait("SELECT 1 - count(*) FROM (SELECT FROM throughline.outbox LIMIT 1) x", for: 1)
+    func sent(on topic: String) async throws -> [String] {
+      try await cluster.consume(topic).map { String(decoding: $0.value ?? [], as: UTF8.self) }
+    }
+    let texts = try await sent(on: "outbound.sms")
+    #expect(texts.count == 1 && texts[0].contains(#""to":"whatsapp:+34600111222","visibility":"private""#))
+    let lines = try await sent(on: "outbound.line")
+    #expect(lines.count == 2 && lines[0].contains(#""to":"Cg","visibility":"group""#))
+    #expect(lines.last?.contains(#""to":"Uana","visibility":"private""#) == true)
+    #expect(try await sent(on: "conversation.events").contains { $0.contains(#""reason":"no_route""#) })
+    let shown =
+      "SELECT details->>'visibility' FROM throughline.customer_timeline WHERE channel = 'line' AND kind = 'message' ORDER BY 1"
+    #expect(try await cluster.rows(shown) == [["group"], ["group"], [nil]])
+    #expect(worker.stop() == 0)
+    await cluster.close()
+  }
+
   @Test func `whoever has opted out is not written to until they write again`() async throws {
     let cluster = try await Cluster()
     try await cluster.broker.createTopic("outbound.sms", partitions: Cluster.partitions)

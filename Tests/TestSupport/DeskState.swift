@@ -58,7 +58,7 @@ public enum DeskState {
     FROM conversations v JOIN customers c ON c.tenant_id = v.tenant_id AND c.id = v.customer_id
     LEFT JOIN conversations p ON p.tenant_id = v.tenant_id AND p.id = v.previous_conversation_id
     UNION ALL SELECT concat_ws(' ', 'message', tenant_id, external_id, conversation, customer, channel, account, direction, author_kind,
-      author_id, sent_at, received_at, ordered_at, md5(text), reply_to_external_id, details)
+      author_id, sent_at, received_at, ordered_at, md5(text), reply_to_external_id, details, visibility, reply_address)
     FROM messages
     UNION ALL SELECT concat_ws(' ', 'original', o.tenant_id, m.external_id, o.content_type, md5(o.bytes))
     FROM throughline.message_original o JOIN messages m ON m.tenant_id = o.tenant_id AND m.id = o.message_id
