@@ -34,24 +34,34 @@ enum EmailRFC822 {
     let ownAddress = EmailAddress.normalise(delivery.account)
     var flags = mail.flags
 
+    let tenant = delivery.envelope.tenant
     let sender = mail.from.first.flatMap { EmailAddress.normalise($0.address) }
-    let isOwn = sender != nil && sender == ownAddress
+    let isRelay = sender.map { delivery.mail.formRelays.contains($0, of: tenant) } ?? false
+    let relayed = isRelay ? mail.replyTo.first { EmailAddress.normalise($0.address) != nil } : nil
     // DMARC speaks for one author; of several nobody knows which.
     let isAlone = mail.from.count == 1
-    let original = original(of: mail)
-    let isEcho = isOwn && isAlone && original == nil && !attested.isDisjoint(with: [.dmarc, .signature])
-    if original != nil {
+    let original = relayed ?? original(of: mail)
+    let isOurs = { (address: String) in address == ownAddress || delivery.mail.ownMailboxes.contains(address, of: tenant) }
+    let isOwn = original == nil && sender.map(isOurs) ?? false
+    let recipient = recipient(of: mail, where: { !isOurs($0) })
+    // What one of us writes to us alone asks for somebody, as what a customer writes.
+    let isAmongUs = isOwn && sender != ownAddress && recipient == nil
+    let isProven = isOwn && isAlone && !attested.isDisjoint(with: [.dmarc, .signature])
+    let isEcho = isProven && !isAmongUs
+    if relayed != nil {
+      flags.append("relayed")
+    } else if original != nil {
       flags.append("sender_rewritten")
     } else if isOwn && !isEcho {
-      flags.append("own_address_unverified")
+      flags.append(isProven ? "own_address" : "own_address_unverified")
     }
     if mail.from.count > 1 { flags.append("several_senders") }
     if sender == nil { flags.append("sender_missing") }
     let author = original.flatMap { EmailAddress.normalise($0.address) } ?? sender
-    let repliesElsewhere = mail.replyTo.contains { EmailAddress.normalise($0.address) != author }
+    let repliesElsewhere = relayed == nil && mail.replyTo.contains { EmailAddress.normalise($0.address) != author }
     if repliesElsewhere { flags.append("reply_to_differs") }
 
-    let customer = isEcho ? recipient(of: mail, otherThan: ownAddress) : original ?? mail.from.first
+    let customer = isEcho ? recipient : original ?? mail.from.first
     let isAligned = isAlone && !isOwn && original == nil && attested.contains(.dmarc)
     let assurance: Assurance = isEcho || isAligned ? .a1 : .a0
     var identifiers = StatedIdentifiers(delivery.limits)
@@ -74,7 +84,8 @@ enum EmailRFC822 {
     if isTruncated { flags.append("text_truncated") }
     var message = Message(
       direction: isEcho ? .outbound : .inbound,
-      authorKind: machine.isAutomatic ? .system : isEcho ? .agent : .customer,
+      // A form says of itself that it is a machine.
+      authorKind: machine.isAutomatic && relayed == nil ? .system : isEcho ? .agent : .customer,
       customer: identifiers.list, customerName: customer?.name?.trimmed.nonEmpty,
       language: isEcho ? nil : text.flatMap(Language.detect), externalID: mail.messageID,
       names: mail.messageID.map { [.mail(messageID: $0)] } ?? [], references: thread.map { .mail(messageID: $0) },
@@ -120,7 +131,9 @@ enum EmailRFC822 {
       // Deleted, forwarded, refused: whether it was read, nobody knows.
       let disposition = fields["disposition"]?.split(separator: ";").last?.split(separator: "/").first?.trimmed.lowercased()
       let sender = mail.from.first.flatMap { EmailAddress.normalise($0.address) }
-      let isOwn = sender == EmailAddress.normalise(delivery.account)
+      let isOwn =
+        sender == EmailAddress.normalise(delivery.account)
+        || sender.map { delivery.mail.ownMailboxes.contains($0, of: delivery.envelope.tenant) } ?? false
       let assurance: Assurance = mail.from.count == 1 && attested.contains(.dmarc) ? .a1 : .a0
       let customer = try isOwn ? [] : delivery.identifiers(.email, sender, assurance)
       let change = Change(
@@ -184,11 +197,8 @@ enum EmailRFC822 {
     return details.finished
   }
 
-  private static func recipient(of mail: MIMEMessage, otherThan own: String?) -> Mailbox? {
-    (mail.to + mail.cc).prefix(1_000).first {
-      guard let address = EmailAddress.normalise($0.address) else { return false }
-      return address != own
-    }
+  private static func recipient(of mail: MIMEMessage, where isEligible: (String) -> Bool) -> Mailbox? {
+    (mail.to + mail.cc).prefix(1_000).first { EmailAddress.normalise($0.address).map(isEligible) ?? false }
   }
 
   /// The ids that the mail refers to, nearest first.

@@ -8,6 +8,7 @@ public final class Normaliser {
   private let topicPrefix: String
   private let limits: Limits
   private let tokenKey: TokenKey?
+  private let mail: MailPolicy
   private let parser: JSONParser
   /// For JSON inside JSON strings, while a document of `parser` is being read.
   private let nestedParser: JSONParser
@@ -15,10 +16,13 @@ public final class Normaliser {
   /// - Parameters:
   ///   - topicPrefix: what stands before the names of all topics, such as `shop.`; may be empty.
   ///   - tokenKey: what our tokens are signed with; without it none is valid.
-  public init(topicPrefix: String = "", limits: Limits = Limits(), tokenKey: TokenKey? = nil) {
+  public init(
+    topicPrefix: String = "", limits: Limits = Limits(), tokenKey: TokenKey? = nil, mail: MailPolicy = MailPolicy()
+  ) {
     self.topicPrefix = topicPrefix
     self.limits = limits
     self.tokenKey = tokenKey
+    self.mail = mail
     func parser() -> JSONParser {
       JSONParser(
         maximumBytes: limits.bodyBytes, maximumDepth: limits.depth, maximumKeys: limits.keys, maximumKeyBytes: limits.keyBytes)
@@ -52,7 +56,7 @@ public final class Normaliser {
     let (channel, account) = try Self.origin(of: envelope, format)
     let delivery = Delivery(
       envelope: envelope, channel: channel, account: account, receivedAt: Self.receivedAt(envelope.time, record.timestamp),
-      limits: limits, nestedParser: nestedParser, tokenKey: tokenKey)
+      limits: limits, nestedParser: nestedParser, tokenKey: tokenKey, mail: mail)
     // A raw zero byte is no JSON, so without an escaped one no string of the body can hold U+0000.
     var elements: Elements
     switch (format.read, payload) {
@@ -107,6 +111,7 @@ struct Delivery {
   var limits: Limits
   var nestedParser: JSONParser
   var tokenKey: TokenKey?
+  var mail: MailPolicy
 
   /// Who did what an element tells of: only of these is the provider's or the business's word for it.
   var isVouchedFor: Bool { !envelope.attested.isDisjoint(with: [.signature, .business]) }

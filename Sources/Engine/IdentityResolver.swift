@@ -287,6 +287,7 @@ public struct IdentityResolver: Sendable {
         candidate.assurance > .a0 && identifier.kind.definesCustomer && !policy.isRoleAddress(identifier)
         && (identifier.kind.isChannelScoped
           || !facts.ownAccounts.contains(InTenant(event.tenant, identifier.value))
+            && !(identifier.kind == .email && policy.ownMailboxes.contains(identifier.value, of: event.tenant))
             && facts.identities[InTenant(event.tenant, identifier)]?.isShared != true)
       if !isUsable {
         if !claims.contains(identifier) { claims.append(identifier) }

@@ -19,6 +19,8 @@ public struct Policy: Sendable {
     "abuse",
     "root", "team", "hello", "mail", "reception", "kontakt", "contacto", "buchhaltung",
   ]
+  /// What people of ours write from, beside the mailboxes that mail comes to.
+  public var ownMailboxes = MailAddresses()
   /// A conversation that was silent for longer is over: the next message without reference opens a new one.
   public var idleWindow: Duration = .seconds(14 * 86_400)
   /// How long after its resolution a customer's message opens a conversation again; `otherReopenWindow` for the channels not named.

@@ -21,6 +21,9 @@ public struct Configuration: Sendable, Equatable {
   public var tokenSecret: String?
   /// The path of the routing policy.
   public var routingPolicy: String?
+  /// Addresses and `@domain`s of mail, those of one tenant behind `tenant:`.
+  public var ownMailboxes: [String] = []
+  public var formRelays: [String] = []
 
   /// Every problem of a configuration, in the order of the names.
   public struct Problems: Error, Sendable, Equatable, CustomStringConvertible {
@@ -96,7 +99,22 @@ public struct Configuration: Sendable, Equatable {
     tokenSecret = secret.isEmpty ? nil : secret
     let policy = text(.routingPolicy)
     routingPolicy = policy.isEmpty ? nil : policy
+    func mailAddresses(_ setting: Setting) -> [String] {
+      let entries = { (text: String) in text.split(whereSeparator: { $0 == "," || $0.isWhitespace }).map(String.init) }
+      return entries(
+        text(setting) { text in
+          let isWrong = entries(text).contains { $0.wholeMatch(of: Self.mailAddress) == nil }
+          return isWrong ? "has an entry that is neither an address nor @domain" : nil
+        })
+    }
+    ownMailboxes = mailAddresses(.ownMailboxes)
+    formRelays = mailAddresses(.formRelays)
     guard problems.isEmpty else { throw Problems(problems: problems) }
+  }
+
+  /// Domains in ASCII.
+  private static var mailAddress: Regex<Substring> {
+    #/(?:[a-z0-9][a-z0-9_-]{0,62}:)?[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]*@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?/#
   }
 
   private static func properties(_ text: String) -> [String: String]? {

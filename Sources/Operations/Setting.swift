@@ -11,6 +11,8 @@ public enum Setting: String, CaseIterable, Sendable {
   case httpListen = "http_listen"
   case tokenSecret = "token_secret"
   case routingPolicy = "routing_policy"
+  case ownMailboxes = "own_mailboxes"
+  case formRelays = "form_relays"
 
   public var variable: String { "THROUGHLINE_" + rawValue.uppercased() }
   public var flag: String { "--" + rawValue.split(separator: "_").joined(separator: "-") }

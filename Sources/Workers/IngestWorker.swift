@@ -27,6 +27,7 @@ public final class IngestWorker: Sendable {
     public var limits = Limits()
     /// Signs what leads back into a conversation; without it agents cannot invite.
     public var tokenKey: TokenKey?
+    public var mail = MailPolicy()
     /// Called when the group has given this worker its partitions and it begins to read; once per assignment.
     public var onAssigned: @Sendable () -> Void = {}
     public var signals = WorkerSignals()
@@ -74,6 +75,7 @@ public final class IngestWorker: Sendable {
     let claims = OffsetClaims(group: settings.consumerGroup, owner: settings.instance)
     var policy = settings.policy
     policy.tokens = settings.tokenKey.map(TokenSigner.init)
+    policy.ownMailboxes = settings.mail.ownMailboxes
     let pipeline = IngestPipeline(claims: claims, policy: policy, topicPrefix: settings.topicPrefix)
     let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, signals: settings.signals, clock: { WallClock.now() })
     let (polls, pollMailbox) = AsyncStream<IngestMachine.Poll>.makeStream()
@@ -296,7 +298,8 @@ public final class IngestWorker: Sendable {
 
   /// One for each loop: it owns its parsers.
   private func normaliser() -> (Record) -> NormalisedRecord {
-    let normaliser = Normaliser(topicPrefix: settings.topicPrefix, limits: settings.limits, tokenKey: settings.tokenKey)
+    let normaliser = Normaliser(
+      topicPrefix: settings.topicPrefix, limits: settings.limits, tokenKey: settings.tokenKey, mail: settings.mail)
     return { [settings] record in
       settings.onRecord(record)
       return normaliser.normalise(record)

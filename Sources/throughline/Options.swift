@@ -11,11 +11,13 @@ struct SettingsOptions: ParsableArguments {
   @Option(help: "trace, debug, info, notice, warning, error or critical.") var logLevel: String?
   @Option(help: "Where /livez, /readyz and /metrics are served: host:port, or off.") var httpListen: String?
   @Option(help: "The file with the routing policy.") var routingPolicy: String?
+  @Option(help: "What people of ours write mail from: addresses and @domains, separated by commas.") var ownMailboxes: String?
+  @Option(help: "What contact forms send mail from: who wrote is in Reply-To.") var formRelays: String?
 
   var settings: Settings {
     let flags: [Setting: String?] = [
       .kafkaBootstrapServers: kafkaBootstrapServers, .topicPrefix: topicPrefix, .logLevel: logLevel, .httpListen: httpListen,
-      .routingPolicy: routingPolicy,
+      .routingPolicy: routingPolicy, .ownMailboxes: ownMailboxes, .formRelays: formRelays,
     ]
     return Settings(flags: flags.compactMapValues { $0 }, file: config, environment: ProcessInfo.processInfo.environment)
   }

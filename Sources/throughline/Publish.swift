@@ -69,7 +69,8 @@ struct Publish: AsyncParsableCommand {
     let inputs = try inputs()
     guard !inputs.isEmpty else { throw Failure("there is nothing to publish") }
     let normaliser = Normaliser(
-      topicPrefix: configuration.topicPrefix, tokenKey: configuration.tokenSecret.map { TokenKey(secret: Array($0.utf8)) })
+      topicPrefix: configuration.topicPrefix, tokenKey: configuration.tokenSecret.map { TokenKey(secret: Array($0.utf8)) },
+      mail: MailPolicy(configuration))
     var records: [Prepared] = []
     var ids: Set<String> = []
     var isRefused = false

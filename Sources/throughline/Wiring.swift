@@ -117,6 +117,14 @@ extension KafkaProducer {
   }
 }
 
+extension MailPolicy {
+  init(_ configuration: Operations.Configuration) {
+    self.init()
+    for entry in configuration.ownMailboxes { ownMailboxes.insert(entry) }
+    for entry in configuration.formRelays { formRelays.insert(entry) }
+  }
+}
+
 extension IngestWorker {
   /// A worker as the configuration describes it.
   convenience init(
@@ -126,6 +134,7 @@ extension IngestWorker {
       consumerGroup: configuration.consumerGroup, topicPrefix: configuration.topicPrefix, instance: surroundings.instance)
     settings.batchRecords = configuration.batchRecords
     settings.tokenKey = configuration.tokenSecret.map { TokenKey(secret: Array($0.utf8)) }
+    settings.mail = MailPolicy(configuration)
     settings.onAssigned = onAssigned
     settings.signals = surroundings.signals
     #if DEBUG

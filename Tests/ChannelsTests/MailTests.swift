@@ -5,12 +5,14 @@ import Testing
 @testable import Channels
 
 @Suite struct MailTests {
-  private func normalise(_ mail: String, account: String = "support%40shop.example") -> NormalisedRecord {
+  private func normalise(
+    _ mail: String, account: String = "support%40shop.example", policy: MailPolicy = MailPolicy()
+  ) -> NormalisedRecord {
     let sample = Sample(
       type: "email.rfc822", name: "mail", payload: Array(mail.utf8),
       headers: ["ce_id": "1", "ce_type": "email.rfc822", "ce_source": "/channels/email/" + account, "ce_attested": "dmarc"],
       golden: Sample.folder)
-    return Normaliser().normalise(sample.record())
+    return Normaliser(mail: policy).normalise(sample.record())
   }
 
   private func mail(id: String? = "<1@example.org>", from: String = "a@example.org", body: String = "Hi", date: String = "")
@@ -53,6 +55,43 @@ import Testing
       "From: a@example.org\r\nMessage-ID: <1@example.org>\r\nIn-Reply-To: <p60@example.org>\r\nReferences: \(ids)\r\n\r\nHi"
     let expected = (11...60).reversed().map { ReferenceKey.mail(messageID: "p\($0)@example.org") }
     #expect(normalise(mail).messages.first?.references == expected)
+  }
+
+  @Test("Who wrote by a contact form is in Reply-To, as their own word, whatever machine the form says it is")
+  func relayed() throws {
+    var policy = MailPolicy()
+    for relay in ["@forms.example", "wordpress@shop.example", "rival:@elsewhere.example"] { policy.formRelays.insert(relay) }
+    func message(from: String, _ headers: String = "Reply-To: Ann <Ann@example.org>\r\n") throws -> Message {
+      let mail = "From: Shop <\(from)>\r\nTo: support@shop.example\r\nAuto-Submitted: auto-generated\r\n\(headers)\r\nHi"
+      return try #require(normalise(mail, policy: policy).messages.first)
+    }
+    for relay in ["noreply@forms.example", "Wordpress@Shop.example"] {
+      let message = try message(from: relay)
+      #expect(message.customer == [StatedIdentifier(Identifier(.email, "ann@example.org"), .a0)])
+      #expect(message.authorKind == .customer && message.customerName == "Ann" && message.flags == ["relayed", "auto_submitted"])
+    }
+    // Without a Reply-To it is the form itself that writes; and of others Reply-To decides nothing.
+    #expect(try message(from: "noreply@forms.example", "").authorKind == .system)
+    for other in ["forms@example.com", "x@elsewhere.example"] {
+      let message = try message(from: other)
+      #expect(message.customer.map(\.identifier.value) == [other] && message.flags.contains("reply_to_differs"))
+    }
+  }
+
+  @Test("Mail of our people to a customer is ours; what one of us writes to us alone asks for somebody")
+  func ownPeople() throws {
+    var policy = MailPolicy()
+    policy.ownMailboxes.insert("@shop.example")
+    func message(to: String, from: String = "ana@shop.example") throws -> Message {
+      try #require(normalise("From: \(from)\r\nTo: \(to)\r\nCc: support@shop.example\r\n\r\nHi", policy: policy).messages.first)
+    }
+    let answer = try message(to: "bob@shop.example, Ann <ann@example.org>")
+    #expect(answer.direction == .outbound && answer.authorKind == .agent && answer.flags == [])
+    #expect(answer.customer == [StatedIdentifier(Identifier(.email, "ann@example.org"), .a1)])
+    let forwarded = try message(to: "bob@shop.example")
+    #expect(forwarded.direction == .inbound && forwarded.authorKind == .customer && forwarded.flags == ["own_address"])
+    #expect(forwarded.customer == [StatedIdentifier(Identifier(.email, "ana@shop.example"), .a0)])
+    #expect(try message(to: "ann@example.org", from: "ana@other.example").direction == .inbound)
   }
 
   @Test(

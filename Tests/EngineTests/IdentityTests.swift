@@ -167,6 +167,19 @@ import Testing
 
   // MARK: - Rule 7
 
+  @Test("Addresses of our people never match")
+  func ownMailboxes() throws {
+    var store = ModelStore()
+    store.policy.ownMailboxes.insert("@shop.example", of: "shop")
+    let ours = email("x@shop.example", .a1)
+    try store.receive(message("1", from: [ana, ours], at: hour(1)), message("2", from: [bob, ours], at: hour(2)))
+    #expect(store.customer("1") != store.customer("2") && store.owner(ours) == nil)
+    try store.receive(
+      message("3", from: [ours], at: hour(3), on: .email, tenant: "rival"),
+      message("4", from: [ours], at: hour(4), on: .email, tenant: "rival"))
+    #expect(store.customer("3") == store.customer("4"))
+  }
+
   @Test(
     "Values that stand for nobody never match: two anonymous callers are two customers",
     arguments: ["anonymous", "Restricted", "0000"])

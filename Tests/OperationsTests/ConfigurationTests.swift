@@ -79,6 +79,8 @@ import Testing
         "http_listen=127.0.0.1:0 <- default",
         "token_secret=••• <- THROUGHLINE_TOKEN_SECRET",
         "routing_policy= <- not set",
+        "own_mailboxes= <- not set",
+        "form_relays= <- not set",
       ])
   }
 
@@ -101,7 +103,7 @@ import Testing
         environment: [
           "THROUGHLINE_CONFIG": file, "THROUGHLINE_TOPIC_PREFIX": "a b", "THROUGHLINE_LOG_LEVEL": "loud",
           "THROUGHLINE_CONSUMER_GROUP": "throughline-route", "THROUGHLINE_HTTP_LISTEN": "everywhere",
-          "THROUGHLINE_ROUTING_POLICY": "/etc/\u{1b}[2J",
+          "THROUGHLINE_ROUTING_POLICY": "/etc/\u{1b}[2J", "THROUGHLINE_OWN_MAILBOXES": "@shop.example, everybody",
         ]))
     #expect(
       found == [
@@ -120,6 +122,7 @@ import Testing
         "batch_records (\(file):2) is not a whole number from 1 to 10000",
         "THROUGHLINE_HTTP_LISTEN is neither an address and port, like 127.0.0.1:9801 or [::1]:9801, nor off",
         "token_secret (\(file):5) is shorter than 32 bytes",
+        "THROUGHLINE_OWN_MAILBOXES has an entry that is neither an address nor @domain",
       ])
   }
 
