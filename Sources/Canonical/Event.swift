@@ -108,7 +108,7 @@ public struct Message: Sendable {
   /// Short marks for readers, such as `clock_skew` or `own_address_unverified`; stored in `details.flags`.
   public var flags: [String]
 
-  /// It stands in a group, room or channel of the provider's, which is where answers go; nil: it does not.
+  /// It stands in a group, thread, ticket or channel of the provider's, which is where answers go; nil: it does not.
   public mutating func stand(in place: String?, _ visibility: Visibility = .group) {
     guard let place else { return }
     self.visibility = visibility

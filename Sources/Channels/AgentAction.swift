@@ -26,7 +26,7 @@ enum AgentAction {
       action.attachments = try attachments(payload["attachments"], limit: delivery.limits.replyAttachments + 1)
       guard action.attachments.count <= delivery.limits.replyAttachments else { throw Rejection(.tooLarge, "attachments") }
       action.channel = try channel(payload)
-      action.visibility = try visibility(payload)
+      if kind == .reply { action.visibility = try visibility(payload) }
       action.until = payload["until"].time
       guard payload["until"].timeFlags.isEmpty else { throw Rejection(.malformedPayload, "until") }
       action.priority = try payload.integer("priority", in: 0...9).map(Int16.init)

@@ -144,6 +144,11 @@ enum BotHandoff {
         language: payload["language"].string?.languageOfLocale, externalID: eventID, details: details.finished,
         flags: payload["sent_at"].timeFlags)
       message.isHandoff = true
+      // Groups have ids of their own form.
+      let isGroup =
+        conversation.channel == .telegram && conversation.id.hasPrefix("-")
+        || conversation.channel == .line && ["C", "R"].contains(conversation.id.first)
+      if isGroup { message.stand(in: conversation.id) }
       message.ownershipEpoch = try payload.integer("ownership_epoch")
       return delivery.of(conversation).event(delivery.key(event, eventID), sentAt: payload["sent_at"].time, .message(message))
     }

@@ -174,6 +174,7 @@ private func json(_ action: Action) -> JSONText {
   writer.member("text", action.text)
   writer.member("attachments", JSONText(array: action.attachments.map(\.json)))
   writer.member("channel", action.channel?.rawValue)
+  writer.member("visibility", action.visibility?.rawValue)
   writer.member("until", action.until?.iso8601)
   writer.member("priority", action.priority.map(Int64.init))
   writer.member("reason", action.reason)

@@ -19,13 +19,15 @@ enum FormSubmission {
       let name = ReferenceKey.message(.form, account: delivery.account, id: id)
       let fields = try Fields(payload["fields"])
       let text = fields.text
-      let message = Message(
+      var message = Message(
         direction: .inbound, authorKind: .customer, customer: try identifiers(payload, fields, delivery),
         customerName: payload["customer"]["name"].string?.singleLine ?? fields.name,
         language: payload["locale"].string?.languageOfLocale ?? text.flatMap(Language.detect), externalID: id, names: [name],
         subject: fields["subject"], text: text, attachments: files(payload["files"], limit: delivery.limits.attachments + 1),
         details: payload.rest(without: ["event", "submission_id", "submitted_at", "identity_token"]),
         flags: sentAt.timeFlags + (isSpam(payload) ? ["spam"] : []))
+      // Who is signed in is known by their number first.
+      message.replyAddress = message.customer.first { $0.identifier.kind == .email }?.identifier.value
       return delivery.event(MessageKey(name), sentAt: sentAt.time, .message(message))
     }
   }

@@ -240,7 +240,7 @@ enum HubSpotEvent {
         language: kind == .customer ? text.flatMap(Language.detect) : nil, externalID: id, names: [name], session: session,
         subject: try item.text("subject")?.trimmed.nonEmpty, text: text, attachments: files, original: html.original,
         details: details.finished, flags: flags)
-      message.replyAddress = thread
+      message.stand(in: thread, item["recipients"].elements.prefix(2).count { _ in true } > 1 ? .group : .private)
       return delivery.event(MessageKey(name), sentAt: item["createdAt"].time, .message(message))
     }
 
@@ -321,7 +321,7 @@ enum HubSpotEvent {
       let ticket = Ticket(
         delivery: delivery, id: id,
         customer: try delivery.identifiers(.contact, scope: scope, contact["id"].id, delivery.recordAssurance),
-        customerName: nil)
+        customerName: nil, takesAnswers: false)
       var details = JSONObjectWriter()
       details.members(of: item, without: ["id", "properties"])
       details.member("properties", properties.rest(without: ["subject", "content", "createdate"]))

@@ -115,7 +115,7 @@ enum IntercomNotification {
         externalID: id, names: [name(id)], session: session(conversation),
         subject: isFirst ? said["subject"].string?.trimmed.nonEmpty : nil, text: body.text, attachments: attachments,
         original: body.original, details: details.finished, flags: body.flags + time.timeFlags)
-      message.replyAddress = conversation
+      message.stand(in: conversation, item["contacts"]["contacts"].elements.prefix(2).count { _ in true } > 1 ? .group : .private)
       return delivery.event(MessageKey(name(id)), sentAt: time.time, .message(message))
     }
 

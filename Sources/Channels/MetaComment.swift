@@ -48,7 +48,9 @@ struct MetaComment {
     // It names nobody: it belongs where what it answers is.
     case "add":
       guard let parent = value["parent_id"].id ?? value["post_id"].id else { return .ignored(reason: "own_post") }
-      change = Change(kind: Change.said, target: name(parent), text: text, attachments: attachments, details: details(text))
+      change = Change(
+        kind: Change.said, target: name(parent), text: text, attachments: attachments, details: details(text, visibility: .public)
+      )
       (change.name, change.targetExternalID, change.authorKind) = (name(id), id, .agent)
       return delivery.event(MessageKey(name(id)), sentAt: createdAt.time, .change(change))
     case "edit", "edited":
@@ -107,8 +109,10 @@ struct MetaComment {
     }
   }
 
-  private func details(_ text: String?) -> JSONText {
+  /// A message says itself who reads it.
+  private func details(_ text: String?, visibility: Visibility? = nil) -> JSONText {
     var details = JSONObjectWriter()
+    details.member("visibility", visibility?.rawValue)
     details.member("username", author["username"].personName)
     details.member("unknown", text == nil && attachments.isEmpty ? value["item"].string ?? "comment" : nil)
     details.members(

@@ -247,7 +247,8 @@ enum SalesforceChange {
         session: conversation.map(session), subject: payload["Subject"].string?.trimmed.nonEmpty, text: body.text,
         original: body.original, details: details.finished,
         flags: body.flags + sentAt.timeFlags + (customer.isEmpty ? ["customer_unknown"] : []))
-      message.replyAddress = conversation
+      // Whoever mails into a case need not be its customer; whoever is in copy reads what is written into it.
+      if !isMail { message.stand(in: conversation) }
       return delivery.event(MessageKey(name), sentAt: sentAt.time, .message(message))
     }
 

@@ -43,6 +43,11 @@ enum SlackEvent {
 
   static func id(_ channel: String, _ ts: String) -> String { channel + ":" + ts }
 
+  /// An answer goes to the thread; in a channel everything begins one, as the others there need not read it.
+  static func place(of message: String, in channel: String, isThread: Bool) -> String {
+    isThread || visibility(in: channel) != .private ? message : channel
+  }
+
   /// Direct messages have a channel of their own.
   static func visibility(in channel: String) -> Visibility { channel.hasPrefix("D") ? .private : .group }
 
@@ -156,7 +161,8 @@ enum SlackEvent {
         language: author.kind == .customer ? text.flatMap(Language.detect) : nil, externalID: id, names: [name(id)],
         references: replyTo.map { [name($0)] } ?? [], replyToExternalID: replyTo, text: text, attachments: files.attachments,
         details: details.finished, flags: time == nil ? ["sent_at_invalid"] : [])
-      message.stand(in: replyTo ?? channel, SlackEvent.visibility(in: channel))
+      message.stand(
+        in: SlackEvent.place(of: replyTo ?? id, in: channel, isThread: thread != nil), SlackEvent.visibility(in: channel))
       return delivery.event(MessageKey(name(id)), sentAt: time, .message(message))
     }
 

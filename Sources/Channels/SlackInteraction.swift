@@ -60,7 +60,10 @@ enum SlackInteraction {
       references: targets.map { .message(.slack, account: delivery.account, id: $0) }, replyToExternalID: targets.first,
       text: words(of: action), details: details.finished, flags: stamp != nil && time == nil ? ["sent_at_invalid"] : [])
     if let channel {
-      body.stand(in: thread.map { SlackEvent.id(channel, $0) } ?? channel, SlackEvent.visibility(in: channel))
+      let place = (thread ?? pressed).map {
+        SlackEvent.place(of: SlackEvent.id(channel, $0), in: channel, isThread: thread != nil)
+      }
+      body.stand(in: place ?? channel, SlackEvent.visibility(in: channel))
     }
     let key = delivery.key("press", targets.first ?? container["view_id"].id ?? "", user, name, stamp ?? action.json.string)
     return delivery.event(key, sentAt: time, .message(body))

@@ -73,7 +73,8 @@ enum SunshineEvent {
       details.member("unknown", Self.contents.contains(type) ? nil : type.nonEmpty ?? "message")
       let ticket = Ticket(
         delivery: delivery, id: try conversationID(), customer: try identifiers(userID, person),
-        customerName: isUs ? nil : author["displayName"].personName ?? person["profile"]["givenName"].personName)
+        customerName: isUs ? nil : author["displayName"].personName ?? person["profile"]["givenName"].personName,
+        isPersonal: isPersonal)
       return ticket.message(
         Ticket.Comment(
           id: id, isStaff: isUs, isPublic: true, authorID: author["userId"].id,
@@ -102,6 +103,8 @@ enum SunshineEvent {
       }
     }
 
+    private var isPersonal: Bool { payload["conversation"]["type"].string != "sdkGroup" }
+
     /// A pressed button; it has no id but the event's.
     private func postback() throws(Rejection) -> NormalisedElement {
       let body = payload["postback"]
@@ -109,7 +112,7 @@ enum SunshineEvent {
       let userID = try user.requiredID("id", in: "payload.user.")
       let ticket = Ticket(
         delivery: delivery, id: try conversationID(), customer: try identifiers(userID, user),
-        customerName: user["profile"]["givenName"].personName)
+        customerName: user["profile"]["givenName"].personName, isPersonal: isPersonal)
       return ticket.message(
         Ticket.Comment(
           id: try eventID(), isStaff: false, isPublic: true, time: item["createdAt"],

@@ -81,7 +81,7 @@ enum TelegramUpdate {
         language: person.isOurs ? nil : content.language ?? language(item["from"]), externalID: id,
         names: id.map { [reference($0)] } ?? [], references: references, replyToExternalID: replyTo, text: content.text,
         attachments: content.attachments, details: details.finished, flags: item["date"].timeFlags)
-      stand(&message, in: item["chat"])
+      stand(&message, in: item)
       if let album = item["media_group_id"].id {
         message.take(part: Part(of: .whole(.telegram, account: delivery.account, [customer, album])))
       }
@@ -136,14 +136,27 @@ enum TelegramUpdate {
         // The button's words are the business's own.
         language: language(item["from"]), references: replyTo.map { [reference($0)] } ?? [], replyToExternalID: replyTo,
         text: label(of: item["data"].string, in: shown["reply_markup"]["inline_keyboard"]), details: details.finished)
-      stand(&message, in: shown["chat"])
+      stand(&message, in: shown)
       return delivery.event(delivery.key("callback", id), sentAt: nil, .message(message))
     }
 
-    /// A private chat is called as its user is.
-    private func stand(_ message: inout Message, in chat: JSONValue) {
-      let type = chat["type"].string
-      if type != "private" { message.stand(in: chat["id"].id, type == "channel" ? .public : .group) }
+    /// Where an answer goes: a private chat is called as its user is. Business chats have a connection, and a channel's private talks a
+    /// topic, beside it.
+    private func stand(_ message: inout Message, in item: JSONValue) {
+      let (chat, type) = (item["chat"]["id"].id, item["chat"]["type"].string)
+      if let chat, let place = item["business_connection_id"].id {
+        message.replyAddress = place + "/" + chat
+      } else if let chat, let topic = item["direct_messages_topic"]["topic_id"].id {
+        message.replyAddress = chat + "/" + topic
+      } else if let query = item["guest_query_id"].id {
+        // The bot is no member of the group.
+        message.stand(in: query)
+      } else if type == "channel" {
+        // What a button below a post says, nobody but we hear.
+        if message.direction == .outbound { message.stand(in: chat, .public) }
+      } else if type != "private" {
+        message.stand(in: chat)
+      }
     }
 
     private func label(of data: String?, in keyboard: JSONValue) -> String? {

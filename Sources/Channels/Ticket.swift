@@ -9,6 +9,10 @@ struct Ticket {
   let id: String
   let customer: [StatedIdentifier]
   let customerName: String?
+  /// Nobody but the customer reads it; whoever is in copy of a ticket does, and the desk does not say who that is.
+  var isPersonal = false
+  /// Whether the desk takes answers by the id.
+  var takesAnswers = true
 
   /// What somebody has written into it.
   struct Comment {
@@ -71,7 +75,7 @@ struct Ticket {
       attachments: comment.attachments,
       original: comment.html.map { Original(contentType: "text/html; charset=utf-8", bytes: Array($0.utf8)) },
       details: comment.details, flags: flags)
-    message.replyAddress = id
+    if takesAnswers { message.stand(in: id, isPersonal ? .private : .group) }
     return delivery.event(key, sentAt: comment.time.time, .message(message))
   }
 

@@ -53,10 +53,11 @@ enum ViberCallback {
       details.member("sender", sender.rest(without: ["id", "name", "language"]))
       details.member("message", body.rest(without: ["type", "text", "media", "file_name", "size"]))
       details.member("unknown", content.isKnown ? nil : body["type"].string ?? "message")
-      let message = Message(
+      var message = Message(
         direction: .inbound, authorKind: .customer, customer: try identifiers(user), customerName: sender["name"].personName,
         language: isButton ? locale : content.text.flatMap(Language.detect) ?? locale, externalID: id, names: [reference(id)],
         text: content.text, attachments: content.attachments, details: details.finished, flags: root["timestamp"].timeFlags)
+      message.stand(in: root["chat_id"].id)
       return delivery.event(MessageKey(reference(id)), sentAt: time, .message(message))
     }
 

@@ -204,10 +204,11 @@ enum XActivity {
       var details = JSONObjectWriter()
       details.member("username", username(users[customer]))
       details.members(of: item, without: Self.shownOfChats.union(Self.secrets))
-      let message = Message(
+      var message = Message(
         direction: isOurs ? .outbound : .inbound, authorKind: isOurs ? .agent : .customer, customer: try identifiers(customer),
         customerName: displayName(users[customer]), externalID: id, names: [name(id)], details: details.finished,
         flags: ["unreadable"] + item["created_at_msec"].timeFlags)
+      if pair.count != 2 { message.stand(in: item["conversation_id"].id) }
       return delivery.event(MessageKey(name(id)), sentAt: item["created_at_msec"].time, .message(message))
     }
 

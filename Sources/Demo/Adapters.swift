@@ -28,11 +28,10 @@ final class Adapters: Sendable {
       let at = Timestamp(iso8601: event.at)?.advanced(by: .seconds(1))
     else { return [] }
     let text = event.text("text") ?? ""
-    let parent = event.text("in_reply_to") ?? ""
     let id = ids.withLock { ids in
       switch channel {
       case .email: event.text("mail_message_id") ?? ids.mail(host: "shop.example")
-      case .x: ids.x(isDirect: ProviderIDs.isDirect(parent))
+      case .x: ids.x(isDirect: event.text("visibility") == "private")
       default: ids.next(channel)
       }
     }

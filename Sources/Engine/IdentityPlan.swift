@@ -222,11 +222,11 @@ public struct IdentityPlan: Sendable {
     return (brought, sessions, targets)
   }
 
-  /// Where the batch's customers write from.
+  /// Where the batch's customers write from, or are handed over.
   public var senders: Set<WriteSet.Address> {
     var senders: Set<WriteSet.Address> = []
     for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      guard case .message(let message) = event.body, message.isSaidByCustomer,
+      guard case .message(let message) = event.body, message.isSaidByCustomer || message.isHandoff,
         let address = message.customer.first(where: { $0.identifier.kind.definesCustomer })?.identifier.value
       else { continue }
       senders.insert(.init(tenant: event.tenant, channel: event.channel, account: event.account, address: address))

@@ -158,14 +158,40 @@ public struct Route: Sendable, Equatable {
   public var replyAddress: String?
   /// The provider's id of that message.
   public var externalID: String?
-  public var at: Timestamp
+  /// When it was said, and the message that says so.
+  public var orderedAt: Timestamp
+  public var message: ID
+  /// They have written themselves, and were not only handed over.
+  public var isHeard: Bool
+  /// When the customer was last heard here.
+  public var at: Timestamp { isHeard ? orderedAt : Self.unheard }
   /// Of who was handed over and has not written yet: before everything that anybody has said about being written to.
   public static let unheard = Timestamp(seconds: 0)
-  public init(account: String, address: String, replyAddress: String?, externalID: String?, at: Timestamp) {
+  public init(
+    account: String, address: String, replyAddress: String?, externalID: String?, orderedAt: Timestamp, message: ID,
+    isHeard: Bool
+  ) {
     self.account = account
     self.address = address
     self.replyAddress = replyAddress
     self.externalID = externalID
-    self.at = at
+    self.orderedAt = orderedAt
+    self.message = message
+    self.isHeard = isHeard
+  }
+
+  /// To who has only written among others; nil where they have no address of their own. They have not been heard there.
+  func toPerson(on channel: Channel) -> Route? {
+    // Whoever is in copy reads what is written into a ticket; and groups and channels of Telegram, which write themselves, are negative.
+    guard channel != .ticket, address != replyAddress, channel != .telegram || !address.hasPrefix("-") else { return nil }
+    var route = self
+    route.replyAddress = nil
+    route.isHeard = false
+    return route
+  }
+
+  /// Whether the other one counts, of two on one surface.
+  public func isBefore(_ other: Route) -> Bool {
+    (isHeard ? 1 : 0, orderedAt, message) < (other.isHeard ? 1 : 0, other.orderedAt, other.message)
   }
 }

@@ -137,19 +137,26 @@ extension ThreadPlanner {
     _ action: Action, _ key: InTenant<ID>, _ event: Event, _ at: Timestamp, invitesTo invited: Channel?
   ) -> Outcome {
     guard var conversation = conversations[key] else { return .stored }
-    let open = (routes[key] ?? [:]).filter { isOpen($0.value, on: $0.key.channel, tenant: key.tenant) }
+    let routes = routes[key] ?? [:]
     // Whoever reads an invitation can take part.
     let isInvitation = invited != nil
-    guard
-      let (surface, route) = Self.surface(
-        among: open, isInvitation ? nil : action.channel, isInvitation ? .private : action.visibility)
+    let visibility = isInvitation ? .private : action.visibility
+    guard let (surface, route) = Self.surface(among: routes, isInvitation ? nil : action.channel, visibility),
+      isOpen(route, on: surface, tenant: key.tenant)
     else { return refuse(action, &conversation, event, at, .noRoute) }
+    // What was written to somebody alone must not come out among others because they have written there meanwhile.
+    if visibility == nil, surface.visibility != .private, routes.contains(where: { $0.key.visibility == .private }),
+      (action.seenVersion ?? 0) < conversation.customerVersion
+    {
+      return refuse(action, &conversation, event, at, .notSeen)
+    }
     let channel = surface.channel
     let id = ids.next()
     var details = JSONObjectWriter()
     details.member("invited_to", invited?.rawValue)
     var message = message(action, direction: .outbound, details: invited == nil ? JSONText() : details.finish())
     message.visibility = surface.visibility
+    message.replyAddress = route.replyAddress
     message.replyToExternalID = route.externalID
     let signed = channel == .email ? policy.tokens?.messageID(key.tenant, key.value, id, route.account) : nil
     message.externalID = signed?.text
@@ -191,25 +198,27 @@ extension ThreadPlanner {
     return .stored
   }
 
-  /// Where they wrote last, if the agent does not say; on the phone nobody reads. Whoever wrote among others can be written to alone.
+  /// Where they wrote last, if the agent does not say; on the phone nobody reads.
   private static func surface(
     among routes: [Surface: Route], _ channel: Channel?, _ visibility: Visibility?
   ) -> (Surface, Route)? {
     let eligible = routes.filter { surface, _ in
-      channel.map { $0 == surface.channel } ?? ![.voice, .store].contains(surface.channel)
+      (channel.map { $0 == surface.channel } ?? ![.voice, .store].contains(surface.channel))
+        && (visibility == nil || visibility == .private || visibility == surface.visibility)
     }
-    let last = eligible.max {
-      ($0.value.at, $0.key.channel.rawValue, $0.key.visibility.rawValue)
-        < ($1.value.at, $1.key.channel.rawValue, $1.key.visibility.rawValue)
+    let last = eligible.max { a, b in
+      // At the same moment, what fewer read.
+      a.value.at == b.value.at && a.key.visibility != b.key.visibility
+        ? b.key.visibility == .private : a.value.isBefore(b.value)
     }
     guard let (written, route) = last else { return nil }
-    guard let visibility else { return (written, route) }
-    let surface = Surface(written.channel, visibility)
-    if let there = routes[surface] { return (surface, there) }
-    guard visibility == .private else { return nil }
-    var alone = route
-    alone.replyAddress = nil
-    return (surface, alone)
+    guard visibility == .private else { return (written, route) }
+    let alone = Surface(written.channel, .private)
+    let others = routes.filter { $0.key.channel == written.channel && $0.key != alone }.map(\.value)
+    if let own = routes[alone], own.replyAddress == nil || !others.contains(where: { $0.replyAddress == own.replyAddress }) {
+      return (alone, own)
+    }
+    return others.max { $0.isBefore($1) }?.toPerson(on: written.channel).map { (alone, $0) }
   }
 
   /// Adds a message of ours to a conversation that is known; without a route it stays among us.

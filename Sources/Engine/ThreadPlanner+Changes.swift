@@ -271,9 +271,10 @@ extension ThreadPlanner {
     return .stored
   }
 
-  /// Whether we may write where the customer wrote last: not when they have said since that we may not.
-  func isOpen(_ route: Route, on channel: Channel, tenant: String) -> Bool {
-    let key = WriteSet.Address(tenant: tenant, channel: channel, account: route.account, address: route.address)
+  /// Whether we may write where the customer wrote last: not when they have said since that we may not. Of groups they say nothing.
+  func isOpen(_ route: Route, on surface: Surface, tenant: String) -> Bool {
+    guard surface.visibility == .private else { return true }
+    let key = WriteSet.Address(tenant: tenant, channel: surface.channel, account: route.account, address: route.address)
     return consents[key].map { $0.isGiven || $0.at < route.at } ?? true
   }
 

@@ -91,8 +91,8 @@ extension ThreadPlanner {
     }
     live[lane] = kept.value
     moveMessages(of: gone, into: kept.value, into.customer)
-    for (channel, route) in routes[gone] ?? [:] where (routes[kept]?[channel]?.at).map({ $0 <= route.at }) ?? true {
-      routes[kept, default: [:]][channel] = route
+    for (surface, route) in routes[gone] ?? [:] where routes[kept]?[surface]?.isBefore(route) ?? true {
+      routes[kept, default: [:]][surface] = route
     }
   }
 

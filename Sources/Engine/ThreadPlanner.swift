@@ -228,14 +228,12 @@ public struct ThreadPlanner: Sendable {
         account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message,
         address: address, addressKind: side?.kind.rawValue))
     let key = InTenant(event.tenant, conversation)
-    if let address, message.isSaidByCustomer || message.isHandoff {
-      let at = message.isHandoff ? Route.unheard : orderedAt
+    if let address = address ?? message.replyAddress, message.isSaidByCustomer || message.isHandoff {
       let surface = Surface(event.channel, message.visibility)
-      if (routes[key]?[surface]?.at).map({ $0 <= at }) ?? true {
-        routes[key, default: [:]][surface] = Route(
-          account: event.account, address: address, replyAddress: message.replyAddress,
-          externalID: message.isHandoff ? nil : message.externalID, at: at)
-      }
+      let route = Route(
+        account: event.account, address: address, replyAddress: message.replyAddress,
+        externalID: message.isHandoff ? nil : message.externalID, orderedAt: orderedAt, message: id, isHeard: !message.isHandoff)
+      if routes[key]?[surface]?.isBefore(route) ?? true { routes[key, default: [:]][surface] = route }
     }
     advance(InTenant(event.tenant, conversation), message, id, event, orderedAt)
     if !waiting.isEmpty {

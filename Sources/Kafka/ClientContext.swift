@@ -48,8 +48,8 @@ final class ClientContext: Sendable {
 
   func delivered(_ record: rd_kafka_message_t, _ client: OpaquePointer) {
     let opaque = UInt(bitPattern: record._private)
-    // Without an offset nobody has said that it is stored: librdkafka takes the answer to a later record for it, as brokers refuse
-    // sequences with gaps, if they look at them.
+    // Without an offset it need not be stored: librdkafka takes the answer to a later record for it, as brokers refuse sequences with
+    // gaps, if they look at them. Where a broker has known it for a duplicate, it is sent once more.
     let unproven = record.offset < 0 ? KafkaFault(RD_KAFKA_RESP_ERR__RETRY) : nil
     settle(
       batch: UInt32(truncatingIfNeeded: opaque >> 32), index: Int(opaque & 0xffff_ffff),

@@ -1,6 +1,5 @@
 import Blocking
 import CRdKafka
-import Glibc
 import Logging
 
 /// librdkafka's own broker (rdkafka_mock.h): speaks Kafka's protocol on loopback, also to other processes; for `dev` and tests.
@@ -35,7 +34,6 @@ public actor EmbeddedBroker {
   public nonisolated let bootstrapServers: String
   private let thread = BlockingThread(name: "kafka-broker")
   private var cluster: Cluster?
-  private var heldPorts: [Int32: HeldPort] = [:]
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -57,13 +55,9 @@ public actor EmbeddedBroker {
   /// Breaks the broker's connections and refuses new ones; leaders stay where they are. -1 is all brokers, here and below.
   public func takeDown(_ broker: Int32) throws(KafkaFault) {
     try command { rd_kafka_mock_broker_set_down($0.raw, broker) }
-    for (number, address) in zip(Int32(1)..., bootstrapServers.split(separator: ",")) where [-1, number].contains(broker) {
-      heldPorts[number] = address.split(separator: ":").last.flatMap { UInt16($0) }.map(HeldPort.init)
-    }
   }
 
   public func bringUp(_ broker: Int32) throws(KafkaFault) {
-    if broker == -1 { heldPorts = [:] } else { heldPorts[broker] = nil }
     try command { rd_kafka_mock_broker_set_up($0.raw, broker) }
   }
 
@@ -98,10 +92,7 @@ public actor EmbeddedBroker {
   }
 
   /// Ends the brokers and their records; later calls do nothing.
-  public func close() {
-    cluster = nil
-    heldPorts = [:]
-  }
+  public func close() { cluster = nil }
 
   private func command(_ body: (borrowing Cluster) -> rd_kafka_resp_err_t) throws(KafkaFault) {
     switch cluster {
@@ -109,26 +100,4 @@ public actor EmbeddedBroker {
     case nil: throw .closed
     }
   }
-}
-
-/// The port of a broker that is down, so that nobody else gets it: librdkafka ends the process when it is taken on the way up.
-private final class HeldPort {
-  private let descriptor: Int32
-
-  /// On loopback, not listening. Whether it could be had is no matter.
-  init(_ port: UInt16) {
-    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    // The broker's last connections are still in TIME_WAIT.
-    var isReused: Int32 = 1
-    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isReused, socklen_t(MemoryLayout<Int32>.size))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
-    _ = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-    }
-  }
-
-  deinit { close(descriptor) }
 }

@@ -19,6 +19,10 @@ public actor KafkaProducer {
   public init(configuration: KafkaConfiguration) throws(KafkaFault) {
     thread = BlockingThread(name: "kafka-producer")
     context = ClientContext(logger: configuration.logger)
+    // Nothing would ever be acknowledged.
+    for name in ["acks", "request.required.acks"] where configuration.properties[name] == "0" {
+      throw KafkaFault(RD_KAFKA_RESP_ERR__INVALID_ARG, property: name)
+    }
     client = try Client(
       RD_KAFKA_PRODUCER,
       defaults: [

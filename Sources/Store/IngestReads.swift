@@ -424,7 +424,8 @@ public enum IngestReads {
       else { continue }
       facts.routes[keys[routes.position(row)], default: [:]][Surface(channel, visibility)] = Route(
         account: routes.text(row, 3), address: routes.text(row, 4), replyAddress: routes.optionalText(row, 5),
-        externalID: routes.optionalText(row, 6), at: routes.timestamp(row, 7))
+        externalID: routes.optionalText(row, 6), orderedAt: routes.timestamp(row, 7), message: routes.uuid(row, 8).id,
+        isHeard: routes.bool(row, 9))
     }
     let seqs = try db.query(Queries.named("outbound_seqs_read"), parameters)
     for row in 0..<seqs.count {

@@ -26,7 +26,7 @@ enum EventText {
       lines += message.customer.map { ("customer", text($0)) }
       lines += [
         ("name", message.customerName), ("language", message.language), ("id", message.externalID),
-        ("read by", ["group": "a group", "public": "everybody"][message.visibility.rawValue]),
+        ("read by", readers(message.visibility)),
         ("answer to", message.replyAddress), ("replies to", message.replyToExternalID),
         ("piece", message.part.map { $0.number.map(String.init) ?? "of an album" }),
         ("subject", message.subject), ("text", message.text),
@@ -66,6 +66,14 @@ enum EventText {
       ("account", event.channel.rawValue + "/" + event.account), ("tenant", event.tenant), ("sent", event.sentAt?.iso8601),
     ]
     return lines.prefix(1) + place + lines.dropFirst()
+  }
+
+  private static func readers(_ visibility: Visibility) -> String? {
+    switch visibility {
+    case .private: nil
+    case .group: "a group"
+    case .public: "everybody"
+    }
   }
 
   private static func text(_ stated: StatedIdentifier) -> String {

@@ -165,28 +165,69 @@ import Testing
     func sent(_ store: ModelStore, _ to: String, _ visibility: String, _ below: String) -> Bool {
       store.events.last?.data.string.contains(#""to":"\#(to)","visibility":"\#(visibility)","in_reply_to":"\#(below)""#) == true
     }
-    func reply(_ visibility: Visibility?, at time: Timestamp) throws {
-      try store.receive(action(.reply, on: conversation, at: time) { $0.visibility = visibility })
+    func reply(_ visibility: Visibility?, at time: Timestamp, seen: Int64? = nil) throws {
+      try store.receive(action(.reply, on: conversation, at: time, seen: seen) { $0.visibility = visibility })
+    }
+    func invite(at time: Timestamp) throws {
+      try store.receive(action(.invite, on: conversation, at: time) { $0.channel = .chat })
     }
     try store.receive(said("post", at: hour(2), in: nil, .public))
+    // It may be an answer to what was written in private before.
     try reply(nil, at: hour(3))
+    try reply(nil, at: hour(3.5), seen: 1)
+    #expect(refusals(store) == ["not_seen", "not_seen"])
+    try reply(nil, at: hour(4), seen: store.conversation("1")?.version)
     #expect(sent(store, "ana", "public", "post"))
     #expect(store.messages.last?.message.visibility == .public)
-    try reply(.private, at: hour(4))
+    try reply(.private, at: hour(5))
     #expect(sent(store, "ana", "private", "1"), "where they have written alone")
-    try store.receive(action(.invite, on: conversation, at: hour(5)) { $0.channel = .chat })
+    try invite(at: hour(5))
     #expect(sent(store, "ana", "private", "1"), "whoever has the link takes part")
     try reply(.group, at: hour(6))
-    #expect(refusals(store) == ["no_route"])
+    #expect(refusals(store).last == "no_route")
     try store.receive(said("2", at: hour(7), in: "g1", .group))
-    try reply(nil, at: hour(8))
-    #expect(sent(store, "g1", "group", "2"))
-
-    // Who has only written among others can be written to alone.
-    store = try ModelStore(said("3", at: hour(1), in: "g1", .group), policy: policy)
-    conversation = try #require(store.conversation("3")?.id)
-    try store.receive(action(.invite, on: conversation, at: hour(2)) { $0.channel = .chat })
+    try reply(.public, at: hour(8))
+    #expect(sent(store, "ana", "public", "post"))
+    try reply(.group, at: hour(8.5))
+    #expect(sent(store, "g1", "group", "2") && store.messages.last?.message.replyAddress == "g1")
+    // At the same moment, what fewer read.
+    try store.receive(said("3", at: hour(7), in: nil, .private))
+    try reply(nil, at: hour(9))
     #expect(sent(store, "ana", "private", "3"))
+
+    // Who has only written among others can be written to alone, unless they have said that we may not; the group can, then as before.
+    store = try ModelStore(said("4", at: hour(1), in: "g1", .group), policy: policy)
+    conversation = try #require(store.conversation("4")?.id)
+    try invite(at: hour(2))
+    #expect(sent(store, "ana", "private", "4"))
+    var stop = message("s", from: [whatsapp("ana")], at: hour(3))
+    stop.body = .change(Change(kind: "consent", customer: [whatsapp("ana")], status: "opt_out"))
+    try store.receive(stop)
+    try store.receive(said("5", at: hour(4), in: "g1", .group))
+    try invite(at: hour(5))
+    #expect(refusals(store) == ["no_route"])
+    try reply(nil, at: hour(6))
+    #expect(sent(store, "g1", "group", "5"))
+
+    // A group that writes itself has nobody to be alone with.
+    store = try ModelStore(said("6", at: hour(1), in: "ana", .group), policy: policy)
+    conversation = try #require(store.conversation("6")?.id)
+    try invite(at: hour(2))
+    #expect(refusals(store) == ["no_route"])
+  }
+
+  @Test func `An opt-out closes where they wrote last, and nothing else takes its place`() throws {
+    var (store, conversation) = try waiting()
+    var post = message("2", from: [whatsapp("ana")], at: hour(2), on: .x, account: "shop")
+    guard case .message(var body) = post.body else { return }
+    body.visibility = .public
+    post.body = .message(body)
+    try store.receive(post, message("3", from: [whatsapp("ana")], at: hour(3)))
+    var stop = message("s", from: [whatsapp("ana")], at: hour(4))
+    stop.body = .change(Change(kind: "consent", customer: [whatsapp("ana")], status: "opt_out"))
+    try store.receive(stop)
+    try store.receive(action(.reply, on: conversation, at: hour(5)))
+    #expect(refusals(store) == ["no_route"])
   }
 
   @Test func `A channel that the customer never wrote on, and a conversation that is not there`() throws {

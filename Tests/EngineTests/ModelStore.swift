@@ -214,19 +214,25 @@ struct ModelStore {
     guard !answered.isEmpty else { return facts }
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
-      guard message.message.isSaidByCustomer || message.message.isHandoff, let address = message.address else { continue }
+      guard message.message.isSaidByCustomer || message.message.isHandoff,
+        let address = message.address ?? message.message.replyAddress
+      else { continue }
       let conversation = InTenant(message.tenant, message.conversation)
       let surface = Surface(message.channel, message.message.visibility)
-      if message.message.isHandoff, facts.routes[conversation]?[surface].map({ $0.at > Route.unheard }) ?? false {
-        continue
-      }
+      let isHeard = !message.message.isHandoff
+      if !isHeard, facts.routes[conversation]?[surface]?.isHeard ?? false { continue }
       facts.routes[conversation, default: [:]][surface] = Route(
         account: message.account, address: address, replyAddress: message.message.replyAddress,
-        externalID: message.message.isHandoff ? nil : message.message.externalID,
-        at: message.message.isHandoff ? Route.unheard : message.orderedAt)
+        externalID: isHeard ? message.message.externalID : nil, orderedAt: message.orderedAt, message: message.id,
+        isHeard: isHeard)
     }
     facts.outboundSeqs = outboundSeqs
-    facts.consents = consents
+    let routed = facts.routes.flatMap { key, routes in
+      routes.map { surface, route in
+        WriteSet.Address(tenant: key.tenant, channel: surface.channel, account: route.account, address: route.address)
+      }
+    }
+    facts.consents = consents.filter { identity.senders.union(routed).contains($0.key) }
     return facts
   }
 

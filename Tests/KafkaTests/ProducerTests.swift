@@ -1,4 +1,3 @@
-import Glibc
 import Kafka
 import Testing
 
@@ -95,6 +94,17 @@ import Testing
     await broker.close()
   }
 
+  @Test func `a producer that nobody would ever answer is refused`() {
+    for name in ["acks", "request.required.acks"] {
+      let properties = ["enable.idempotence": "false", name: "0"]
+      let fault = #expect(throws: KafkaFault.self) {
+        try KafkaProducer(
+          configuration: KafkaConfiguration(bootstrapServers: "127.0.0.1:1", properties: properties, logger: quiet))
+      }
+      #expect(fault?.property == name)
+    }
+  }
+
   @Test func `a leader that moves does not reach the sender`() async throws {
     let broker = try EmbeddedBroker(brokers: 2, logger: quiet)
     try await broker.createTopic("events", partitions: 1)
@@ -124,32 +134,6 @@ import Testing
     #expect(try await results == [.success(1), .success(2)])
     await producer.close()
     await broker.close()
-  }
-
-  @Test func `nobody else gets the port of a broker that is down`() async throws {
-    let broker = try EmbeddedBroker(logger: quiet)
-    let port = try #require(broker.bootstrapServers.split(separator: ":").last.flatMap { UInt16($0) })
-    func isFree() -> Bool {
-      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-      defer { close(descriptor) }
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_port = port.bigEndian
-      address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
-      return withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-      }
-    }
-    try await broker.takeDown(1)
-    #expect(!isFree())
-    try await broker.bringUp(1)
-    try await broker.createTopic("events", partitions: 1)
-    #expect(try await send(numbered(0..<1, topic: "events"), to: broker) == [0])
-    try await broker.takeDown(-1)
-    await broker.close()
-    #expect(isFree())
   }
 
   @Test func `closing gives up what cannot be delivered, in time, and tells its sender`() async throws {
