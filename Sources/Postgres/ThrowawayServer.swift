@@ -1,4 +1,5 @@
 import Blocking
+import CPostgres
 import Glibc
 
 /// A PostgreSQL server for development and tests, gone with its data when its owner ends, however it ends.
@@ -147,10 +148,15 @@ private actor ServerKeeper {
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    // A socket that listens here would go on listening there.
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    throughline_close_from(&actions, 3)
     var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
     defer { argv.forEach { free($0) } }
     var pid: pid_t = 0
-    let code = posix_spawnp(&pid, arguments[0], nil, &attributes, &argv, environ)
+    let code = posix_spawnp(&pid, arguments[0], &actions, &attributes, &argv, environ)
     if code != 0 { errno = code }
     return code == 0 ? pid : 0
   }

@@ -13,6 +13,18 @@ import Testing
     }
   }
 
+  @Test func `a server has no socket of whoever starts it`() async throws {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    func link(_ path: String) -> String? { try? FileManager.default.destinationOfSymbolicLink(atPath: path) }
+    let mine = try #require(link("/proc/self/fd/\(descriptor)"))
+    let server = try await ThrowawayServer()
+    let folder = "/proc/\(try #require(server.pid()))/fd"
+    let held = try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { link(folder + "/" + $0) }
+    #expect(!held.isEmpty && !held.contains(mine))
+    await server.stop()
+  }
+
   @Test func `a server that is stopped is gone with its directory`() async throws {
     let server = try await ThrowawayServer()
     let db = PostgresConnection(url: server.url, applicationName: "test")
