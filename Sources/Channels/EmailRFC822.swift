@@ -36,19 +36,26 @@ enum EmailRFC822 {
 
     let tenant = delivery.envelope.tenant
     let sender = mail.from.first.flatMap { EmailAddress.normalise($0.address) }
+    func isOurs(_ address: String) -> Bool {
+      [address, address.withoutTag].contains { $0 == ownAddress || delivery.mail.ownMailboxes.contains($0, of: tenant) }
+    }
+    func first(of mailboxes: [Mailbox], where isEligible: (String) -> Bool) -> Mailbox? {
+      mailboxes.prefix(1_000).first { EmailAddress.normalise($0.address).map(isEligible) ?? false }
+    }
     let isRelay = sender.map { delivery.mail.formRelays.contains($0, of: tenant) } ?? false
-    let relayed = isRelay ? mail.replyTo.first { EmailAddress.normalise($0.address) != nil } : nil
+    let relayed = isRelay ? first(of: mail.replyTo) { !isOurs($0) } : nil
     // DMARC speaks for one author; of several nobody knows which.
     let isAlone = mail.from.count == 1
     let original = relayed ?? original(of: mail)
-    let isOurs = { (address: String) in address == ownAddress || delivery.mail.ownMailboxes.contains(address, of: tenant) }
-    let isOwn = original == nil && sender.map(isOurs) ?? false
-    let recipient = recipient(of: mail, where: { !isOurs($0) })
+    let isOwn = original == nil && !isRelay && sender.map(isOurs) ?? false
+    let recipients = mail.to + mail.cc
+    let stranger = first(of: recipients) { !isOurs($0) }
     // What one of us writes to us alone asks for somebody, as what a customer writes.
-    let isAmongUs = isOwn && sender != ownAddress && recipient == nil
-    let isProven = isOwn && isAlone && !attested.isDisjoint(with: [.dmarc, .signature])
+    let isAmongUs = isOwn && sender != ownAddress && stranger == nil
+    // Its receiver knows the mailbox's own mail; of the others the domain has to say so.
+    let isProven = isOwn && isAlone && (attested.contains(.dmarc) || sender == ownAddress && attested.contains(.signature))
     let isEcho = isProven && !isAmongUs
-    if relayed != nil {
+    if isRelay {
       flags.append("relayed")
     } else if original != nil {
       flags.append("sender_rewritten")
@@ -61,8 +68,9 @@ enum EmailRFC822 {
     let repliesElsewhere = relayed == nil && mail.replyTo.contains { EmailAddress.normalise($0.address) != author }
     if repliesElsewhere { flags.append("reply_to_differs") }
 
-    let customer = isEcho ? recipient : original ?? mail.from.first
-    let isAligned = isAlone && !isOwn && original == nil && attested.contains(.dmarc)
+    let customer =
+      isEcho ? stranger ?? first(of: recipients) { $0.withoutTag != ownAddress } : original ?? (isRelay ? nil : mail.from.first)
+    let isAligned = isAlone && !isOwn && !isRelay && original == nil && attested.contains(.dmarc)
     let assurance: Assurance = isEcho || isAligned ? .a1 : .a0
     var identifiers = StatedIdentifiers(delivery.limits)
     try identifiers.add(.email, customer?.address, assurance)
@@ -197,10 +205,6 @@ enum EmailRFC822 {
     return details.finished
   }
 
-  private static func recipient(of mail: MIMEMessage, where isEligible: (String) -> Bool) -> Mailbox? {
-    (mail.to + mail.cc).prefix(1_000).first { EmailAddress.normalise($0.address).map(isEligible) ?? false }
-  }
-
   /// The ids that the mail refers to, nearest first.
   private static func thread(of mail: MIMEMessage, limit: Int) -> [String] {
     var seen: Set<String> = mail.messageID.map { [$0] } ?? []
@@ -310,4 +314,12 @@ extension MIMEMessage {
 extension [String: String] {
   /// Of a group of a delivery report: what became of the mail.
   fileprivate var action: String? { self["action"]?.mediaType }
+}
+
+extension String {
+  /// Of `support+a1b2@shop.example`: what stands before the first `+` is the mailbox.
+  fileprivate var withoutTag: String {
+    guard let at = lastIndex(of: "@"), let plus = self[..<at].firstIndex(of: "+") else { return self }
+    return String(self[..<plus] + self[at...])
+  }
 }

@@ -109,7 +109,7 @@ enum IntercomNotification {
         return delivery.event(MessageKey(name(id)), sentAt: time.time, .change(change))
       }
       var message = Message(
-        direction: isNote ? .internal : kind == .customer ? .inbound : .outbound, authorKind: kind,
+        direction: isNote ? .internal : kind == .customer ? .inbound : .outbound, authorKind: isNote ? .agent : kind,
         authorID: kind == .customer ? nil : author["id"].id, customer: stated,
         customerName: customer["name"].personName, language: kind == .customer ? body.text.flatMap(Language.detect) : nil,
         externalID: id, names: [name(id)], session: session(conversation),

@@ -248,7 +248,11 @@ enum SalesforceChange {
         original: body.original, details: details.finished,
         flags: body.flags + sentAt.timeFlags + (customer.isEmpty ? ["customer_unknown"] : []))
       // Whoever mails into a case need not be its customer; whoever is in copy reads what is written into it.
-      if !isMail { message.stand(in: conversation) }
+      if !isMail {
+        message.stand(in: conversation)
+      } else if isCustomers {
+        message.replyAddress = payload["FromAddress"].id
+      }
       return delivery.event(MessageKey(name), sentAt: sentAt.time, .message(message))
     }
 

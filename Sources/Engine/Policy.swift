@@ -19,7 +19,7 @@ public struct Policy: Sendable {
     "abuse",
     "root", "team", "hello", "mail", "reception", "kontakt", "contacto", "buchhaltung",
   ]
-  /// What people of ours write from, beside the mailboxes that mail comes to.
+  /// What people of ours write from: nobody is known by it.
   public var ownMailboxes = MailAddresses()
   /// A conversation that was silent for longer is over: the next message without reference opens a new one.
   public var idleWindow: Duration = .seconds(14 * 86_400)

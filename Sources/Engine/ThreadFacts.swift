@@ -143,6 +143,8 @@ public struct Consent: Sendable, Equatable {
 public struct Surface: Hashable, Sendable {
   public var channel: Channel
   public var visibility: Visibility
+  /// On the phone and at a counter nobody reads.
+  var isWritten: Bool { channel != .voice && channel != .store }
   public init(_ channel: Channel, _ visibility: Visibility) {
     self.channel = channel
     self.visibility = visibility

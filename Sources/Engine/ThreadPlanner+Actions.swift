@@ -144,11 +144,12 @@ extension ThreadPlanner {
     guard let (surface, route) = Self.surface(among: routes, isInvitation ? nil : action.channel, visibility),
       isOpen(route, on: surface, tenant: key.tenant)
     else { return refuse(action, &conversation, event, at, .noRoute) }
-    // What was written to somebody alone must not come out among others because they have written there meanwhile.
-    if visibility == nil, surface.visibility != .private, routes.contains(where: { $0.key.visibility == .private }),
-      (action.seenVersion ?? 0) < conversation.customerVersion
-    {
-      return refuse(action, &conversation, event, at, .notSeen)
+    // What was written for one must not come out among others, nor in another group or ticket, because they have written there meanwhile.
+    if surface.visibility != .private {
+      let isOpenToDoubt = visibility == nil && routes.contains { $0.key.visibility == .private && $0.key.isWritten }
+      if let seen = action.seenVersion ?? (isOpenToDoubt ? 0 : nil), seen < conversation.customerVersion {
+        return refuse(action, &conversation, event, at, .notSeen)
+      }
     }
     let channel = surface.channel
     let id = ids.next()
@@ -198,27 +199,36 @@ extension ThreadPlanner {
     return .stored
   }
 
-  /// Where they wrote last, if the agent does not say; on the phone nobody reads.
+  /// Where they wrote last, as far as the agent does not say.
   private static func surface(
     among routes: [Surface: Route], _ channel: Channel?, _ visibility: Visibility?
   ) -> (Surface, Route)? {
     let eligible = routes.filter { surface, _ in
-      (channel.map { $0 == surface.channel } ?? ![.voice, .store].contains(surface.channel))
+      (channel.map { $0 == surface.channel } ?? surface.isWritten)
         && (visibility == nil || visibility == .private || visibility == surface.visibility)
     }
-    let last = eligible.max { a, b in
-      // At the same moment, what fewer read.
-      a.value.at == b.value.at && a.key.visibility != b.key.visibility
-        ? b.key.visibility == .private : a.value.isBefore(b.value)
+    guard visibility == .private else { return last(of: eligible) }
+    let others = eligible.filter { $0.key.visibility != .private }
+    var alone = eligible.filter { surface, route in
+      surface.visibility == .private
+        && !others.contains { $0.key.channel == surface.channel && $0.value.replyAddress ?? "" == route.replyAddress }
     }
-    guard let (written, route) = last else { return nil }
-    guard visibility == .private else { return (written, route) }
-    let alone = Surface(written.channel, .private)
-    let others = routes.filter { $0.key.channel == written.channel && $0.key != alone }.map(\.value)
-    if let own = routes[alone], own.replyAddress == nil || !others.contains(where: { $0.replyAddress == own.replyAddress }) {
-      return (alone, own)
+    for (surface, route) in others {
+      let own = Surface(surface.channel, .private)
+      guard eligible[own] == nil, let person = route.toPerson(on: surface.channel) else { continue }
+      if alone[own]?.isBefore(person) ?? true { alone[own] = person }
     }
-    return others.max { $0.isBefore($1) }?.toPerson(on: written.channel).map { (alone, $0) }
+    return last(of: alone)
+  }
+
+  /// At the same moment, what fewest read.
+  private static func last(of routes: [Surface: Route]) -> (Surface, Route)? {
+    func rank(_ surface: Surface) -> Int {
+      Visibility.allCases.count - (Visibility.allCases.firstIndex(of: surface.visibility) ?? 0)
+    }
+    return routes.max {
+      ($0.value.orderedAt, rank($0.key), $0.key.channel.rawValue) < ($1.value.orderedAt, rank($1.key), $1.key.channel.rawValue)
+    }
   }
 
   /// Adds a message of ours to a conversation that is known; without a route it stays among us.

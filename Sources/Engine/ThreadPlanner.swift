@@ -214,7 +214,9 @@ public struct ThreadPlanner: Sendable {
     let lane = Lane(event: event, resolved: resolved)
     let (conversation, links) = place(&message, event, orderedAt, lane)
     let side = message.customer.first { $0.identifier.kind.definesCustomer }?.identifier
-    let address = side?.value
+    // Our people pass on what a customer wrote: the answer is not for them.
+    let isOurs = side.map { $0.kind == .email && policy.ownMailboxes.contains($0.value, of: event.tenant) } ?? false
+    let address = isOurs && message.continuation != nil ? nil : side?.value
     for link in links where link.conversation != conversation {
       let link = WriteSet.NewLink(
         tenant: event.tenant, conversation: conversation, linked: link.conversation, reason: link.reason)
@@ -228,7 +230,10 @@ public struct ThreadPlanner: Sendable {
         account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message,
         address: address, addressKind: side?.kind.rawValue))
     let key = InTenant(event.tenant, conversation)
-    if let address = address ?? message.replyAddress, message.isSaidByCustomer || message.isHandoff {
+    // In a ticket of another desk only the desk can be answered.
+    if let address = address ?? message.replyAddress, event.channel != .ticket || message.replyAddress != nil,
+      message.isSaidByCustomer || message.isHandoff
+    {
       let surface = Surface(event.channel, message.visibility)
       let route = Route(
         account: event.account, address: address, replyAddress: message.replyAddress,
@@ -420,7 +425,8 @@ public struct ThreadPlanner: Sendable {
     conversation.subject = conversation.subject ?? message.subject
     switch (message.direction, message.authorKind) {
     case _ where message.isTranscript: break
-    case (.inbound, _) where message.isStandby: break
+    case (.inbound, _) where message.isStandby:
+      if message.isSaidByCustomer { conversation.customerVersion = conversation.version }
     // Whoever has handed it over says so; a colleague answers.
     case (.outbound, _) where message.isStandby && conversation.handoff != nil: break
     case (.inbound, .customer):

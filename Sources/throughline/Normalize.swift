@@ -10,7 +10,7 @@ struct Normalize: ParsableCommand {
     discussion: """
       Reads a provider's body as it came, from a file or from standard input. Exits with 1 when anything in it is rejected.
         throughline normalize --type whatsapp.cloud --attested signature < body.json
-      Tokens of ours are not checked: that needs the secret.
+      Tokens of ours are not checked, and mail of our people and of contact forms is read as anybody's: that needs the settings.
       """)
 
   @OptionGroup var payload: PayloadOptions

@@ -6,11 +6,12 @@ import Testing
 
 @Suite struct MailTests {
   private func normalise(
-    _ mail: String, account: String = "support%40shop.example", policy: MailPolicy = MailPolicy()
+    _ mail: String, account: String = "support%40shop.example", policy: MailPolicy = MailPolicy(),
+    attested: String = "dmarc"
   ) -> NormalisedRecord {
     let sample = Sample(
       type: "email.rfc822", name: "mail", payload: Array(mail.utf8),
-      headers: ["ce_id": "1", "ce_type": "email.rfc822", "ce_source": "/channels/email/" + account, "ce_attested": "dmarc"],
+      headers: ["ce_id": "1", "ce_type": "email.rfc822", "ce_source": "/channels/email/" + account, "ce_attested": attested],
       golden: Sample.folder)
     return Normaliser(mail: policy).normalise(sample.record())
   }
@@ -70,8 +71,11 @@ import Testing
       #expect(message.customer == [StatedIdentifier(Identifier(.email, "ann@example.org"), .a0)])
       #expect(message.authorKind == .customer && message.customerName == "Ann" && message.flags == ["relayed", "auto_submitted"])
     }
-    // Without a Reply-To it is the form itself that writes; and of others Reply-To decides nothing.
-    #expect(try message(from: "noreply@forms.example", "").authorKind == .system)
+    // Without a Reply-To that is somebody else's, nobody knows who writes; and of others Reply-To decides nothing.
+    for headers in ["", "Reply-To: support@shop.example\r\n", "Reply-To: support+a1@shop.example\r\nCc: bob@example.org\r\n"] {
+      let nobody = try message(from: "wordpress@shop.example", headers)
+      #expect(nobody.customer == [] && nobody.direction == .inbound && nobody.authorKind == .system)
+    }
     for other in ["forms@example.com", "x@elsewhere.example"] {
       let message = try message(from: other)
       #expect(message.customer.map(\.identifier.value) == [other] && message.flags.contains("reply_to_differs"))
@@ -82,12 +86,17 @@ import Testing
   func ownPeople() throws {
     var policy = MailPolicy()
     policy.ownMailboxes.insert("@shop.example")
-    func message(to: String, from: String = "ana@shop.example") throws -> Message {
-      try #require(normalise("From: \(from)\r\nTo: \(to)\r\nCc: support@shop.example\r\n\r\nHi", policy: policy).messages.first)
+    func message(to: String, from: String = "ana@shop.example", attested: String = "dmarc") throws -> Message {
+      let mail = "From: \(from)\r\nTo: \(to)\r\nCc: support@shop.example\r\n\r\nHi"
+      return try #require(normalise(mail, policy: policy, attested: attested).messages.first)
     }
     let answer = try message(to: "bob@shop.example, Ann <ann@example.org>")
     #expect(answer.direction == .outbound && answer.authorKind == .agent && answer.flags == [])
     #expect(answer.customer == [StatedIdentifier(Identifier(.email, "ann@example.org"), .a1)])
+    #expect(try message(to: "ann@example.org", attested: "signature").direction == .inbound, "of From the domain has to speak")
+    let between = try message(to: "bob@shop.example", from: "support@shop.example")
+    #expect(between.direction == .outbound && between.customer.map(\.identifier.value) == ["bob@shop.example"])
+    #expect(try message(to: "support+a1b2@shop.example").direction == .inbound, "an answer to us, whatever its address leads to")
     let forwarded = try message(to: "bob@shop.example")
     #expect(forwarded.direction == .inbound && forwarded.authorKind == .customer && forwarded.flags == ["own_address"])
     #expect(forwarded.customer == [StatedIdentifier(Identifier(.email, "ana@shop.example"), .a0)])

@@ -216,6 +216,63 @@ import Testing
     #expect(refusals(store) == ["no_route"])
   }
 
+  @Test func `A hand-off after a post is answered in private; a ticket asks for no other, nor for what was said meanwhile`()
+    throws
+  {
+    func changed(_ event: Event, _ change: (inout Message) -> Void) -> Event {
+      var event = event
+      guard case .message(var message) = event.body else { return event }
+      change(&message)
+      event.body = .message(message)
+      return event
+    }
+    var store = try ModelStore(changed(message("1", from: [whatsapp("ana")], at: hour(1))) { $0.visibility = .public })
+    var conversation = try #require(store.conversation("1")?.id)
+    try store.receive(
+      changed(message("h", from: [whatsapp("ana")], at: hour(2))) { message in
+        (message.direction, message.authorKind, message.isHandoff) = (.internal, .bot, true)
+      })
+    try store.receive(action(.reply, on: conversation, at: hour(3), seen: store.conversation("1")?.version))
+    #expect(store.events.last?.data.string.contains(#""visibility":"private""#) == true)
+
+    // Who is called has nothing to do with it; who mails and writes into a ticket can be answered in either.
+    func ticket(_ id: String, at time: Timestamp) -> Event {
+      changed(message(id, from: [email("ana@x.org")], at: time, on: .ticket, account: "desk")) { $0.stand(in: "t" + id) }
+    }
+    store = try ModelStore(message("1", from: [email("ana@x.org")], at: hour(1), on: .voice, account: "+49900"))
+    conversation = try #require(store.conversation("1")?.id)
+    try store.receive(ticket("2", at: hour(2)))
+    try store.receive(action(.reply, on: conversation, at: hour(3)))
+    #expect(store.events.last?.data.string.contains(#""to":"t2","visibility":"group""#) == true)
+    let seen = store.conversation("1")?.version
+    try store.receive(ticket("3", at: hour(4)))
+    try store.receive(action(.reply, on: conversation, at: hour(5), seen: seen) { $0.visibility = .group })
+    #expect(refusals(store) == ["not_seen"], "it was meant for the other ticket")
+    try store.receive(message("4", from: [email("ana@x.org")], at: hour(1), on: .email, account: "desk@shop.example"))
+    try store.receive(action(.reply, on: conversation, at: hour(6)) { $0.visibility = .private })
+    #expect(store.events.last?.topic == "outbound.email")
+    // A ticket that takes no answers is no way.
+    try store.receive(message("5", from: [email("ana@x.org")], at: hour(7), on: .ticket, account: "desk"))
+    try store.receive(action(.reply, on: conversation, at: hour(8), seen: store.conversation("1")?.version))
+    #expect(store.events.last?.topic == "outbound.ticket" && store.events.last?.data.string.contains(#""to":"t3""#) == true)
+  }
+
+  @Test func `What our people pass on into a customer's thread is not where the customer is answered`() throws {
+    var policy = Policy()
+    policy.ownMailboxes.insert("@shop.example", of: nil)
+    var store = try ModelStore(
+      message("1", from: [email("ana@x.org")], at: hour(1), on: .email, account: "support@shop.example"), policy: policy)
+    let conversation = try #require(store.conversation("1")?.id)
+    var passed = message("2", from: [email("bob@shop.example", .a0)], at: hour(2), on: .email, account: "support@shop.example")
+    guard case .message(var body) = passed.body else { return }
+    body.continuation = conversation
+    passed.body = .message(body)
+    try store.receive(passed)
+    #expect(store.conversation("2")?.id == conversation)
+    try store.receive(action(.reply, on: conversation, at: hour(3)))
+    #expect(store.events.last?.data.string.contains(#""to":"ana@x.org""#) == true)
+  }
+
   @Test func `An opt-out closes where they wrote last, and nothing else takes its place`() throws {
     var (store, conversation) = try waiting()
     var post = message("2", from: [whatsapp("ana")], at: hour(2), on: .x, account: "shop")

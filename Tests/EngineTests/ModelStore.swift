@@ -215,6 +215,7 @@ struct ModelStore {
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
       guard message.message.isSaidByCustomer || message.message.isHandoff,
+        message.channel != .ticket || message.message.replyAddress != nil,
         let address = message.address ?? message.message.replyAddress
       else { continue }
       let conversation = InTenant(message.tenant, message.conversation)

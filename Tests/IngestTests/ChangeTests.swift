@@ -193,6 +193,32 @@ import Testing
     await cluster.close()
   }
 
+  @Test func `a call that rang here and there went as the leg that was answered, whichever comes first`() async throws {
+    let cluster = try await Cluster()
+    let worker = try cluster.startWorker()
+    func attempt(_ number: Int, _ outcome: String, talk: Int) -> Traffic.Item {
+      item(
+        "asterisk.cdr", "/channels/voice/%2B34911222333", "c\(number)",
+        #"""
+        {"src":"+34600123456","dst":"911","dcontext":"from-trunk","dstchannel":"PJSIP/10\#(number)-1","disposition":"\#(outcome)",\#
+        "duration":"8","billsec":"\#(talk)","uniqueid":"1778577247.161","linkedid":"1778577247.161","sequence":"\#(number)"}
+        """#, on: "channel.voice")
+    }
+    let went =
+      "SELECT details #>> '{call,status}', details #>> '{call,talk_seconds}', jsonb_array_length(details -> 'parts') FROM throughline.message"
+    try await cluster.publish([attempt(1, "NO ANSWER", talk: 0)])
+    try await cluster.drain()
+    #expect(try await cluster.rows(went) == [["no-answer", "0", "1"]])
+    try await cluster.publish([attempt(2, "BUSY", talk: 0), attempt(3, "ANSWERED", talk: 66)])
+    try await cluster.drain()
+    #expect(try await cluster.rows(went) == [["completed", "66", "3"]])
+    try await cluster.publish([attempt(4, "NO ANSWER", talk: 0), attempt(5, "ANSWERED", talk: 70)])
+    try await cluster.drain()
+    #expect(try await cluster.rows(went) == [["completed", "66", "5"]])
+    #expect(worker.stop() == 0)
+    await cluster.close()
+  }
+
   @Test func `an answer goes to the group, post, ticket or service that the customer wrote in, or to the customer alone`()
     async throws
   {

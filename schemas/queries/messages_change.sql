@@ -15,6 +15,15 @@ SET text = CASE WHEN k.deleted_at IS NOT NULL THEN NULL WHEN k.first_edit_at IS 
         '$[last - 99 to last]')) END
       || CASE WHEN k.parts IS NULL THEN '{}' ELSE jsonb_build_object('parts', jsonb_path_query_array(
         coalesce(m.details -> 'parts', '[]') || k.parts::jsonb, '$[last - 99 to last]')) END
+      -- How a call went of which nothing but attempts was known: as the first leg that was answered, else as the first attempt.
+      || CASE WHEN k.parts IS NULL OR NOT m.details ? 'call' OR m.details #>> '{call,status}' = 'completed' THEN '{}' ELSE coalesce((
+        SELECT jsonb_build_object('call', m.details -> 'call' || jsonb_strip_nulls(jsonb_build_object('status', l.call -> 'status',
+          'duration_seconds', l.call -> 'duration_seconds', 'talk_seconds', l.call -> 'talk_seconds')))
+        FROM jsonb_array_elements(k.parts::jsonb) WITH ORDINALITY AS p(part, position)
+        CROSS JOIN LATERAL (SELECT p.part #> '{details,call}' AS call) l
+        WHERE p.part #>> '{details,part}' = 'leg' AND l.call ? 'status'
+          AND (l.call ->> 'status' = 'completed' OR NOT m.details -> 'call' ? 'status')
+        ORDER BY l.call ->> 'status' = 'completed' DESC, p.position LIMIT 1), '{}') END
       || CASE WHEN k.pieces IS NULL THEN '{}' ELSE jsonb_build_object('pieces', k.pieces::jsonb || coalesce(m.details -> 'pieces', '{}')) END
       || CASE WHEN k.files IS NULL THEN '{}' ELSE jsonb_build_object('files', coalesce(m.details -> 'files', '{}') || k.files::jsonb) END
     END

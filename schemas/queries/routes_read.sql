@@ -11,5 +11,6 @@ CROSS JOIN LATERAL (
     ORDER BY m.ordered_at DESC LIMIT 500
   ) m
   WHERE (m.direction, m.author_kind) IN (('inbound', 'customer'), ('internal', 'bot')) AND coalesce(m.address, m.reply_address) IS NOT NULL
+    AND (m.channel <> 'ticket' OR m.reply_address IS NOT NULL)
   ORDER BY m.channel, m.visibility, m.direction, m.ordered_at DESC, m.id DESC
 ) m;
