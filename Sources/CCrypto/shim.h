@@ -1,3 +1,5 @@
 #pragma once
 #include <openssl/sha.h>
 #include <openssl/hmac.h>
+#include <openssl/cms.h>
+#include <openssl/err.h>

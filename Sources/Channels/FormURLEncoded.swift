@@ -1,4 +1,5 @@
 import Canonical
+import Parsing
 
 /// The parameters of an `application/x-www-form-urlencoded` body, as the WHATWG's URL standard parses it.
 ///
@@ -27,6 +28,16 @@ struct FormURLEncoded {
       guard values[key] == nil else { continue }
       names.append(key)
       values[key] = value
+    }
+  }
+
+  /// The parameters as a JSON object says them: those that are neither text nor number say nothing.
+  init(json object: JSONValue) throws(Rejection) {
+    for (name, value) in object.members {
+      guard names.count < Self.maximumParameters else { throw Rejection(.tooLarge, "parameters") }
+      guard let text = value.string ?? value.id, values[name] == nil else { continue }
+      names.append(name)
+      values[name] = text
     }
   }
 

@@ -122,10 +122,11 @@ public struct FormatDescription: Sendable {
       source: "/channels/voice/<number>", payload: "`mod_json_cdr`'s body, one for each leg; `region` as for `asterisk.cdr`",
       carries: [.calls, .recordings], lacks: "transcripts"),
     "twilio.voice": FormatDescription(
-      source: "/channels/voice/<number>", payload: "the callback's form body as received: one message a call, when it ends",
+      source: "/channels/voice/<number>",
+      payload: "the callback's form body as received, or an event stream's JSON: one message a call, when it ends",
       carries: [.calls, .recordings, .transcripts],
       lacks:
-        "event streams; recordings of calls that an agent's app places; legs to phones of agents, which look like calls to customers",
+        "recordings of calls that an agent's app places; legs to phones of agents, which look like calls to customers",
       contentType: "application/x-www-form-urlencoded"),
   ]
 

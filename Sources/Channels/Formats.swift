@@ -82,7 +82,7 @@ public enum Formats {
     ChannelFormat("survey.response", topic: "feedback.surveys", channel: .survey, .json(SurveyAnswer.read)),
     ChannelFormat("telegram.update", topic: "channel.telegram", channel: .telegram, .json(TelegramUpdate.read)),
     ChannelFormat("twilio.sms", topic: "channel.sms", channel: .sms, .bytes(TwilioSMS.read)),
-    ChannelFormat("twilio.voice", topic: "channel.voice", channel: .voice, .bytes(TwilioVoice.read)),
+    ChannelFormat("twilio.voice", topic: "channel.voice", channel: .voice, .either(TwilioVoice.read)),
     ChannelFormat("typeform.response", topic: "feedback.surveys", channel: .survey, .json(TypeformResponse.read)),
     ChannelFormat("viber.callback", topic: "channel.viber", channel: .viber, .json(ViberCallback.read)),
     ChannelFormat("vonage.sms", topic: "channel.sms", channel: .sms, .either(VonageSMS.read)),

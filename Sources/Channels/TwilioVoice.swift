@@ -1,17 +1,57 @@
 import Canonical
 import Parsing
 
-/// `twilio.voice`: the parameters of one Twilio voice callback.
+/// `twilio.voice`: the parameters of one Twilio voice callback, or events of a stream, each with those of one.
 ///
 /// A call is one message: the status callback that ends it, the only one that knows how it went and how long it took. What comes
 /// before (`initiated`, `ringing`, `in-progress`) and beside it (recordings, transcriptions, answers) are changes of the call, in any
 /// order. Source: `channels.md`, section 10.1.
 enum TwilioVoice {
   static func read(_ body: [UInt8], _ delivery: Delivery, _ elements: inout Elements) throws(Rejection) {
-    let form = try FormURLEncoded(body, delivery)
-    elements.add { () throws(Rejection) in
-      let call = try Call(form, delivery)
-      return try call.isEnd ? call.message() : call.change()
+    let first = body.first { !$0.isBlank }
+    guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else {
+      let form = try FormURLEncoded(body, delivery)
+      return elements.add { () throws(Rejection) in try element(form, delivery) }
+    }
+    let root = try delivery.nestedParser.document(body)
+    // Transcriptions are parsed by the same parser: what is needed of the document is taken out first.
+    let events = (root.isArray ? Array(root.elements.prefix(delivery.limits.elements + 1)) : [root]).map(StreamEvent.init)
+    for event in events {
+      elements.add { () throws(Rejection) in
+        switch event.parameters {
+        case .success(let form?): return try element(form, delivery)
+        case .success(nil):
+          let unknown = Unknown(what: event.type ?? "event", details: event.json)
+          return delivery.event(
+            delivery.key("unknown", event.type ?? "", event.id ?? event.json.string), sentAt: nil, .unknown(unknown))
+        case .failure(let rejection): throw rejection
+        }
+      }
+    }
+  }
+
+  private static func element(_ form: FormURLEncoded, _ delivery: Delivery) throws(Rejection) -> NormalisedElement {
+    let call = try Call(form, delivery)
+    return try call.isEnd ? call.message() : call.change()
+  }
+
+  /// One of Twilio's own CloudEvents.
+  private struct StreamEvent {
+    let type: String?
+    let id: String?
+    let json: JSONText
+    /// nil where it is about something else than a callback.
+    let parameters: Result<FormURLEncoded?, Rejection>
+
+    init(_ event: JSONValue) {
+      type = event["type"].id
+      id = event["id"].id
+      json = event.json
+      let parameters = event["data"]["request"]["parameters"]
+      self.parameters = Result { () throws(Rejection) in
+        guard event.isObject else { throw Rejection(.malformedPayload, "event") }
+        return parameters.isObject ? try FormURLEncoded(json: parameters) : nil
+      }
     }
   }
 

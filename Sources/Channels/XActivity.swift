@@ -41,6 +41,7 @@ enum XActivity {
         }
         return
       }
+      if type.hasPrefix("post."), type != "post.create" { addFirstVersion(of: payload, &elements) }
       elements.add { () throws(Rejection) in
         switch type {
         case "dm.indicate_typing": return .ignored(reason: "typing")
@@ -63,7 +64,10 @@ enum XActivity {
           elements.add { unknown(name, value) }
           continue
         }
-        for item in value.elements { elements.add { () throws(Rejection) in try event(item, of: name, isSent: false) } }
+        for item in value.elements {
+          if name == "tweet_create_events" { addFirstVersion(of: item, &elements) }
+          elements.add { () throws(Rejection) in try event(item, of: name, isSent: false) }
+        }
       }
     }
 
@@ -85,7 +89,18 @@ enum XActivity {
 
     // MARK: - Posts
 
-    private func post(_ item: JSONValue, addressesUs: Bool) throws(Rejection) -> NormalisedElement {
+    /// Of an edited post whose first version did not address us, or is late, the edit is all there is: a message under the key of the
+    /// first one, which is no second where that has come, and which the edit then changes.
+    private func addFirstVersion(of item: JSONValue, _ elements: inout Elements) {
+      guard let post = try? Post(item, includes: includes), post.original != nil, post.author != account, !post.isRepost else {
+        return
+      }
+      elements.add { () throws(Rejection) in try self.post(item, addressesUs: true, asFirstVersion: true) }
+    }
+
+    private func post(
+      _ item: JSONValue, addressesUs: Bool, asFirstVersion: Bool = false
+    ) throws(Rejection) -> NormalisedElement {
       guard item.isObject else { throw Rejection(.malformedPayload, "payload") }
       let post = try Post(item, includes: includes)
       let isOurs = post.author == account
@@ -103,7 +118,7 @@ enum XActivity {
       details.member("in_reply_to_user_id", post.repliedToUser)
       for name in Self.keptOfPosts where !item[name].isNull { details.member(name, item[name].json) }
       details.member("entities", said(in: post.entities))
-      if let original = post.original {
+      if let original = post.original, !asFirstVersion {
         details.member("version_id", post.id)
         let change = Change(
           kind: "edit", target: name(original), targetExternalID: original, customer: identifiers,
@@ -111,17 +126,18 @@ enum XActivity {
         return delivery.event(MessageKey(name(post.id)), sentAt: item["created_at"].time, .change(change))
       }
       if text == nil, media.attachments.isEmpty { details.member("unknown", "post") }
+      let id = post.original ?? post.id
       // Who answers what we published to everybody has nothing to do with all the others who do.
       let isAnswerToAll = post.repliedTo == post.root && post.repliedToUser == account
       var message = Message(
         direction: isOurs ? .outbound : .inbound, authorKind: isOurs ? .agent : .customer, customer: identifiers,
-        customerName: displayName(profile), language: isOurs ? nil : text.flatMap(language), externalID: post.id,
-        names: [name(post.id)], references: post.repliedTo.flatMap { isAnswerToAll ? nil : [name($0)] } ?? [],
+        customerName: displayName(profile), language: isOurs ? nil : text.flatMap(language), externalID: id,
+        names: [name(id)], references: post.repliedTo.flatMap { isAnswerToAll ? nil : [name($0)] } ?? [],
         replyToExternalID: post.repliedTo, text: text, attachments: media.attachments, details: details.finished,
         flags: item["created_at"].timeFlags + (post.isCut ? ["text_truncated"] : []))
       message.visibility = .public
       // One post may come as a mention and as a reply, and for each of our users.
-      return delivery.event(MessageKey(name(post.id)), sentAt: item["created_at"].time, .message(message))
+      return delivery.event(MessageKey(name(id)), sentAt: item["created_at"].time, .message(message))
     }
 
     /// What of a post is worth keeping beside its message; counts and settings change with every delivery.

@@ -224,6 +224,15 @@ private struct MIMEReader {
         message.flag("tnef")
         if addWrapped(part) { return Body() }
       }
+      if isType(object, "application", "pkcs7-mime") || isType(object, "application", "x-pkcs7-mime") {
+        switch SMIME.content(of: content(of: part)) {
+        case .signed(let inner):
+          message.flag("signed")
+          return try readSigned(inner, depth: depth + 1)
+        case .encrypted: message.flag("encrypted")
+        case nil: break
+        }
+      }
       if isBodyText(part, isRoot: depth == 0) { return readText(part) }
       if depth == 1, message.report != nil { readReport(part) }
       addAttachment(object, name: string(g_mime_part_get_filename(part)), sizeBytes: size(of: part))
@@ -336,6 +345,21 @@ private struct MIMEReader {
 
   private func shortText(of part: UnsafeMutablePointer<GMimePart>) -> String? {
     size(of: part) <= 1_024 ? nonBlank(Charset.decode(content(of: part), declared: "utf-8").text) : nil
+  }
+
+  /// What a signature wraps is read in its place.
+  private mutating func readSigned(_ bytes: [UInt8], depth: Int) throws(MIMEFault) -> Body {
+    let result: Result<Body, MIMEFault> = bytes.withUnsafeBufferPointer { inner in
+      Result { () throws(MIMEFault) in
+        let safeCount = try MIMEGuard.safePrefix(of: inner, maximumContainers: maximumParts)
+        if safeCount < inner.count { message.flag("structure_capped") }
+        guard let parsed = GMimeParsed(UnsafeBufferPointer(rebasing: inner.prefix(safeCount))),
+          let root = g_mime_message_get_mime_part(parsed.message)
+        else { return Body() }
+        return try read(root, depth: depth)
+      }
+    }
+    return try result.get()
   }
 
   /// The files that Outlook has wrapped; false when there are none.

@@ -57,6 +57,7 @@ public struct MIMEMessage: Sendable, Equatable {
   public var reaction: String?
   /// What was done to the text, each once: `charset_unknown`, `charset_lossy`, `nul_replaced`, `boundary_missing`, `parts_capped`,
   /// `addresses_capped`, `references_capped`, `structure_capped` (the rest of the mail was not read),
+  /// `signed` (S/MIME around a part, read without a check of the signature), `encrypted` (S/MIME that nobody here can read),
   /// `tnef` (files that Outlook has wrapped: they are named by the wrapping, and in the mail as winmail.dat).
   public var flags: [String] = []
 

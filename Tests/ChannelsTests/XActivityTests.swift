@@ -69,7 +69,7 @@ import Testing
       ])
     #expect(
       try normalise("legacy_posts").outcomes == [
-        "event", "event", "ignored repost", "ignored own_post", "event", "malformed_payload", "event",
+        "event", "event", "ignored repost", "ignored own_post", "event", "event", "malformed_payload", "event",
       ])
   }
 
@@ -100,8 +100,11 @@ import Testing
     let answer = try normalise("answer")
     let sent = try normalise("dm_sent")
     let (edit, delete, read) = (try normalise("edit"), try normalise("delete"), try normalise("dm_read"))
-    let events = [mention, answer, sent, edit, delete, read].flatMap(\.events)
+    let events = [mention, answer, sent, delete, read].flatMap(\.events) + edit.events.dropFirst()
     #expect(Set(events.map(\.key)).count == events.count)
+    // Whose first version did not mention us is a message by the edit; where it has come, it is that one.
+    #expect(edit.events.first?.key == mention.events.first?.key && edit.messages.map(\.names) == mention.messages.map(\.names))
+    #expect(edit.messages.map(\.text) == edit.changes.map(\.text))
     #expect(edit.changes.map(\.target) == [mention.messages.first?.names.first])
     #expect(delete.changes.map(\.target) == [answer.messages.first?.names.first])
     #expect(read.changes.map(\.target) == [sent.messages.first?.names.first])
