@@ -41,14 +41,14 @@ class Store:
             return {(topic, partition): offset for topic, partition, offset in rows}
 
     def commit(self, records):
-        for attempt in range(8):
+        for attempt in range(100):
             try:
                 with self.db.transaction():
                     accounts = self.write(records)
                 self.accounts.update(accounts)
                 return
             except RACES:
-                if attempt == 7:
+                if attempt == 99:
                     raise
 
     def query(self, name, *columns):
