@@ -25,8 +25,8 @@ enum AgentAction {
       guard (action.text?.utf8.count ?? 0) <= delivery.limits.replyBytes else { throw Rejection(.tooLarge, "text") }
       action.attachments = try attachments(payload["attachments"], limit: delivery.limits.replyAttachments + 1)
       guard action.attachments.count <= delivery.limits.replyAttachments else { throw Rejection(.tooLarge, "attachments") }
-      action.channel = try channel(payload)
-      if kind == .reply { action.visibility = try visibility(payload) }
+      action.channel = try word("channel", of: payload)
+      if kind == .reply { action.visibility = try word("visibility", of: payload) }
       action.until = payload["until"].time
       guard payload["until"].timeFlags.isEmpty else { throw Rejection(.malformedPayload, "until") }
       action.priority = try payload.integer("priority", in: 0...9).map(Int16.init)
@@ -61,16 +61,10 @@ enum AgentAction {
     }
   }
 
-  private static func channel(_ payload: JSONValue) throws(Rejection) -> Channel? {
-    guard let word = try payload.text("channel") else { return nil }
-    guard let channel = Channel(rawValue: word) else { throw Rejection(.malformedPayload, "channel") }
-    return channel
-  }
-
-  private static func visibility(_ payload: JSONValue) throws(Rejection) -> Visibility? {
-    guard let word = try payload.text("visibility") else { return nil }
-    guard let visibility = Visibility(rawValue: word) else { throw Rejection(.malformedPayload, "visibility") }
-    return visibility
+  private static func word<Word: RawRepresentable<String>>(_ name: String, of payload: JSONValue) throws(Rejection) -> Word? {
+    guard let text = try payload.text(name) else { return nil }
+    guard let word = Word(rawValue: text) else { throw Rejection(.malformedPayload, name) }
+    return word
   }
 
   private static func attachments(_ list: JSONValue, limit: Int) throws(Rejection) -> [Attachment] {
