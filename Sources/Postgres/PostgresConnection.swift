@@ -56,13 +56,15 @@ public actor PostgresConnection {
     defer { (keywords + values).forEach { free($0) } }
     var keywordList: [UnsafePointer<CChar>?] = keywords.map { UnsafePointer($0) } + [nil]
     var valueList: [UnsafePointer<CChar>?] = values.map { UnsafePointer($0) } + [nil]
-    guard let pg = PQconnectdbParams(&keywordList, &valueList, 1) else { throw .connectionLost(nil) }
+    guard let pg = PQconnectStartParams(&keywordList, &valueList, 1) else { throw .connectionLost(nil) }
     let new = Handle(pg: pg)
+    // Notices would go to stderr, where every line has to be one of ours: also those of a server that dies while we connect. What blocks
+    // alone gives each of several hosts its time, so the connection begins once more with it.
+    PQsetNoticeReceiver(pg, { _, _ in }, nil)
+    if PQstatus(pg) != CONNECTION_BAD { PQreset(pg) }
     guard PQstatus(pg) == CONNECTION_OK else {
       throw PostgresFault(sqlState: "08001", message: String(cString: PQerrorMessage(pg)))
     }
-    // Notices would go to stderr, where every line has to be one of ours.
-    PQsetNoticeReceiver(pg, { _, _ in }, nil)
     handle = consume new
     prepared = []
     isUnderWay = false
