@@ -9,6 +9,17 @@ import Testing
 
 /// `throughline dev`, as a newcomer runs it.
 @Suite(.serialized) struct DevTests {
+  @Test func `what a server says while a connection begins is nobody's output`() async throws {
+    let url = try await TestDatabase.make()
+    let db = PostgresConnection(url: url, applicationName: "notices")
+    // Whoever connects is warned that its collation is another one by now.
+    try await db.perform { db throws(PostgresFault) in
+      try db.execute("UPDATE pg_database SET datcollversion = '0' WHERE datname = current_database()")
+    }
+    let run = try await ToolRun(["migrate"], environment: ["THROUGHLINE_DATABASE_URL": url])
+    #expect(run.code == 0 && !(run.problems + run.text).contains("collation version"), "\(run.problems)")
+  }
+
   @Test func `a record published by kcat in either content mode is a message`() async throws {
     let dev = try Dev()
     let settings = try await dev.settings()
