@@ -43,6 +43,34 @@ public struct PostgresEncoder: Sendable {
     bytes.append(1)
     bytes.append(contentsOf: utf8)
   }
+  public mutating func texts(_ values: [String]?) { array(25, values) { $0.text($1) } }
+  public mutating func byteas(_ values: [[UInt8]]?) { array(17, values) { $0.bytea($1) } }
+
+  private mutating func array<Element>(
+    _ elementType: UInt32, _ values: [Element]?, _ write: (inout PostgresEncoder, Element) -> Void
+  ) {
+    guard let values else { return length(nil) }
+    let start = bytes.count
+    raw(Int32(0))
+    elements(elementType, values, write)
+    withUnsafeBytes(of: Int32(truncatingIfNeeded: bytes.count - start - 4).bigEndian) {
+      bytes.replaceSubrange(start..<start + 4, with: $0)
+    }
+  }
+
+  /// `array_recv` in PostgreSQL's `arrayfuncs.c`: dimensions, has-null flag, element type, length, lower bound, elements.
+  fileprivate mutating func elements<Element>(
+    _ elementType: UInt32, _ values: [Element], _ write: (inout PostgresEncoder, Element) -> Void
+  ) {
+    raw(Int32(values.isEmpty ? 0 : 1))
+    raw(Int32(1))
+    raw(elementType)
+    if !values.isEmpty {
+      raw(Int32(values.count))
+      raw(Int32(1))
+    }
+    for value in values { write(&self, value) }
+  }
 }
 
 /// A statement parameter in binary format. The SQL casts each one (`$1::text[]`), so its type is never guessed.
@@ -77,18 +105,10 @@ public struct PostgresParameter: Sendable {
   public static func optionalUUIDs(_ values: [PostgresUUID?]) -> Self { Self(2950, values) { $0.uuid($1) } }
   public static func timestamps(microseconds values: [Int64?]) -> Self { Self(1184, values) { $0.timestamp($1) } }
 
-  /// `array_recv` in PostgreSQL's `arrayfuncs.c`: dimensions, has-null flag, element type, length, lower bound, elements.
   private init<Element>(_ elementType: UInt32, _ values: [Element], _ write: (inout PostgresEncoder, Element) -> Void) {
     var encoder = PostgresEncoder()
     encoder.bytes.reserveCapacity(20 + 24 * values.count)
-    encoder.raw(Int32(values.isEmpty ? 0 : 1))
-    encoder.raw(Int32(1))
-    encoder.raw(elementType)
-    if !values.isEmpty {
-      encoder.raw(Int32(values.count))
-      encoder.raw(Int32(1))
-    }
-    for value in values { write(&encoder, value) }
+    encoder.elements(elementType, values, write)
     bytes = encoder.bytes
   }
 }

@@ -43,6 +43,29 @@ public struct PostgresResult: ~Copyable {
     isNull(row, column) ? nil : microseconds(row, column)
   }
 
+  public func texts(_ row: Int, _ column: Int) -> [String] {
+    elements(row, column) { String(decoding: $0, as: UTF8.self) }
+  }
+  public func byteas(_ row: Int, _ column: Int) -> [[UInt8]] { elements(row, column) { Array($0) } }
+
+  /// The elements of an array of one dimension (`array_send` in PostgreSQL's `arrayfuncs.c`), without its NULLs; NULL is an empty one.
+  public func elements<Element>(
+    _ row: Int, _ column: Int, _ read: (UnsafeRawBufferPointer) -> Element
+  ) -> [Element] {
+    let bytes = bytes(row, column)
+    func int4(_ at: Int) -> Int { Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: Int32.self))) }
+    // Dimensions, flags and type, then length and lower bound of the one dimension.
+    guard bytes.count >= 20, int4(0) == 1 else { return [] }
+    var at = 20
+    return (0..<int4(12)).compactMap { _ in
+      let length = int4(at)
+      at += 4
+      guard length >= 0 else { return nil }
+      defer { at += length }
+      return read(UnsafeRawBufferPointer(rebasing: bytes[at..<(at + length)]))
+    }
+  }
+
   private func integer(_ row: Int, _ column: Int, _ size: Int) -> UInt64 {
     let bytes = bytes(row, column)
     precondition(bytes.count == size, "column \(column) is not of \(size) bytes")

@@ -436,14 +436,11 @@ public enum IngestWrites {
     _ writes: WriteSet, _ records: [NormalisedRecord], _ topicPrefix: String, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
     try OutboxEvents.insert(writes.events, source: "ingest", topicPrefix: topicPrefix, on: db)
-    try copy(writes.deadLetters, OutboxEvents.columns, 8, on: db) { row, letter in
+    try copy(writes.deadLetters, OutboxEvents.columns, 5, on: db) { row, letter in
       row.int2(OutboxShard.of(letter.id.description))
-      row.text(letter.tenant)
-      row.uuid(PostgresUUID(letter.id))
       row.text(topicPrefix + "dlq." + records[letter.record].record.topic.dropFirst(topicPrefix.count))
-      row.text(letter.id.description)
-      row.int8(1)
-      row.bytea(nil)
+      row.texts([letter.id.description])
+      row.byteas(nil)
       row.uuid(PostgresUUID(letter.id))
     }
   }

@@ -1,10 +1,17 @@
 import Canonical
 import Postgres
 
-/// A record to publish, and the rows to delete when it is acknowledged.
-public struct OutboxRecord: Sendable {
+/// A row of the outbox: what is deleted when the broker has all of it.
+public struct OutboxRow: Hashable, Sendable {
   public var shard: Int16
   public var id: Int64
+}
+
+/// A record to publish.
+public struct OutboxRecord: Sendable {
+  public var row: OutboxRow
+  /// Which of its row's, from 0.
+  public var position: Int
   public var topic: String
   /// What it is about: with the topic, what its order is promised within.
   public var subject: String
@@ -33,8 +40,8 @@ public struct Outbox: Sendable {
   static let lettersPerShard: Int32 = 4
 
   /// For the whole session, beside `Queries.settings`: a backlog is read from its beginning and not sorted first, whatever the statistics
-  /// say.
-  public static let settings = ["enable_bitmapscan = off"]
+  /// say; and a deletion that a crash of the server undoes is an event published twice, which may be.
+  public static let settings = ["enable_bitmapscan = off", "synchronous_commit = off"]
 
   public let owner: String
   public let leaseSeconds: Double
@@ -70,31 +77,32 @@ public struct Outbox: Sendable {
     }
   }
 
-  /// Up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.
+  /// What is in up to `limit` rows of each shard, oldest first: in order of `seq` within a subject and topic.
   ///
   /// - Parameters:
-  ///   - subjects: these are passed over.
-  ///   - topics: these are passed over, whatever the subject.
+  ///   - rows: these are passed over.
+  ///   - topics: these are passed over, whatever the row.
+  /// - Returns: the records of each row.
   public func read(
-    shards: [Int16], limit: Int, without subjects: [OutboxSubject] = [], topics: [String] = [], on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [OutboxRecord] {
-    let rows = try db.query(
+    shards: [Int16], limit: Int, without rows: [OutboxRow] = [], topics: [String] = [], on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [[OutboxRecord]] {
+    let found = try db.query(
       Queries.named("outbox_read"),
       [
         .int2s(shards), .int4(Int32(clamping: limit)), .int4(Self.lettersPerShard), .int8(Self.maximumPublishedBytes),
-        .texts(subjects.map(\.topic)), .texts(subjects.map(\.subject)), .texts(topics),
+        .int8s(rows.map(\.id)), .texts(topics),
       ])
-    let records = (0..<rows.count).map { row in
-      if rows.isNull(row, 15) {
-        return OutboxRecord(
-          shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), subject: rows.text(row, 3),
-          key: Array(rows.text(row, 3).utf8),
-          value: rows.isNull(row, 4) ? nil : Array(rows.bytes(row, 4)),
-          headers: [.init("content-type", Array("application/cloudevents+json".utf8))])
+    let contentType = [Record.Header("content-type", Array("application/cloudevents+json".utf8))]
+    return (0..<found.count).sorted { found.int8($0, 1) < found.int8($1, 1) }.map { index in
+      guard found.isNull(index, 15) else { return [letter(found, index)] }
+      let row = OutboxRow(shard: found.int2(index, 0), id: found.int8(index, 1))
+      let topic = found.text(index, 2)
+      return zip(found.texts(index, 3), found.byteas(index, 4)).enumerated().map { position, event in
+        OutboxRecord(
+          row: row, position: position, topic: topic, subject: event.0, key: Array(event.0.utf8), value: event.1,
+          headers: contentType)
       }
-      return letter(rows, row)
     }
-    return records.sorted { $0.id < $1.id }
   }
 
   /// The original record, with where it came from and why it is here in headers of ours.
@@ -117,9 +125,8 @@ public struct Outbox: Sendable {
     if isElsewhere { ours.append(("throughline_value_bytes", String(rows.int8(row, 8)))) }
     headers += ours.map { Record.Header($0.0, Array($0.1.utf8)) }
     return OutboxRecord(
-      shard: rows.int2(row, 0), id: rows.int8(row, 1), topic: rows.text(row, 2), subject: rows.text(row, 3),
-      key: isLong ? nil : key, value: value,
-      headers: headers)
+      row: OutboxRow(shard: rows.int2(row, 0), id: rows.int8(row, 1)), position: 0, topic: rows.text(row, 2),
+      subject: id.description, key: isLong ? nil : key, value: value, headers: headers)
   }
 
   /// How long the oldest event waits to be published, whoever publishes it.
@@ -128,10 +135,10 @@ public struct Outbox: Sendable {
     return Double(bitPattern: UInt64(bitPattern: result.int8(0, 0)))
   }
 
-  /// After the broker acknowledged them.
-  public func delete(_ records: [OutboxRecord], on db: isolated PostgresConnection) throws(PostgresFault) {
-    guard !records.isEmpty else { return }
-    try db.send(Queries.named("outbox_delete"), [.int2s(records.map(\.shard)), .int8s(records.map(\.id))])
+  /// After the broker acknowledged all that is in them.
+  public func delete(_ rows: Set<OutboxRow>, on db: isolated PostgresConnection) throws(PostgresFault) {
+    guard !rows.isEmpty else { return }
+    try db.send(Queries.named("outbox_delete"), [.int2s(rows.map(\.shard)), .int8s(rows.map(\.id))])
   }
 
   private static func float8(_ value: Double) -> PostgresParameter { .int8(Int64(bitPattern: value.bitPattern)) }

@@ -4,7 +4,22 @@ import Postgres
 
 /// The outbox as its writers see it.
 enum OutboxEvents {
-  static let columns = "outbox (shard, tenant_id, event_id, topic, subject, seq, value, dead_letter_id)"
+  static let columns = "outbox (shard, topic, subjects, events, dead_letter_id)"
+  /// What fits into a page beside the rest of its row: subjects and events, and what arrays add to them.
+  static let rowBytes = 7_700
+
+  /// Some events of one shard and topic, in order.
+  private struct Row {
+    let shard: Int16
+    let topic: String
+    var subjects: [String] = []
+    var events: [[UInt8]] = []
+    var byteCount = 0
+  }
+  private struct Place: Hashable {
+    var shard: Int16
+    var topic: String
+  }
 
   /// Adds events to the outbox, in the transaction of what they tell of and under the locks of their subjects.
   ///
@@ -12,14 +27,29 @@ enum OutboxEvents {
   static func insert(
     _ events: [WriteSet.DomainEvent], source: String, topicPrefix: String, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    try db.copy(events, into: columns, count: 8) { row, event in
-      row.int2(OutboxShard.of(event.subject))
-      row.text(event.tenant)
-      row.uuid(PostgresUUID(event.id))
-      row.text(topicPrefix + event.topic)
-      row.text(event.subject)
-      row.int8(event.seq)
-      row.bytea(event.cloudEvent(source: source).utf8)
+    var rows: [Row] = []
+    // Of each shard and topic, the row that still has room.
+    var last: [Place: Int] = [:]
+    for event in events {
+      let place = Place(shard: OutboxShard.of(event.subject), topic: event.topic)
+      let value = event.cloudEvent(source: source).utf8
+      // Each element has its length and is padded.
+      let byteCount = event.subject.utf8.count + value.count + 14
+      var index = last[place] ?? rows.endIndex
+      if index == rows.endIndex || rows[index].byteCount + byteCount > rowBytes {
+        index = rows.endIndex
+        last[place] = index
+        rows.append(Row(shard: place.shard, topic: topicPrefix + event.topic))
+      }
+      rows[index].subjects.append(event.subject)
+      rows[index].events.append(value)
+      rows[index].byteCount += byteCount
+    }
+    try db.copy(rows, into: columns, count: 5) { row, events in
+      row.int2(events.shard)
+      row.text(events.topic)
+      row.texts(events.subjects)
+      row.byteas(events.events)
       row.uuid(nil)
     }
   }

@@ -198,32 +198,13 @@ public enum RouteReads {
   }
 }
 
-/// Arrays of one dimension in binary form (`array_send` in PostgreSQL's `arrayfuncs.c`); NULL is an empty one, without its NULLs.
 extension PostgresResult {
-  fileprivate func texts(_ row: Int, _ column: Int) -> [String] {
-    elements(row, column) { String(decoding: $0, as: UTF8.self) }
-  }
   fileprivate func int4s(_ row: Int, _ column: Int) -> [Int32] {
     elements(row, column) { Int32(truncatingIfNeeded: $0.reduce(0 as UInt32) { $0 << 8 | UInt32($1) }) }
   }
   fileprivate func timestamps(_ row: Int, _ column: Int) -> [Timestamp] {
     elements(row, column) {
       Timestamp(microseconds: Int64(bitPattern: $0.reduce(0) { $0 << 8 | UInt64($1) }) &+ 946_684_800_000_000)
-    }
-  }
-
-  private func elements<Value>(_ row: Int, _ column: Int, _ read: (Slice<UnsafeRawBufferPointer>) -> Value) -> [Value] {
-    let bytes = bytes(row, column)
-    func int4(_ at: Int) -> Int { Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: Int32.self))) }
-    // Dimensions, flags and type, then length and lower bound of the one dimension.
-    guard bytes.count >= 20, int4(0) == 1 else { return [] }
-    var at = 20
-    return (0..<int4(12)).compactMap { _ in
-      let length = int4(at)
-      at += 4
-      guard length >= 0 else { return nil }
-      defer { at += length }
-      return read(bytes[at..<(at + length)])
     }
   }
 }

@@ -1,12 +1,12 @@
 import Kafka
 import Store
 
-/// What a publisher has sent and not heard of yet: pure.
+/// What a publisher has read and not deleted yet: pure.
 ///
 /// A partition that nobody leads keeps what was sent to it for as long as that takes; all else goes on. Of a subject and topic only one
-/// flight is under way, so that its order holds.
-struct OutboxFlight: Sendable {
-  /// In all, and of one topic: above, nothing more is sent. Together they fit into the producer's queue.
+/// flight is under way, so that its order holds; what follows waits here.
+struct OutboxFlight {
+  /// In all, and of one topic: above, nothing more is taken. Together they fit into the producer's queue.
   static let limit = Load(records: 10_000, bytes: 20 << 20)
   static let topicLimit = Load(records: 4_000, bytes: 4 << 20)
 
@@ -25,35 +25,89 @@ struct OutboxFlight: Sendable {
     }
   }
 
-  private(set) var subjects: Set<OutboxSubject> = []
+  /// Which records of each row the broker does not have yet, by their position.
+  private var left: [OutboxRow: Set<Int>] = [:]
+  /// Not sent, oldest first.
+  private var waiting: [OutboxRecord] = []
+  private var subjects: Set<OutboxSubject> = []
   private var topics: [String: Load] = [:]
   private var total = Load()
 
+  /// These are not to be read again.
+  var rows: [OutboxRow] { Array(left.keys) }
+  var isWaiting: Bool { !waiting.isEmpty }
   var isFull: Bool { !total.isBelow(Self.limit) }
   /// Topics of which nothing more is to be read for now.
   var fullTopics: [String] { topics.filter { !$0.value.isBelow(Self.topicLimit) }.map(\.key) }
 
-  /// Those of the records, oldest first, that are to be sent now; from here on they are under way.
-  mutating func admit(_ records: [OutboxRecord]) -> [OutboxRecord] {
-    var blocked = subjects
-    var admitted: [OutboxRecord] = []
-    for record in records where !blocked.contains(record.orderedBy) {
-      guard total.isBelow(Self.limit), topics[record.topic, default: Load()].isBelow(Self.topicLimit) else {
-        blocked.insert(record.orderedBy)
+  /// Takes rows that were read, oldest first, as long as there is room.
+  ///
+  /// - Parameter rows: the records of each row, all of them.
+  mutating func take(_ rows: [[OutboxRecord]]) {
+    // What is not taken is read again, before what follows it.
+    var full: Set<String> = []
+    for records in rows {
+      guard let first = records.first, left[first.row] == nil, !full.contains(first.topic) else { continue }
+      guard total.isBelow(Self.limit), topics[first.topic, default: Load()].isBelow(Self.topicLimit) else {
+        full.insert(first.topic)
         continue
       }
-      admitted.append(record)
-      subjects.insert(record.orderedBy)
+      left[first.row] = Set(records.indices)
+      wait(for: records)
+    }
+  }
+
+  /// What is to be sent now, oldest first; from here on it is under way.
+  mutating func depart() -> [OutboxRecord] {
+    var departing: [OutboxRecord] = []
+    var staying: [OutboxRecord] = []
+    for record in waiting {
+      if subjects.contains(record.orderedBy) { staying.append(record) } else { departing.append(record) }
+    }
+    waiting = staying
+    subjects.formUnion(departing.lazy.map(\.orderedBy))
+    return departing
+  }
+
+  /// The broker has answered, whatever it said: what it does not have is sent once more.
+  ///
+  /// - Parameters:
+  ///   - records: what was under way together.
+  ///   - done: those of them that are done with.
+  /// - Returns: rows that nothing is left of.
+  mutating func land(_ records: [OutboxRecord], done: [OutboxRecord]) -> Set<OutboxRow> {
+    for record in records { subjects.remove(record.orderedBy) }
+    unload(records)
+    // Rows that were let go meanwhile are no longer here.
+    for record in done { left[record.row]?.remove(record.position) }
+    let rest = records.filter { left[$0.row]?.contains($0.position) == true }
+    if !rest.isEmpty {
+      wait(for: rest)
+      waiting.sort { $0.place < $1.place }
+    }
+    return Set(done.lazy.map(\.row)).filter { left[$0]?.isEmpty == true }
+  }
+
+  /// The rows are deleted, or to be read again.
+  mutating func close(_ rows: Set<OutboxRow>) { for row in rows { left[row] = nil } }
+
+  /// Lets go of what belongs to other publishers now.
+  mutating func keep(_ shards: [Int16]) {
+    unload(waiting.filter { !shards.contains($0.row.shard) })
+    waiting.removeAll { !shards.contains($0.row.shard) }
+    left = left.filter { shards.contains($0.key.shard) }
+  }
+
+  private mutating func wait(for records: [OutboxRecord]) {
+    waiting += records
+    for record in records {
       topics[record.topic, default: Load()] += record
       total += record
     }
-    return admitted
   }
 
-  /// The broker has answered, whatever it said.
-  mutating func land(_ records: [OutboxRecord]) {
+  private mutating func unload(_ records: [OutboxRecord]) {
     for record in records {
-      subjects.remove(record.orderedBy)
       topics[record.topic, default: Load()] -= record
       total -= record
     }
@@ -92,6 +146,7 @@ struct OutboxFlight: Sendable {
 }
 
 extension OutboxRecord {
+  fileprivate var place: (Int64, Int) { (row.id, position) }
   fileprivate var byteCount: Int {
     headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
   }

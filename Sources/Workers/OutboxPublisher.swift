@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// It reads on while the broker answers (`OutboxFlight`): what can not be delivered holds up its own topic, in the end, and no other.
 public final class OutboxPublisher: Sendable {
-  private static let limitPerShard = 250
+  private static let rowsPerShard = 28
 
   private let outbox: Outbox
   private let db: PostgresConnection
@@ -53,7 +53,9 @@ public final class OutboxPublisher: Sendable {
         if ContinuousClock.now >= renewAt {
           // Renewed at a third of the lease, so that one slow round does not lose it.
           renewAt = .now + .seconds(outbox.leaseSeconds / 3)
-          shards = try await db.perform { [outbox] db throws(PostgresFault) in try outbox.lease(on: db) }
+          let leased = try await db.perform { [outbox] db throws(PostgresFault) in try outbox.lease(on: db) }
+          shards = leased
+          flight.withLock { $0.keep(leased) }
           WorkerMetrics.outboxAge(
             try await db.perform { [outbox] db throws(PostgresFault) in try outbox.oldestAgeSeconds(on: db) })
         }
@@ -85,19 +87,35 @@ public final class OutboxPublisher: Sendable {
 
   /// What is to be sent now, and whether there was more.
   private func read(_ shards: [Int16]) async throws(PostgresFault) -> (records: [OutboxRecord], isWaiting: Bool) {
-    let (subjects, topics, isFull) = flight.withLock { (Array($0.subjects), $0.fullTopics, $0.isFull) }
-    guard !shards.isEmpty, !isFull else { return ([], false) }
-    let read = try await db.perform { [outbox] db throws(PostgresFault) in
-      try outbox.read(shards: shards, limit: Self.limitPerShard, without: subjects, topics: topics, on: db)
+    let (rows, topics, isFull) = flight.withLock { ($0.rows, $0.fullTopics, $0.isFull) }
+    var read: [[OutboxRecord]] = []
+    if !shards.isEmpty && !isFull {
+      read = try await db.perform { [outbox] db throws(PostgresFault) in
+        try outbox.read(shards: shards, limit: Self.rowsPerShard, without: rows, topics: topics, on: db)
+      }
     }
-    let admitted = flight.withLock { $0.admit(read) }
-    return (admitted, admitted.count < read.count)
+    return flight.withLock { flight in
+      flight.take(read)
+      return (flight.depart(), flight.isWaiting)
+    }
   }
 
-  /// Sends the records and deletes what the broker has acknowledged; the rest is read again.
+  /// Sends the records and deletes the rows of which the broker has all now.
   private func deliver(_ records: [OutboxRecord]) async throws {
-    defer { flight.withLock { $0.land(records) } }
-    do {
+    let done = try await send(records)
+    let finished = flight.withLock { $0.land(records, done: done) }
+    // What could not be deleted is read, and published, again.
+    defer { flight.withLock { $0.close(finished) } }
+    do throws(PostgresFault) {
+      try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(finished, on: db) }
+    } catch {
+      await waits(error.sqlState)
+    }
+  }
+
+  /// Returns what is done with, whether the broker has it or never will.
+  private func send(_ records: [OutboxRecord]) async throws(KafkaFault) -> [OutboxRecord] {
+    do throws(KafkaFault) {
       var results = try await producer.send(records.map(\.record))
       for index in OutboxFlight.suspects(records, results) {
         results[index] = try await producer.send([records[index].record])[0]
@@ -111,19 +129,22 @@ public final class OutboxPublisher: Sendable {
             "event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)",
           ])
       }
-      try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(done, on: db) }
       let waiting = faults.filter { $0.fault.disposition != .deadLetter }
       if let (record, fault) = waiting.first {
         warn(
           "events not acknowledged", fault.name, ["count": "\(waiting.count)", "messaging.destination.name": "\(record.topic)"])
         try? await Task.sleep(for: .milliseconds(200))
       }
-    } catch let fault as KafkaFault where fault.disposition == .stop && !Task.isCancelled {
-      throw fault
-    } catch {
-      warn("outbox waits", (error as? PostgresFault)?.sqlState ?? (error as? KafkaFault)?.name ?? "\(type(of: error))", [:])
-      try? await Task.sleep(for: .milliseconds(200))
+      return done
+    } catch  where error.disposition != .stop || Task.isCancelled {
+      await waits(error.name)
+      return []
     }
+  }
+
+  private func waits(_ kind: String) async {
+    warn("outbox waits", kind, [:])
+    try? await Task.sleep(for: .milliseconds(200))
   }
 
   private func warn(_ message: Logger.Message, _ kind: String, _ metadata: Logger.Metadata) {

@@ -236,7 +236,7 @@ struct Track: Sendable {
       "dead letters": "SELECT count(*) FROM throughline.dead_letter",
       // Whether a message changes the channel depends on the order of arrival over topics, which is nobody's to choose.
       "events in the outbox": """
-      SELECT count(*) FROM throughline.outbox WHERE position('conversation.channel_switched' IN convert_from(value, 'UTF8')) = 0
+      SELECT count(*) FROM throughline.outbox_event WHERE position('conversation.channel_switched' IN convert_from(value, 'UTF8')) = 0
       """,
       "texts (sum of hashes)": """
       SELECT sum(hashtextextended(channel || ' ' || external_id || ' ' || coalesce(text, ''), 0)::numeric) % 1000000007

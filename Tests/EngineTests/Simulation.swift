@@ -85,12 +85,6 @@ final class Simulation {
     var probe: (offset: Int64, epoch: Int64?, count: Int32)?
   }
 
-  private struct OutboxRow {
-    var id: Int
-    var event: WriteSet.DomainEvent
-    var shard: Int
-  }
-
   private let story: Story
   private let partitions: [TopicAndPartition]
   private var logs: [TopicAndPartition: [NormalisedRecord]] = [:]
@@ -123,10 +117,11 @@ final class Simulation {
   private var outcomes: [Place: Int] = [:]
   /// Readings alone whose worker lost the partition in the midst, for whatever reason.
   private var unfinishedProbes: [Place: Int] = [:]
-  private var outbox: [OutboxRow] = []
-  private var outboxCount = 0
-  /// What each row of the outbox is about, by its id.
-  private var events: [(subject: String, seq: Int64)] = []
+  /// The records of each row.
+  private var outbox: [[OutboxRecord]] = []
+  private var eventCount = 0
+  /// What each row of the outbox tells of, by its id.
+  private var events: [[(subject: String, seq: Int64)]] = []
   private var owners: [(worker: Int?, until: Int)] = Array(repeating: (nil, 0), count: Simulation.shards)
   private var published: [(subject: String, seq: Int64)] = []
   private var flaw: String?
@@ -229,7 +224,7 @@ final class Simulation {
   }
   private var unfinished: String {
     "not done: " + partitions.map { "\($0.topic) \(rows[$0]?.next ?? 0) of \(ends[$0] ?? 0)" }.joined(separator: ", ")
-      + ", \(outbox.count) events unpublished"
+      + ", \(outbox.joined().count) events unpublished"
   }
 
   private func start() {
@@ -743,13 +738,26 @@ final class Simulation {
 
   // MARK: - The outbox
 
+  /// As `OutboxEvents` does: of a transaction, a shard and a topic some together.
   private func collectEvents() {
-    for event in store.events[outboxCount...] {
-      let shard = Int(event.subject.utf8.reduce(UInt32(7)) { $0 &* 31 &+ UInt32($1) } % UInt32(Self.shards))
-      outbox.append(OutboxRow(id: outboxCount, event: event, shard: shard))
-      events.append((event.topic + event.subject, event.seq))
-      outboxCount += 1
+    let first = outbox.count
+    for event in store.events[eventCount...] {
+      let shard = Int16(event.subject.utf8.reduce(UInt32(7)) { $0 &* 31 &+ UInt32($1) } % UInt32(Self.shards))
+      let known = outbox.indices.dropFirst(first).last { outbox[$0][0].topic == event.topic && outbox[$0][0].row.shard == shard }
+      let isNew = known.map { outbox[$0].count == 3 } ?? true
+      let row = isNew ? OutboxRow(shard: shard, id: Int64(events.count)) : outbox[known ?? 0][0].row
+      let record = OutboxRecord(
+        row: row, position: isNew ? 0 : outbox[known ?? 0].count, topic: event.topic, subject: event.subject,
+        key: Array(event.subject.utf8), value: nil, headers: [])
+      if isNew {
+        outbox.append([record])
+        events.append([])
+      } else {
+        outbox[known ?? 0].append(record)
+      }
+      events[Int(row.id)].append((event.topic + event.subject, event.seq))
     }
+    eventCount = store.events.count
   }
 
   /// One step of the worker's publisher: it renews its leases and reads, or hears of something that it has sent and deletes it.
@@ -762,11 +770,12 @@ final class Simulation {
     let results: [Result<Int64, KafkaFault>] = records.indices.map {
       $0 < reached ? .success(0) : .failure(KafkaFault(RD_KAFKA_RESP_ERR__TRANSPORT))
     }
-    for record in records.prefix(reached) { published.append(events[Int(record.id)]) }
+    for record in records.prefix(reached) { published.append(events[Int(record.row.id)][record.position]) }
     if strikes("kill before delete", in: 40) { return crash(index, "before it deletes what it has published") }
-    workers[index].flight.land(records)
-    let ids = Set(OutboxFlight.settle(records, results).done.map { Int($0.id) })
-    outbox.removeAll { ids.contains($0.id) }
+    let finished = workers[index].flight.land(records, done: OutboxFlight.settle(records, results).done)
+    // What could not be deleted is published again.
+    if !strikes("delete fails", in: 40) { outbox.removeAll { finished.contains($0[0].row) } }
+    workers[index].flight.close(finished)
   }
 
   /// Sent by whoever has read it, however long ago that was.
@@ -781,19 +790,12 @@ final class Simulation {
       let kept = Set((mine + free).prefix(share))
       for shard in kept { owners[shard] = (name, step + Self.session) }
       workers[index].leased = kept
+      workers[index].flight.keep(kept.map { Int16($0) })
     }
-    let subjects = workers[index].flight.subjects
-    let rows = outbox.filter { row in
-      workers[index].leased.contains(row.shard)
-        && !subjects.contains(OutboxSubject(topic: row.event.topic, subject: row.event.subject))
-    }.prefix(8)
-    let records = workers[index].flight.admit(
-      rows.map { row in
-        OutboxRecord(
-          shard: Int16(row.shard), id: Int64(row.id), topic: row.event.topic, subject: row.event.subject,
-          key: Array(row.event.subject.utf8), value: nil,
-          headers: [])
-      })
+    let known = Set(workers[index].flight.rows)
+    workers[index].flight.take(
+      Array(outbox.filter { workers[index].leased.contains(Int($0[0].row.shard)) && !known.contains($0[0].row) }.prefix(4)))
+    let records = workers[index].flight.depart()
     if !records.isEmpty { workers[index].flights.append(records) }
   }
 

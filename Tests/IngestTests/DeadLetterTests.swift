@@ -221,8 +221,8 @@ import Testing
     #expect(try await dlq(cluster, "drop", "--all").code == 64)
     _ = try await cluster.rows(
       """
-      INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, dead_letter_id)
-      SELECT 0, 't', id, 'dlq.x', id::text, 1, id FROM throughline.dead_letter
+      INSERT INTO throughline.outbox (shard, topic, subjects, dead_letter_id)
+      SELECT 0, 'dlq.x', ARRAY[id::text], id FROM throughline.dead_letter
       """)
     let elements = try await dlq(cluster, "list", "--json", "--topic", "channel.whatsapp").objects
     let ids = elements.sorted { ($0["element"] as? Int ?? 0) < ($1["element"] as? Int ?? 0) }.compactMap { $0["id"] as? String }

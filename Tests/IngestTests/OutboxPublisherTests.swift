@@ -12,38 +12,88 @@ import Testing
 
 /// What is under way, and what became of it: `OutboxFlight`, and the publisher around it with a real broker.
 @Suite struct OutboxPublisherTests {
-  private func row(_ id: Int64, _ subject: String, topic: String = "conversation.events", bytes: Int = 10) -> OutboxRecord {
+  private func record(
+    _ id: Int64, _ subject: String, position: Int = 0, topic: String = "conversation.events", bytes: Int = 10
+  ) -> OutboxRecord {
     OutboxRecord(
-      shard: 0, id: id, topic: topic, subject: subject, key: Array(subject.utf8), value: [UInt8](repeating: 0, count: bytes),
-      headers: [])
+      row: OutboxRow(shard: Int16(id % 2), id: id), position: position, topic: topic, subject: subject, key: Array(subject.utf8),
+      value: [UInt8](repeating: 0, count: bytes), headers: [])
   }
+  /// A row with an event for each subject.
+  private func row(_ id: Int64, _ subjects: String..., topic: String = "conversation.events", bytes: Int = 10) -> [OutboxRecord] {
+    subjects.enumerated().map { record(id, $1, position: $0, topic: topic, bytes: bytes) }
+  }
+  private func names(_ records: [OutboxRecord]) -> [String] { records.map { "\($0.row.id)\($0.subject)" } }
   private func fault(_ code: rd_kafka_resp_err_t) -> Result<Int64, KafkaFault> { .failure(KafkaFault(code)) }
 
   @Test func `of a subject and topic one flight is under way, and nothing is sent twice meanwhile`() {
     var flight = OutboxFlight()
-    #expect(flight.admit([row(1, "a"), row(2, "b"), row(3, "a")]).map(\.id) == [1, 2, 3])
-    #expect(flight.admit([row(4, "a"), row(5, "c"), row(6, "a", topic: "outbound.chat")]).map(\.id) == [5, 6])
-    flight.land([row(1, "a"), row(2, "b"), row(3, "a")])
-    #expect(flight.subjects.map(\.subject).sorted() == ["a", "c"])
-    #expect(flight.admit([row(4, "a")]).map(\.id) == [4])
+    flight.take([row(1, "a", "b"), row(3, "a")])
+    let first = flight.depart()
+    #expect(names(first) == ["1a", "1b", "3a"])
+    flight.take([row(3, "a"), row(4, "a", "c"), row(6, "a", topic: "outbound.chat")])
+    #expect(names(flight.depart()) == ["4c", "6a"])
+    #expect(flight.isWaiting && Set(flight.rows.map(\.id)) == [1, 3, 4, 6])
+    #expect(flight.land(first, done: first) == [OutboxRow(shard: 1, id: 1), OutboxRow(shard: 1, id: 3)])
+    #expect(names(flight.depart()) == ["4a"])
+    #expect(!flight.isWaiting && flight.depart().isEmpty)
+  }
+
+  @Test func `a row ends with the last of its events, and what failed of it is sent again, before what follows`() {
+    var flight = OutboxFlight()
+    flight.take([row(1, "a", "b"), row(2, "b", "c")])
+    let first = flight.depart()
+    flight.take([row(3, "b", "d")])
+    let second = flight.depart()
+    #expect(names(second) == ["3d"])
+    // The broker has taken a and c.
+    #expect(flight.land(first, done: [first[0], first[3]]).isEmpty)
+    let again = flight.depart()
+    #expect(names(again) == ["1b", "2b", "3b"])
+    #expect(flight.land(second, done: second).isEmpty)
+    let finished = flight.land(again, done: again)
+    #expect(Set(finished.map(\.id)) == [1, 2, 3])
+    // Until they are deleted they are not read again.
+    flight.take([row(1, "a", "b")])
+    #expect(flight.depart().isEmpty)
+    flight.close(finished)
+    flight.take([row(1, "a", "b")])
+    #expect(names(flight.depart()) == ["1a", "1b"])
+  }
+
+  @Test func `what waits for a shard that another publisher has now is let go, and its room with it`() {
+    var flight = OutboxFlight()
+    flight.take([row(1, "a", "b"), row(2, "x")])
+    let first = flight.depart()
+    flight.take([row(3, "a"), row(4, "x", bytes: OutboxFlight.topicLimit.bytes)])
+    #expect(flight.depart().isEmpty && flight.fullTopics == ["conversation.events"])
+    flight.keep([1])
+    #expect(flight.fullTopics.isEmpty && Set(flight.rows.map(\.id)) == [1, 3])
+    // The shard comes back: what is under way of it is waited for, and counts where it arrives.
+    flight.take([row(2, "x")])
+    #expect(flight.depart().isEmpty)
+    #expect(Set(flight.land(first, done: first).map(\.id)) == [1, 2])
+    #expect(names(flight.depart()).sorted() == ["2x", "3a"])
   }
 
   @Test func `a topic that takes nothing fills its own share, in records or in bytes, and no other's`() {
     var flight = OutboxFlight()
     let share = OutboxFlight.topicLimit.records
-    let many = (0..<share + 200).map { row(Int64($0), "s\($0)") }
-    #expect(flight.admit(many).count == share)
+    flight.take((0..<share + 200).map { row(Int64($0), "s\($0)") })
+    let many = flight.depart()
+    #expect(many.count == share)
     #expect(flight.fullTopics == ["conversation.events"] && !flight.isFull)
-    #expect(flight.admit([row(20_000, "x"), row(20_001, "y", topic: "routing.events")]).map(\.id) == [20_001])
-    let long = (0..<20).map { row(Int64(30_000 + $0), "s\($0 % 3)", topic: "dlq.channel.chat", bytes: 900_000) }
+    flight.take([row(20_000, "x"), row(20_001, "y", topic: "routing.events")])
+    #expect(names(flight.depart()) == ["20001y"])
+    flight.take((0..<20).map { row(Int64(30_000 + $0), "s\($0 % 3)", topic: "dlq.channel.chat", bytes: 900_000) })
     // What is left behind is left behind in its order.
-    #expect(flight.admit(long).map(\.id) == [30_000, 30_001, 30_002, 30_003, 30_004])
-    flight.land(many)
+    #expect(flight.depart().map(\.row.id) == [30_000, 30_001, 30_002, 30_003, 30_004])
+    _ = flight.land(many, done: many)
     #expect(flight.fullTopics == ["dlq.channel.chat"])
   }
 
   @Test func `what a broker refuses with its whole batch is sent again alone, with all of its subject that follows`() {
-    let records = [row(1, "a"), row(2, "b"), row(3, "a"), row(4, "c")]
+    let records = [record(1, "a"), record(2, "b"), record(3, "a"), record(4, "c")]
     let refused = fault(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
     #expect(OutboxFlight.suspects(records, [refused, .success(1), .success(2), refused]) == [0, 2, 3])
     #expect(OutboxFlight.suspects([records[0]], [refused]) == [], "it was alone")
@@ -51,12 +101,12 @@ import Testing
   }
 
   @Test func `what follows a failure of the same subject stays, what can never be published goes`() {
-    let records = [row(1, "a"), row(2, "b"), row(3, "a"), row(4, "c"), row(5, "c")]
+    let records = [record(1, "a"), record(2, "b"), record(3, "a"), record(4, "c"), record(5, "c")]
     let (done, faults) = OutboxFlight.settle(
       records,
       [fault(RD_KAFKA_RESP_ERR__TRANSPORT), .success(0), .success(1), fault(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE), .success(2)])
-    #expect(done.map(\.id) == [2, 4, 5])
-    #expect(faults.map(\.record.id) == [1, 4])
+    #expect(done.map(\.row.id) == [2, 4, 5])
+    #expect(faults.map(\.record.row.id) == [1, 4])
   }
 
   @Test func `a partition that nobody leads holds up no other topic, and is caught up with in order`() async throws {
@@ -72,8 +122,8 @@ import Testing
       try await db.perform { db throws(PostgresFault) in
         try db.execute(
           """
-          INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, value)
-          SELECT 3, 'default', gen_random_uuid(), '\(topic)', 'subject', n, convert_to(n::text, 'UTF8')
+          INSERT INTO throughline.outbox (shard, topic, subjects, events)
+          SELECT 3, '\(topic)', '{subject}', ARRAY[convert_to(n::text, 'UTF8')]
           FROM generate_series(\(first), \(first + count - 1)) n
           """)
       }

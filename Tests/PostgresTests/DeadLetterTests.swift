@@ -32,8 +32,8 @@ import Testing
   private func outbox(_ number: Int, in db: PostgresConnection) async throws {
     try await db.sql(
       """
-      INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, dead_letter_id)
-      VALUES (3, 't', '\(id(number))', 'dlq.channel.chat', 's', 1, '\(id(number))')
+      INSERT INTO throughline.outbox (shard, topic, subjects, dead_letter_id)
+      VALUES (3, 'dlq.channel.chat', '{s}', '\(id(number))')
       """)
   }
 

@@ -1,4 +1,5 @@
 import Canonical
+import Engine
 import TestSupport
 import Testing
 
@@ -135,7 +136,8 @@ import Testing
 @Suite struct OutboxTests {
   private let outbox = Outbox(owner: "test", leaseSeconds: 60)
 
-  private func read(_ shards: [Int16], limit: Int = 100, _ db: PostgresConnection) async throws(PostgresFault) -> [OutboxRecord] {
+  private func read(_ shards: [Int16], limit: Int = 100, _ db: PostgresConnection) async throws(PostgresFault) -> [[OutboxRecord]]
+  {
     try await db.perform { db throws(PostgresFault) in try outbox.read(shards: shards, limit: limit, on: db) }
   }
 
@@ -149,32 +151,79 @@ import Testing
     let db = try await PostgresConnection.fresh()
     try await db.sql(
       """
-      INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, value)
-      SELECT i % 3, 't', gen_random_uuid(), 'conversation.events', 'subject ' || i % 3, i, convert_to('{"n":' || i || '}', 'UTF8')
+      INSERT INTO throughline.outbox (shard, topic, subjects, events)
+      SELECT i % 3, 'conversation.events', ARRAY['subject ' || i % 3, 'other ' || i % 3],
+        ARRAY[convert_to('{"n":' || i || '}', 'UTF8'), '\\x00ff']
       FROM generate_series(1, 30) i
       """)
     let first = try await read([0, 2], limit: 4, db)
-    #expect(first.map(\.id) == first.map(\.id).sorted())
-    func values(_ records: [OutboxRecord], _ shard: Int16) -> [String] {
-      records.filter { $0.shard == shard }.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+    #expect(first.map(\.[0].row.id) == first.map(\.[0].row.id).sorted())
+    func values(_ rows: [[OutboxRecord]], _ shard: Int16) -> [String] {
+      rows.filter { $0[0].row.shard == shard }.map { String(decoding: $0[0].value ?? [], as: UTF8.self) }
     }
     #expect(values(first, 0) == [3, 6, 9, 12].map { "{\"n\":\($0)}" })
     #expect(values(first, 1) == [])
     #expect(values(first, 2) == [2, 5, 8, 11].map { "{\"n\":\($0)}" })
-    #expect(first[0].topic == "conversation.events")
-    #expect(first[0].key == Array("subject 2".utf8))
-    #expect(first[0].headers == [Record.Header("content-type", Array("application/cloudevents+json".utf8))])
+    try #require(first.allSatisfy { $0.count == 2 })
+    let (record, other) = (first[0][0], first[0][1])
+    #expect(record.topic == "conversation.events" && record.key == Array("subject 2".utf8))
+    #expect(record.headers == [Record.Header("content-type", Array("application/cloudevents+json".utf8))])
+    #expect(other.row == record.row && other.position == 1 && other.subject == "other 2" && other.value == [0, 0xff])
     // Acknowledged out of order: what was not is read again.
-    let acknowledged = [first[7], first[0], first[3]]
+    let acknowledged = Set([first[7], first[0], first[3]].map { $0[0].row })
     try await db.perform { db throws(PostgresFault) in
       try outbox.delete(acknowledged, on: db)
       try outbox.delete([], on: db)
     }
-    let rest = try await read([0, 1, 2], db)
-    #expect(rest.count == 27)
-    #expect(Set(rest.map(\.id)).isDisjoint(with: acknowledged.map(\.id)))
+    let rest = try await read([0, 1, 2], db).map { $0[0].row }
+    #expect(rest.count == 27 && acknowledged.isDisjoint(with: rest))
+    let passedOver = try await db.perform { db throws(PostgresFault) in
+      try outbox.read(shards: [0, 1, 2], limit: 100, without: Array(rest.dropFirst(2)), on: db)
+    }
+    #expect(passedOver.map { $0[0].row } == Array(rest.prefix(2)))
     #expect(try await read([], db).isEmpty)
     #expect(try await read([3], db).isEmpty)
+    await db.close()
+  }
+
+  @Test func `a row holds the events of a shard and topic in order, as many as fit into a page`() async throws {
+    let db = try await PostgresConnection.fresh()
+    var generator = IDGenerator(milliseconds: 1_778_577_242_000, seed: 1)
+    let subjects = (0..<40).map { _ in generator.next().description }
+    func event(_ seq: Int, padding: Int) -> WriteSet.DomainEvent {
+      let data = "{\"seq\":\(seq),\"pad\":\"" + String(repeating: "x", count: padding) + "\"}"
+      return WriteSet.DomainEvent(
+        tenant: "t", id: generator.next(), topic: seq % 5 == 0 ? "customer.events" : "conversation.events", type: "x",
+        subject: subjects[seq % 40], seq: Int64(seq), at: Timestamp(milliseconds: 0), traceparent: nil,
+        data: JSONText(utf8: Array(data.utf8)))
+    }
+    // The last is longer than a page alone.
+    let events = (0..<1_000).map { event($0, padding: $0 % 700) } + [event(1_001, padding: 20_000)]
+    try await db.perform { db throws(PostgresFault) in
+      try OutboxEvents.insert(events, source: "ingest", topicPrefix: "p.", on: db)
+    }
+    let rows = try await read(Array(0..<Int16(OutboxShard.count)), limit: 1_000, db)
+    #expect(rows.count < 200)
+    for records in rows {
+      #expect(Set(records.map(\.topic)).count == 1 && Set(records.map { OutboxShard.of($0.subject) }) == [records[0].row.shard])
+    }
+    // Of each subject and topic in order.
+    let told = Dictionary(grouping: rows.joined(), by: \.orderedBy).mapValues { records in
+      records.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+    }
+    let expected = Dictionary(grouping: events) { OutboxSubject(topic: "p." + $0.topic, subject: $0.subject) }
+    #expect(told.keys.count == expected.keys.count)
+    for (subject, events) in expected {
+      let found = told[subject] ?? []
+      let isInOrder = zip(found, events).allSatisfy { text, event in text.contains("\"seq\":\(event.seq),") }
+      #expect(isInOrder && found.count == events.count)
+    }
+    // Nothing is kept in pieces or compressed but what is longer than a page alone.
+    #expect(
+      try await db.value(
+        "SELECT count(*) FROM throughline.outbox WHERE pg_column_size(events) < (SELECT sum(length(e)) FROM unnest(events) e)")
+        == "1")
+    #expect(try await db.value("SELECT max(pg_column_size(o)) > 7000 FROM throughline.outbox o") == "t")
     await db.close()
   }
 
@@ -188,7 +237,7 @@ import Testing
       value: [0, 1, 0xfe, 0xff])
     let db = try await PostgresConnection.fresh()
     let id = try await store(record, element: 2, in: db)
-    let letters = try await read([5], db)
+    let letters = try await read([5], db).joined().map { $0 }
     try #require(letters.count == 1)
     #expect(letters[0].topic == "dlq.channel.chat")
     #expect(letters[0].key == record.key)
@@ -207,7 +256,7 @@ import Testing
     let db = try await PostgresConnection.fresh()
     let record = Record(topic: "channel.chat", partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil)
     _ = try await store(record, element: nil, in: db)
-    let letter = try #require(try await read([5], db).first)
+    let letter = try #require(try await read([5], db).first?.first)
     #expect(letter.key == nil)
     #expect(letter.value == nil)
     #expect(!letter.headers.contains { $0.name == "throughline_element" || $0.name == "throughline_value_bytes" })
@@ -220,7 +269,7 @@ import Testing
       let value = [UInt8](repeating: 0x78, count: length)
       let record = Record(topic: "channel.chat", partition: 3, offset: 4_711, timestamp: nil, key: nil, headers: [], value: value)
       _ = try await store(record, element: nil, in: db)
-      let letter = try #require(try await read([5], db).first)
+      let letter = try #require(try await read([5], db).first?.first)
       let stated = letter.headers.first { $0.name == "throughline_value_bytes" }?.value.map {
         String(decoding: $0, as: UTF8.self)
       }
@@ -260,8 +309,8 @@ import Testing
       try db.copy(letter, into: "throughline.dead_letter (\(columns))")
       try db.execute(
         """
-        INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, dead_letter_id)
-        SELECT \(OutboxShard.of(id.description)), 't', id, 'dlq.' || topic, id, 1, id FROM throughline.dead_letter
+        INSERT INTO throughline.outbox (shard, topic, subjects, dead_letter_id)
+        SELECT \(OutboxShard.of(id.description)), 'dlq.' || topic, ARRAY[id::text], id FROM throughline.dead_letter
         """)
     }
     return id

@@ -91,8 +91,8 @@ import Testing
       try db.execute(
         """
         SET plan_cache_mode = force_generic_plan;
-        INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, value)
-        SELECT i % 16, 't', md5('e' || i)::uuid, 'conversation.events', 's', i, 'x' FROM generate_series(1, 50000) i
+        INSERT INTO throughline.outbox (shard, topic, subjects, events)
+        SELECT i % 16, 'conversation.events', '{s}', '{x}' FROM generate_series(1, 50000) i
         """)
       return try db.plan(of: Queries.named("outbox_read"))
     }
@@ -140,8 +140,8 @@ import Testing
     SELECT 't', md5('v' || i)::uuid, md5('c' || i)::uuid, '', 'open', 1, 1, 'chat', now(), now() FROM generate_series(1, 5000) i;
     INSERT INTO throughline.message_key SELECT 't', md5('k' || i)::uuid FROM generate_series(1, 5000) i;
     INSERT INTO throughline.message_ref SELECT 't', md5('r' || i)::uuid, md5('v' || i)::uuid FROM generate_series(1, 5000) i;
-    INSERT INTO throughline.outbox (shard, tenant_id, event_id, topic, subject, seq, value)
-    SELECT i % 16, 't', md5('e' || i)::uuid, 'conversation.events', 's', i, 'x' FROM generate_series(1, 5000) i
+    INSERT INTO throughline.outbox (shard, topic, subjects, events)
+    SELECT i % 16, 'conversation.events', '{s}', '{x}' FROM generate_series(1, 5000) i
     """
 }
 

@@ -245,7 +245,7 @@ final class Bench: Sendable {
       GROUP BY v.id, v.ownership_epoch) x WHERE count <> last + 1 OR last NOT IN (epoch, epoch - 1) OR open <> (last = epoch)::int
       """,
       "events that are not numbered one by one": """
-      throughline.conversation v WHERE routing_seq <> (SELECT count(DISTINCT seq) FROM throughline.outbox o
+      throughline.conversation v WHERE routing_seq <> (SELECT count(DISTINCT convert_from(o.value, 'UTF8')::jsonb -> 'data' -> 'seq') FROM throughline.outbox_event o
       WHERE o.topic = 'routing.events' AND o.subject = v.id::text)
       """,
     ]

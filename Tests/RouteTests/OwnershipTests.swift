@@ -39,7 +39,7 @@ import Testing
     }
     let told = try await bench.sql(
       """
-      SELECT e -> 'data' ->> 'queue_id' FROM throughline.outbox o
+      SELECT e -> 'data' ->> 'queue_id' FROM throughline.outbox_event o
       CROSS JOIN LATERAL (SELECT convert_from(o.value, 'UTF8')::jsonb AS e) e
       WHERE e ->> 'type' = 'conversation.queued' AND e -> 'data' ->> 'reason' = 'transferred'
       """)

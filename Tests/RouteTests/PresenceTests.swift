@@ -24,8 +24,8 @@ import Testing
     }
     let told = try await bench.sql(
       """
-      SELECT e -> 'data' ->> 'previous', e -> 'data' ->> 'state' FROM throughline.outbox o
-      CROSS JOIN LATERAL (SELECT convert_from(o.value, 'UTF8')::jsonb AS e) e WHERE e ->> 'type' = 'agent.state_changed' ORDER BY o.id
+      SELECT e -> 'data' ->> 'previous', e -> 'data' ->> 'state' FROM throughline.outbox_event o
+      CROSS JOIN LATERAL (SELECT convert_from(o.value, 'UTF8')::jsonb AS e) e WHERE e ->> 'type' = 'agent.state_changed' ORDER BY o.id, o.position
       """)
     #expect(told == [[nil, "online"], ["offline", "online"]])
     await bench.close()

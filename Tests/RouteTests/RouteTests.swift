@@ -78,8 +78,8 @@ import Testing
     #expect(try await bench.act(.take, id, by: "bea") == "not_live")
     let refusals = try await bench.sql(
       """
-      SELECT e -> 'data' ->> 'reason', e ->> 'subject' = '\(id)' FROM throughline.outbox o
-      CROSS JOIN LATERAL (SELECT convert_from(o.value, 'UTF8')::jsonb AS e) e WHERE e ->> 'type' = 'action.refused' ORDER BY o.id
+      SELECT e -> 'data' ->> 'reason', e ->> 'subject' = '\(id)' FROM throughline.outbox_event o
+      CROSS JOIN LATERAL (SELECT convert_from(o.value, 'UTF8')::jsonb AS e) e WHERE e ->> 'type' = 'action.refused' ORDER BY o.id, o.position
       """)
     #expect(
       refusals == [
@@ -254,7 +254,7 @@ import Testing
     }
     let told = try await bench.sql(
       """
-      SELECT e ->> 'type', e -> 'data' ->> 'reason', e -> 'data' ->> 'seq' FROM throughline.outbox o
+      SELECT e ->> 'type', e -> 'data' ->> 'reason', e -> 'data' ->> 'seq' FROM throughline.outbox_event o
       CROSS JOIN LATERAL (SELECT convert_from(o.value, 'UTF8')::jsonb AS e) e WHERE o.topic = 'conversation.events' ORDER BY 1
       """)
     #expect(

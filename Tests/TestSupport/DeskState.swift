@@ -82,7 +82,7 @@ public enum DeskState {
     FROM throughline.parked_event p
     UNION ALL SELECT concat_ws(' ', 'letter', d.tenant_id, d.topic, d.partition, d.record_offset, d.element, d.reason, d.detail)
     FROM throughline.dead_letter d
-    UNION ALL SELECT concat_ws(' ', 'event', o.tenant_id, v.label, o.seq, convert_from(o.value, 'UTF8')::jsonb->>'type')
-    FROM throughline.outbox o JOIN conversations v ON v.id::text = o.subject
+    UNION ALL SELECT concat_ws(' ', 'event', e->>'tenantid', v.label, e->'data'->>'seq', e->>'type')
+    FROM throughline.outbox_event o CROSS JOIN LATERAL (SELECT convert_from(o.value, 'UTF8')::jsonb AS e) e JOIN conversations v ON v.id::text = o.subject
     """
 }

@@ -166,7 +166,7 @@ class Store:
         self.copy("message_ref (tenant_id, key, conversation_id, message_id)",
                   sorted((T, k, c, m) for k, (c, m, is_stored) in threads.new_references.items() if not is_stored))  # fmt: skip
         self.copy("identity_claim (tenant_id, id, customer_id, message_id, kind, scope, value, created_at)", threads.claims)
-        self.copy("outbox (shard, tenant_id, event_id, topic, subject, seq, value)", threads.outbox)
+        self.copy("outbox (shard, topic, subjects, events)", threads.outbox)
         self.copy("message_key (tenant_id, key)", sorted((T, key) for key in keys))
 
     def copy(self, target, rows):

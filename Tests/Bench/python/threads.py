@@ -12,6 +12,8 @@ import orjson
 from formats import DAYS_14, HOURS_72, RANK
 
 LIVE = {"open", "pending", "snoozed"}
+# As the worker fills a row of the outbox.
+ROW_BYTES = 7_700
 
 
 class Ids:
@@ -145,7 +147,9 @@ class Threads:
         self.originals = []
         self.attachments = []
         self.claims = []
+        # Rows of as many events as fit into a page, and of each shard the one that has room.
         self.outbox = []
+        self.room = {}
 
     def add(self, message, customer, is_claimed, claims):
         self.update_profile(message, customer)
@@ -282,10 +286,16 @@ class Threads:
             "specversion": "1.0", "id": id, "source": "/throughline/ingest", "type": type, "subject": conversation.id, "time": at,
             "tenantid": "default", "datacontenttype": "application/json", "data": data,
         }  # fmt: skip
-        self.outbox.append(
-            (shard(conversation.id), "default", id, "conversation.events", conversation.id, conversation.event_seq,
-             orjson.dumps(event))  # fmt: skip
-        )
+        value = orjson.dumps(event)
+        place = shard(conversation.id)
+        size = len(conversation.id) + len(value) + 14
+        left, subjects, values = self.room.get(place, (0, None, None))
+        if left < size:
+            left, subjects, values = ROW_BYTES, [], []
+            self.outbox.append((place, "conversation.events", subjects, values))
+        subjects.append(conversation.id)
+        values.append(value)
+        self.room[place] = (left - size, subjects, values)
 
     def remember(self, message, conversation, id):
         for key in message.names:
