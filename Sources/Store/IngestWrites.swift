@@ -18,12 +18,14 @@ public enum IngestWrites {
       [.texts(rows.map(\.tenant)), .texts(rows.map(\.channel.rawValue)), .texts(rows.map(\.account))])
   }
 
-  /// Inserts identities in key order, before the customers are locked. Whoever loses the race to one plans again.
+  /// Inserts identities in key order, before the customers are locked. Whoever loses the race to one has waited for the winner's end, has
+  /// inserted none, and is told `false`.
   public static func insert(
     _ identities: [InTenant<Identifier>: IdentityResolver.NewIdentity], on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
-    guard !identities.isEmpty else { return }
+  ) throws(PostgresFault) -> Bool {
+    guard !identities.isEmpty else { return true }
     let rows = identities.sorted { $0.key < $1.key }
+    try db.execute("SAVEPOINT identities")
     let result = try db.query(
       Queries.named("identities_insert"),
       [
@@ -31,7 +33,9 @@ public enum IngestWrites {
         .texts(rows.map(\.key.value.value)), .ids(rows.map(\.value.customer)), .texts(rows.map(\.value.assurance.label)),
         .times(rows.map(\.value.firstSeenAt)), .times(rows.map(\.value.lastSeenAt)), .ids(rows.map(\.value.origin)),
       ])
-    guard result.affected == rows.count else { throw .replan("an identity was inserted by somebody else") }
+    let isComplete = result.affected == rows.count
+    try db.execute((isComplete ? "" : "ROLLBACK TO identities;") + "RELEASE identities")
+    return isComplete
   }
 
   /// The bytes of a record that will be a dead letter and are too long for one row.

@@ -17,6 +17,8 @@ public struct IngestPipeline: Sendable {
   /// Who waits longer for a lock, or stands still for longer with some in its hand, is cancelled: a stopped worker must not hold up the
   /// others, who can not claim its partitions before their own batches have ended.
   let lockTimeoutMilliseconds: Int
+  /// So often is the first half of a plan made, whoever else inserts identities meanwhile; then everything begins anew.
+  private static let identityAttempts = 5
   private let known = KnownIdentities()
 
   public init(
@@ -78,22 +80,18 @@ public struct IngestPipeline: Sendable {
       facts.identities = known.known
       facts.identities.merge(try IngestReads.identities(known.unknown, on: db) {}.0) { $1 }
       facts.ownAccounts = try IngestReads.ownAccounts(identifiers, on: db)
-      facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(live), on: db)
-      let gaining = IdentityResolver.customersThatMayGain(live, facts: facts, policy: policy)
-      facts.counts = try IngestReads.identityCounts(gaining, on: db)
-      facts.customers = try IngestReads.customers(gaining, on: db)
-      if identifiers.contains(where: { $0.value.kind == .whatsapp }) {
-        facts.whatsApp = try IngestReads.whatsApp(gaining, on: db)
+      let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
+      var identity = try resolve(live, identifiers, seenKeys, &facts, ids, on: db)
+      // Who loses a race to an identifier looks again, and finds what the winner has made.
+      var attempt = 1
+      while try !IngestWrites.insert(identity.resolver.newIdentities, on: db) {
+        guard attempt < Self.identityAttempts else { throw .replan("identities are inserted by somebody else") }
+        attempt += 1
+        facts.identities = try IngestReads.identities(Array(identifiers), on: db) {}.0
+        identity = try resolve(live, identifiers, seenKeys, &facts, ids, on: db)
       }
-
-      let identity = IdentityPlan(
-        records: live, seenKeys: seenKeys, facts: facts, policy: policy,
-        ids: IDGenerator(milliseconds: milliseconds, seed: seed))
       let records = identity.records
       commit.rest = identity.rest
-      // Accounts are registered after the look-up: an account is ours from the record on that shows it.
-      try IngestWrites.register(accounts(of: records), on: db)
-      try IngestWrites.insert(identity.resolver.newIdentities, on: db)
       let joining = identity.joining
       let profiles = try IngestReads.lockCustomers(
         identity.resolver.touchedCustomers.union(joining), joining: joining, on: db)
@@ -124,6 +122,24 @@ public struct IngestPipeline: Sendable {
     }
     if let learned { self.known.put(learned) } else { self.known.forget() }
     return commit
+  }
+
+  /// Makes the first half of the plan, from who the identifiers belong to and what else it needs to know of them; and registers accounts.
+  private func resolve(
+    _ records: [NormalisedRecord], _ identifiers: Set<InTenant<Identifier>>, _ seenKeys: Set<InTenant<MessageKey>>,
+    _ facts: inout IdentityFacts, _ ids: IDGenerator, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> IdentityPlan {
+    facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(records), on: db)
+    let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
+    facts.counts = try IngestReads.identityCounts(gaining, on: db)
+    facts.customers = try IngestReads.customers(gaining, on: db)
+    if identifiers.contains(where: { $0.value.kind == .whatsapp }) {
+      facts.whatsApp = try IngestReads.whatsApp(gaining, on: db)
+    }
+    let identity = IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids)
+    // Accounts are registered after the look-up: an account is ours from the record on that shows it.
+    try IngestWrites.register(accounts(of: identity.records), on: db)
+    return identity
   }
 
   /// Reads the identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold. The rest of

@@ -47,6 +47,67 @@ import Testing
     #expect(Self.difference(try await singles, thousands) == [], "batches of 1")
   }
 
+  @Test func `who loses a race to an identifier looks again in the same transaction, and finds the winner's customer`()
+    async throws
+  {
+    let url = try await TestDatabase.make()
+    let batch = Array(Self.records.prefix(50))
+    let identifier = try #require(
+      IdentityPlan.identifiers(of: batch, policy: Policy()).map(\.value).filter { $0.kind == .whatsapp }.min {
+        $0.value < $1.value
+      })
+    let (winner, watcher) = (
+      PostgresConnection(url: url, applicationName: "winner"), PostgresConnection(url: url, applicationName: "watcher")
+    )
+    func wait(untilLocked name: String) async throws {
+      let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = '\(name)' AND wait_event_type = 'Lock'"
+      for _ in 0..<1_000 {
+        guard try await watcher.perform({ db throws(PostgresFault) in try db.textRows(sql).isEmpty }) else { return }
+        try await Task.sleep(for: .milliseconds(10))
+      }
+      Issue.record("\(name) waits for nothing")
+    }
+    try await watcher.perform { db throws(PostgresFault) in try db.execute("SELECT pg_advisory_lock(1)") }
+    let customer = "01970000-0000-7000-8000-000000000001"
+    // Commits when it is told to.
+    async let won: Void = winner.perform { db throws(PostgresFault) in
+      try db.execute(
+        """
+        INSERT INTO throughline.tenant VALUES ('default'); COMMIT; BEGIN;
+        INSERT INTO throughline.customer (tenant_id, id, verified, created_at) VALUES ('default', '\(customer)', true, now());
+        INSERT INTO throughline.identity
+          (tenant_id, kind, scope, value, customer_id, origin_customer_id, assurance, first_seen_at, last_seen_at)
+        VALUES ('default', '\(identifier.kind.rawValue)', '\(identifier.scope)', '\(identifier.value)', '\(customer)', '\(customer)',
+          'A2', now(), now());
+        SELECT pg_advisory_xact_lock(1); COMMIT
+        """)
+    }
+    try await wait(untilLocked: "winner")
+    let db = PostgresConnection(url: url, applicationName: "loser", settings: Queries.settings)
+    let claims = OffsetClaims(group: "race", owner: "test")
+    let held = try await db.perform { db throws(PostgresFault) in
+      try claims.claim(Set(batch.map(\.record.topic)).map { ($0, 0) }, patienceMilliseconds: 1_000, on: db)
+    }
+    async let commit = db.perform { db throws(PostgresFault) in
+      try IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+        .commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, on: db)
+    }
+    try await wait(untilLocked: "loser")
+    try await watcher.perform { db throws(PostgresFault) in try db.execute("SELECT pg_advisory_unlock(1)") }
+    try await won
+    #expect(try await commit.outcomes.count == batch.flatMap(\.elements).count)
+    let found = try await db.perform { db throws(PostgresFault) in
+      try db.textRows(
+        """
+        SELECT count(*) FILTER (WHERE m.customer_id = '\(customer)') > 0,
+          (SELECT count(*) FROM throughline.identity WHERE value = '\(identifier.value)' AND kind = '\(identifier.kind.rawValue)')
+        FROM throughline.message m
+        """)
+    }
+    #expect(found == [["t", "1"]])
+    for connection in [db, winner, watcher] { await connection.close() }
+  }
+
   /// The first lines that only one of them has.
   private static func difference(_ a: [String], _ b: [String]) -> [String] {
     Array(Set(a).symmetricDifference(b).sorted().prefix(6)) + (a.count == b.count ? [] : ["\(a.count) lines against \(b.count)"])
