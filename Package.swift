@@ -104,7 +104,7 @@ let package = Package(
     .testTarget(
       name: "RouteTests",
       dependencies: [
-        "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "TestSupport",
+        "Workers", "Store", "Engine", "Channels", "Kafka", "Postgres", "Canonical", "Rig", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(

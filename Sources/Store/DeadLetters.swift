@@ -201,6 +201,18 @@ public enum DeadLetters {
     return contents
   }
 
+  /// Whether the record, as its bytes are now, has a letter.
+  public static func isKnown(_ record: Record, on db: isolated PostgresConnection) throws(PostgresFault) -> Bool {
+    let value = record.value.flatMap { $0.count > IngestWrites.pieceBytes ? nil : $0 }
+    return try db.query(
+      Queries.named("dead_letter_known"),
+      [
+        .text(record.topic), .int4(record.partition), .int8(record.offset), .int8(Int64(record.value?.count ?? 0)),
+        .bytea(record.key), .bytea(value),
+      ]
+    ).bool(0, 0)
+  }
+
   // MARK: - Doing
 
   /// After the broker acknowledged the records of these letters: their siblings were published with them.

@@ -18,6 +18,8 @@ public struct OutboxRecord: Sendable {
   public var key: [UInt8]?
   public var value: [UInt8]?
   public var headers: [Record.Header]
+  /// A dead letter, which stays in the database whether it is published or not.
+  public var isLetter = false
 }
 
 extension OutboxRecord {
@@ -126,7 +128,7 @@ public struct Outbox: Sendable {
     headers += ours.map { Record.Header($0.0, Array($0.1.utf8)) }
     return OutboxRecord(
       row: OutboxRow(shard: rows.int2(row, 0), id: rows.int8(row, 1)), position: 0, topic: rows.text(row, 2),
-      subject: id.description, key: isLong ? nil : key, value: value, headers: headers)
+      subject: id.description, key: isLong ? nil : key, value: value, headers: headers, isLetter: true)
   }
 
   /// How long the oldest event waits to be published, whoever publishes it.

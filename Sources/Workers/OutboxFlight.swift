@@ -125,6 +125,9 @@ struct OutboxFlight {
   }
 
   /// What is done with, and what failed. What follows a failure of the same subject and topic stays for later, so that its order holds.
+  ///
+  /// An event that the broker refuses is sent again as well: a topic's limits and a clock can be mended, a lost event can not. A letter
+  /// is not, since it stays where it is.
   static func settle(
     _ records: [OutboxRecord], _ results: [Result<Int64, KafkaFault>]
   ) -> (done: [OutboxRecord], faults: [(record: OutboxRecord, fault: KafkaFault)]) {
@@ -134,7 +137,7 @@ struct OutboxFlight {
     for (record, result) in zip(records, results) where !blocked.contains(record.orderedBy) {
       if case .failure(let fault) = result {
         faults.append((record, fault))
-        if fault.disposition != .deadLetter {
+        guard record.isLetter && fault.disposition == .deadLetter else {
           blocked.insert(record.orderedBy)
           continue
         }
@@ -145,8 +148,16 @@ struct OutboxFlight {
   }
 }
 
+/// Where a record is in the outbox.
+struct OutboxPlace: Hashable, Comparable {
+  var id: Int64
+  var position: Int
+
+  static func < (a: Self, b: Self) -> Bool { (a.id, a.position) < (b.id, b.position) }
+}
+
 extension OutboxRecord {
-  fileprivate var place: (Int64, Int) { (row.id, position) }
+  var place: OutboxPlace { OutboxPlace(id: row.id, position: position) }
   fileprivate var byteCount: Int {
     headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
   }

@@ -10,6 +10,9 @@ import Synchronization
 /// It reads on while the broker answers (`OutboxFlight`): what can not be delivered holds up its own topic, in the end, and no other.
 public final class OutboxPublisher: Sendable {
   private static let rowsPerShard = 28
+  /// Until what failed is sent again, and what the broker refuses.
+  private static let pause = Duration.milliseconds(200)
+  private static let refusalPause = Duration.seconds(5)
 
   private let outbox: Outbox
   private let db: PostgresConnection
@@ -100,51 +103,50 @@ public final class OutboxPublisher: Sendable {
     }
   }
 
-  /// Sends the records and deletes the rows of which the broker has all now.
+  /// Sends the records and deletes the rows of which the broker has all now; what failed is sent again after a while.
   private func deliver(_ records: [OutboxRecord]) async throws {
-    let done = try await send(records)
-    let finished = flight.withLock { $0.land(records, done: done) }
-    // What could not be deleted is read, and published, again.
-    defer { flight.withLock { $0.close(finished) } }
+    let (done, pause) = try await send(records)
+    let finished = flight.withLock { $0.land(done, done: done) }
     do throws(PostgresFault) {
       try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(finished, on: db) }
     } catch {
-      await waits(error.sqlState)
+      warn("outbox waits", error.sqlState, [:])
+      try? await Task.sleep(for: Self.pause)
     }
+    // What could not be deleted is read, and published, again.
+    flight.withLock { $0.close(finished) }
+    guard let pause else { return }
+    try? await Task.sleep(for: pause)
+    let places = Set(done.map(\.place))
+    flight.withLock { flight in _ = flight.land(records.filter { !places.contains($0.place) }, done: []) }
   }
 
-  /// Returns what is done with, whether the broker has it or never will.
-  private func send(_ records: [OutboxRecord]) async throws(KafkaFault) -> [OutboxRecord] {
+  /// Returns what is done with, and how long to wait with the others, if there are any.
+  private func send(_ records: [OutboxRecord]) async throws(KafkaFault) -> (done: [OutboxRecord], pause: Duration?) {
     do throws(KafkaFault) {
       var results = try await producer.send(records.map(\.record))
       for index in OutboxFlight.suspects(records, results) {
         results[index] = try await producer.send([records[index].record])[0]
       }
       let (done, faults) = OutboxFlight.settle(records, results)
-      for (record, fault) in faults where fault.disposition == .deadLetter {
-        // The broker will never take it; the row it tells of is in the database.
+      let refused = faults.filter { $0.fault.disposition == .deadLetter }
+      for (record, fault) in refused {
         logger.error(
-          "event can not be published",
+          record.isLetter ? "dead letter can not be published" : "event can not be published: the broker refuses it",
           metadata: [
             "event.action": "outbox_rejected", "error.type": "\(fault.name)", "messaging.destination.name": "\(record.topic)",
           ])
       }
-      let waiting = faults.filter { $0.fault.disposition != .deadLetter }
-      if let (record, fault) = waiting.first {
-        warn(
-          "events not acknowledged", fault.name, ["count": "\(waiting.count)", "messaging.destination.name": "\(record.topic)"])
-        try? await Task.sleep(for: .milliseconds(200))
+      if let (record, fault) = faults.first(where: { $0.fault.disposition != .deadLetter }) {
+        let count = faults.count - refused.count
+        warn("events not acknowledged", fault.name, ["count": "\(count)", "messaging.destination.name": "\(record.topic)"])
       }
-      return done
+      guard done.count < records.count else { return (done, nil) }
+      return (done, faults.count > refused.count ? Self.pause : Self.refusalPause)
     } catch  where error.disposition != .stop || Task.isCancelled {
-      await waits(error.name)
-      return []
+      warn("outbox waits", error.name, [:])
+      return ([], Self.pause)
     }
-  }
-
-  private func waits(_ kind: String) async {
-    warn("outbox waits", kind, [:])
-    try? await Task.sleep(for: .milliseconds(200))
   }
 
   private func warn(_ message: Logger.Message, _ kind: String, _ metadata: Logger.Metadata) {

@@ -34,8 +34,10 @@ final class RouteIntakeWriter: Sendable {
   func write(_ records: [NormalisedRecord]) async throws -> Bool {
     isAbandoned.withLock { $0 = false }
     let intake = RouteIntake(policy: policy(), topicPrefix: topicPrefix)
-    // Of actions that cannot be read, ingest writes the letters.
-    var letters = records.filter { $0.isRejected && $0.record.topic == topicPrefix + "agent.presence" }
+    // Of actions that cannot be read, ingest writes the letters; what was deleted before the router read it, only the router knows.
+    var letters = records.filter { record in
+      record.isRejected && (record.record.topic == topicPrefix + "agent.presence" || record.isGap)
+    }
     var slices = [records]
     var attempts = BatchAttempts()
     while let slice = slices.first {
@@ -79,6 +81,8 @@ final class RouteIntakeWriter: Sendable {
       let dead = letter
       do throws(PostgresFault) {
         try await db.perform { db throws(PostgresFault) in
+          // The reply to an earlier commit was lost, or the report of the offset.
+          guard try !DeadLetters.isKnown(dead.record, on: db) else { return }
           try IngestWrites.insertPieces(of: dead.record, on: db)
           try db.transaction(settings: RouteDesk.transactionSettings) { () throws(PostgresFault) in
             let ids = IDGenerator(milliseconds: UInt64(max(0, now.microseconds / 1_000)), seed: UInt64.random(in: 0 ... .max))
@@ -94,9 +98,8 @@ final class RouteIntakeWriter: Sendable {
         failed("dead letter not committed", error, 1)
         if isAbandoned.withLock({ $0 }) { return false }
         switch error.disposition {
-        case .reconnect, .backOff: try await pause(attempt)
-        case .replan where attempt < BatchAttempts.limit, .halve where attempt < BatchAttempts.limit: try await pause(attempt)
-        case .replan, .halve, .bisect, .stop:
+        case .reconnect, .backOff, .replan, .halve: try await pause(attempt)
+        case .bisect, .stop:
           guard isBare else {
             // Where it was says enough; its bytes may be what is not taken.
             (letter.record.key, letter.record.headers, letter.record.value) = (nil, [], nil)
@@ -143,5 +146,11 @@ extension NormalisedRecord {
     var record = self
     record.elements = [.rejected(rejection)]
     return record
+  }
+}
+
+extension NormalisedRecord {
+  fileprivate var isGap: Bool {
+    elements.contains { if case .rejected(let rejection) = $0 { rejection.reason == .offsetsTrimmed } else { false } }
   }
 }

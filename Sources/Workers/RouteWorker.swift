@@ -57,6 +57,8 @@ public final class RouteWorker: Sendable {
   private let policy: Mutex<RoutingPolicy>
   private let isStopping = Mutex(false)
   private let group = Mutex((reads: false, listens: false))
+  /// The last record of each partition that was stepped over, since the partitions were assigned.
+  private let unreadable = Mutex<[TopicPartition: Int64]>([:])
 
   public init(settings: Settings, kafka: KafkaConfiguration, databaseURL: String, logger: Logger) {
     self.settings = settings
@@ -148,11 +150,17 @@ public final class RouteWorker: Sendable {
     while !Task.isCancelled {
       var records = try await poll(consumer)
       while !records.isEmpty, !Task.isCancelled {
-        let batch = records.map { normaliser.normalise(Record($0)) }
+        let batch = records.map { read in
+          switch read {
+          case .record(let record): normaliser.normalise(Record(record))
+          case .gap(let record, let rejection):
+            NormalisedRecord(record: record, tenant: "default", elements: [.rejected(rejection)])
+          }
+        }
         let (isWritten, more) = try await whilePolling(consumer, writer) { try await writer.write(batch) }
         if isWritten {
           var next: [TopicPartition: Int64] = [:]
-          for record in records { next[record.topicPartition] = record.offset + 1 }
+          for record in batch.map(\.record) { next[TopicPartition(record.topic, record.partition)] = record.offset + 1 }
           // What is read again after a lost report is known by its key.
           do { try await consumer.commit(next) } catch { logger.debug("offsets not reported: \(error)") }
         }
@@ -164,8 +172,8 @@ public final class RouteWorker: Sendable {
   /// Waits for a write that takes long with the partitions paused, and polls to stay in the group; returns what came all the same.
   private func whilePolling(
     _ consumer: KafkaConsumer, _ writer: RouteIntakeWriter, _ write: @Sendable @escaping () async throws -> Bool
-  ) async throws -> (isWritten: Bool, more: [KafkaRecord]) {
-    try await withThrowingTaskGroup(of: [KafkaRecord].self) { group in
+  ) async throws -> (isWritten: Bool, more: [Read]) {
+    try await withThrowingTaskGroup(of: [Read].self) { group in
       let isWritten = Mutex(false)
       group.addTask {
         let result = try await write()
@@ -173,7 +181,7 @@ public final class RouteWorker: Sendable {
         return []
       }
       group.addTask {
-        var more: [KafkaRecord] = []
+        var more: [Read] = []
         guard (try? await Task.sleep(for: Self.patience)) != nil else { return more }
         self.logger.warning("database is slow or away: partitions paused", metadata: ["event.action": "paused"])
         while !Task.isCancelled {
@@ -197,13 +205,20 @@ public final class RouteWorker: Sendable {
     }
   }
 
+  private enum Read: Sendable {
+    case record(KafkaRecord)
+    /// What can not be read, up to this offset.
+    case gap(Record, Rejection)
+  }
+
   /// Records, if that is what there is; everything else is answered.
-  private func poll(_ consumer: KafkaConsumer, onRevoked: () -> Void = {}) async throws -> [KafkaRecord] {
+  private func poll(_ consumer: KafkaConsumer, onRevoked: () -> Void = {}) async throws -> [Read] {
     let event = try await consumer.poll(
       maximumRecords: settings.batchRecords, maximumBytes: settings.batchBytes, linger: settings.batchLinger)
     switch event {
-    case .records(let records): return records
+    case .records(let records): return records.map { .record($0) }
     case .assigned(let partitions):
+      unreadable.withLock { $0 = [:] }
       let committed = try await retrying { () async throws(KafkaFault) in
         partitions.isEmpty ? [:] : try await consumer.committedOffsets(for: partitions)
       }
@@ -216,8 +231,14 @@ public final class RouteWorker: Sendable {
       settings.signals.isReady(.group, false)
       group.withLock { $0.reads = false }
       try await consumer.unassign()
-    case .outOfRange(let partition): try await seek(consumer, partition) { $0.low }
-    case .fault(let fault): try await handle(fault, consumer)
+    case .outOfRange(let partition):
+      guard let low = try await seek(consumer, partition, { $0.low }), low > 0 else { return [] }
+      return [
+        .gap(Record(partition, low - 1), Rejection(.offsetsTrimmed, "what lay before \(low) was deleted before it was read"))
+      ]
+    case .fault(let fault):
+      guard let offset = try await handle(fault, consumer), let partition = fault.partition else { return [] }
+      return [.gap(Record(partition, offset), Rejection(.unreadable, "corrupt, or does not decompress"))]
     }
     return []
   }
@@ -241,8 +262,8 @@ public final class RouteWorker: Sendable {
         try await consumer.assign(starts)
         joined(\.listens)
       case .revoked: try await consumer.unassign()
-      case .outOfRange(let partition): try await seek(consumer, partition) { $0.high }
-      case .fault(let fault): try await handle(fault, consumer)
+      case .outOfRange(let partition): _ = try await seek(consumer, partition) { $0.high }
+      case .fault(let fault): _ = try await handle(fault, consumer)
       }
     }
   }
@@ -262,26 +283,39 @@ public final class RouteWorker: Sendable {
 
   // MARK: - Kafka
 
+  /// Goes on where the broker has records; the offset, or nil where the partition is somebody else's by now.
   private func seek(
     _ consumer: KafkaConsumer, _ partition: TopicPartition, _ offset: (Watermarks) -> Int64
-  ) async throws {
+  ) async throws -> Int64? {
     logger.error(
       "offset is out of range",
       metadata: ["event.action": "offset_out_of_range", "messaging.destination.name": "\(partition.topic)"])
     let watermarks = try await retrying { () async throws(KafkaFault) in try await consumer.watermarks(partition) }
-    guard await consumer.assignment.contains(partition) else { return }
-    try await consumer.seek(partition, to: offset(watermarks))
+    return try await seek(consumer, partition, to: offset(watermarks))
   }
 
-  private func handle(_ fault: KafkaFault, _ consumer: KafkaConsumer) async throws {
+  private func seek(_ consumer: KafkaConsumer, _ partition: TopicPartition, to offset: Int64) async throws -> Int64? {
+    try await retrying { () async throws(KafkaFault) in
+      guard await consumer.assignment.contains(partition) else { return nil }
+      try await consumer.seek(partition, to: offset)
+      return offset
+    }
+  }
+
+  /// The offset of a record that nobody can read, and that was stepped over.
+  private func handle(_ fault: KafkaFault, _ consumer: KafkaConsumer) async throws -> Int64? {
     logger.warning("\(fault)", metadata: ["event.action": "kafka_fault", "error.type": "\(fault.name)"])
     switch (fault.disposition, fault.partition, fault.offset) {
     case (.stop, _, _): throw fault
-    // Corrupt: nobody can read it.
-    case (.deadLetter, let partition?, let offset?):
-      guard await consumer.assignment.contains(partition) else { return }
-      try await consumer.seek(partition, to: offset + 1)
-    default: return
+    case (.deadLetter, let partition?, let first?):
+      // Of a batch that does not unpack it is always the first record's: each time, one more is left behind.
+      let offset = unreadable.withLock { unreadable in
+        let offset = max(first, (unreadable[partition] ?? -1) + 1)
+        unreadable[partition] = offset
+        return offset
+      }
+      return try await seek(consumer, partition, to: offset + 1) == nil ? nil : offset
+    default: return nil
     }
   }
 
@@ -296,5 +330,13 @@ public final class RouteWorker: Sendable {
         try? await Task.sleep(for: .milliseconds(200))
       }
     }
+  }
+}
+
+extension Record {
+  /// One of which nothing but its place is known.
+  fileprivate init(_ partition: TopicPartition, _ offset: Int64) {
+    self.init(
+      topic: partition.topic, partition: partition.partition, offset: offset, timestamp: nil, key: nil, headers: [], value: nil)
   }
 }

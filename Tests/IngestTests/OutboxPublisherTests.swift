@@ -100,13 +100,17 @@ import Testing
     #expect(OutboxFlight.suspects(records, records.map { _ in .success(0) }) == [])
   }
 
-  @Test func `what follows a failure of the same subject stays, what can never be published goes`() {
-    let records = [record(1, "a"), record(2, "b"), record(3, "a"), record(4, "c"), record(5, "c")]
+  @Test func `what follows a failure of the same subject stays, and what the broker refuses, unless it is a letter`() {
+    var records = [
+      record(1, "a"), record(2, "b"), record(3, "a"), record(4, "c"), record(5, "c"), record(6, "d"), record(7, "d"),
+    ]
+    records[5].isLetter = true
+    let refused = fault(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
     let (done, faults) = OutboxFlight.settle(
       records,
-      [fault(RD_KAFKA_RESP_ERR__TRANSPORT), .success(0), .success(1), fault(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE), .success(2)])
-    #expect(done.map(\.row.id) == [2, 4, 5])
-    #expect(faults.map(\.record.row.id) == [1, 4])
+      [fault(RD_KAFKA_RESP_ERR__TRANSPORT), .success(0), .success(1), refused, .success(2), refused, .success(3)])
+    #expect(done.map(\.row.id) == [2, 6, 7])
+    #expect(faults.map(\.record.row.id) == [1, 4, 6])
   }
 
   @Test func `a partition that nobody leads holds up no other topic, and is caught up with in order`() async throws {

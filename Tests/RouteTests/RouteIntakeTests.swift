@@ -4,6 +4,7 @@ import Engine
 import Kafka
 import Logging
 import Postgres
+import Rig
 import Store
 import Synchronization
 import TestSupport
@@ -75,6 +76,69 @@ import Testing
     #expect(try await writer(bench).write([report(bench, "poison1", 1), report(bench, "poison2", 2), report(bench, "ana", 3)]))
     #expect(try await bench.sql("SELECT record_offset FROM throughline.dead_letter") == [["1"]])
     #expect(try await bench.sql("SELECT id FROM throughline.agent") == [["ana"]])
+    await bench.close()
+  }
+
+  @Test func `a dead letter waits out what passes, and is written once`() async throws {
+    let bench = try await Bench()
+    let intake = writer(bench)
+    try await refuse(bench, "agent", when: "NEW.id = 'poison'", "22023")
+    // More often than a record that loses races is tried.
+    try await bench.sql(
+      """
+      CREATE SEQUENCE throughline.refusal;
+      CREATE FUNCTION throughline.refuse_letter() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN IF nextval('throughline.refusal') < 12 THEN RAISE EXCEPTION 'no' USING ERRCODE = '55P03'; END IF; RETURN NEW; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON throughline.dead_letter FOR EACH ROW EXECUTE FUNCTION throughline.refuse_letter()
+      """)
+    let poison = report(bench, "poison", 1)
+    #expect(try await intake.write([poison]))
+    // The report of its offset was lost: it is read again.
+    #expect(try await intake.write([poison]))
+    #expect(try await bench.sql("SELECT record_offset FROM throughline.dead_letter") == [["1"]])
+    // A topic that was made anew has other records at its offsets.
+    var other = poison
+    other.record.value = Array(#"{"other":1}"#.utf8)
+    #expect(try await intake.write([other]))
+    #expect(try await bench.value("count(*) FROM throughline.dead_letter") == "2")
+    await bench.close()
+  }
+
+  @Test(.timeLimit(.minutes(2))) func `a batch that does not unpack is stepped over, record by record, and told of`() async throws
+  {
+    let bench = try await Bench()
+    let broker = try EmbeddedBroker(logger: Self.quiet)
+    for topic in Formats.routeTopics + ["conversation.events", "routing.events"] {
+      try await broker.createTopic(topic, partitions: 1)
+    }
+    let kafka = KafkaConfiguration(bootstrapServers: broker.bootstrapServers, logger: Self.quiet)
+    for topic in Formats.routeTopics {
+      #expect(try BrokenBatch.write(.gzip, records: 3, to: TopicPartition(topic, 0), of: broker.bootstrapServers) == 0)
+    }
+    let producer = try KafkaProducer(configuration: kafka)
+    let headers = [
+      ("ce_specversion", "1.0"), ("ce_id", "1"), ("ce_source", "/channels/desk/main"), ("ce_type", "agent.presence"),
+      ("ce_tenantid", Bench.tenant), ("content-type", "application/json"),
+    ]
+    _ = try await producer.send([
+      ProducerRecord(
+        topic: "agent.presence", key: Array("ana".utf8), value: Array(#"{"agent_id":"ana","state":"online"}"#.utf8),
+        headers: headers.map { KafkaHeader($0.0, Array($0.1.utf8)) })
+    ])
+    let worker = RouteWorker(
+      settings: RouteWorker.Settings(topicPrefix: "", instance: "one"), kafka: kafka, databaseURL: bench.url, logger: Self.quiet)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await worker.run() }
+      try await bench.waitPatiently("what follows is read", until: "count(*) = 1 FROM throughline.agent")
+      try await bench.waitPatiently("all is told of", until: "count(*) = 3 FROM throughline.dead_letter")
+      worker.stop()
+      try await group.waitForAll()
+    }
+    // Of actions ingest tells.
+    let letters = try await bench.sql("SELECT topic, record_offset, reason FROM throughline.dead_letter ORDER BY record_offset")
+    #expect(letters == (0..<3).map { ["agent.presence", "\($0)", "unreadable"] })
+    await producer.close()
+    await broker.close()
     await bench.close()
   }
 
