@@ -11,8 +11,8 @@ import Testing
 /// as the truth has them (P2), events without gaps, nobody over capacity, logs that parse and tell of nobody.
 @Suite(.serialized) struct FaultTests {
   /// Lets the fault strike, in the middle of the load, `times` times.
-  private func survive(_ faults: Fault..., times: Int = 1, seed: UInt64) async throws {
-    let plant = try await Plant(ingest: 2, routers: 1)
+  private func survive(_ faults: Fault..., routers: Int = 1, times: Int = 1, seed: UInt64) async throws {
+    let plant = try await Plant(ingest: 2, routers: routers)
     let trial = try await Trial(plant, seed: seed, records: 4_000)
     let verdict = try await trial.run { trial in
       for choice in 0..<times {
@@ -32,6 +32,15 @@ import Testing
       value: Array(
         #"{"event":"message.created","event_id":"\#(id)","visitor":{"id":"v"},"message":{"id":"\#(id)","text":"\#(text)"}}"#
           .utf8), headers: Poison.envelope)
+  }
+
+  @Test func `workers that are killed, stand still past their session, or lose their connections, cost nothing`() async throws {
+    try await survive(.killedIngest, .terminatedBackends, .stoppedIngest, .killedIngest, seed: 117)
+  }
+
+  @Test func `a router that stands still past its leases goes on as one of two, and alone`() async throws {
+    try await survive(.stoppedRouter, routers: 2, seed: 118)
+    try await survive(.stoppedRouter, seed: 119)
   }
 
   @Test func `a PostgreSQL that is stopped at once, twice, costs nothing`() async throws {

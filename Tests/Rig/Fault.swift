@@ -63,7 +63,7 @@ public struct Fault: Sendable {
 
   // MARK: - Processes
 
-  static let processes = [killedIngest, killedRouter, stoppedIngest, orderedStop]
+  static let processes = [killedIngest, killedRouter, stoppedIngest, stoppedRouter, orderedStop]
 
   public static let killedIngest = Fault("ingest killed (-9)", .process, isShared: true) { plant, choice in
     try await kill(plant.ingest[choice % plant.ingest.count], plant)
@@ -97,6 +97,23 @@ public struct Fault: Sendable {
     return {
       try await resume()
       try await plant.wait("the stopped worker notices that its partitions are gone") { noticed(zombie) > seen }
+    }
+  }
+
+  /// It goes on with what it knew: whoever has its tenants since, or nobody, and agents have acted meanwhile.
+  public static let stoppedRouter = Fault("router stopped past its leases", .process, isShared: true) { plant, choice in
+    let zombie = plant.routers[choice % plant.routers.count]
+    let leased = "SELECT count(*) FROM throughline.router_lease WHERE expires_at > now()"
+    let held = leased + " AND owner LIKE '%-\(zombie.current?.process.processIdentifier ?? 0)-%'"
+    try await plant.wait("a router has tenants") { try await plant.cluster.number(held) > 0 }
+    zombie.signal(SIGSTOP)
+    let resume: Heal = { zombie.signal(SIGCONT) }
+    _ = try await whenSeen(resume) {
+      try await plant.wait("the leases of a stopped router have ended") { try await plant.cluster.number(held) == 0 }
+    }
+    return {
+      try await resume()
+      try await plant.wait("somebody has the tenants") { try await plant.cluster.number(leased) > 0 }
     }
   }
 
