@@ -72,9 +72,13 @@ extension Order {
 /// Strings are escaped as RFC 8259 demands, so whatever is written parses; `JSONEncoder` costs twenty times as much for the few
 /// members of an event.
 public struct JSONObjectWriter: Sendable {
-  private var utf8: [UInt8] = [UInt8(ascii: "{")]
+  private var utf8: [UInt8] = []
 
-  public init() {}
+  /// - Parameter capacity: about how many bytes it will have.
+  public init(capacity: Int = 64) {
+    utf8.reserveCapacity(capacity)
+    utf8.append(UInt8(ascii: "{"))
+  }
 
   public mutating func member(_ name: String, _ value: String?) {
     guard let value else { return }

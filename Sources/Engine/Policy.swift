@@ -77,10 +77,13 @@ public struct InTenant<Value: Hashable & Sendable>: Hashable, Sendable {
     self.tenant = tenant
     self.value = value
   }
+
+  /// By the value alone: few tenants have the same one.
+  @inlinable public func hash(into hasher: inout Hasher) { hasher.combine(value) }
 }
 
 extension InTenant: Comparable where Value: Comparable {
-  public static func < (a: Self, b: Self) -> Bool {
+  @inlinable public static func < (a: Self, b: Self) -> Bool {
     a.tenant != b.tenant ? a.tenant.utf8.lexicographicallyPrecedes(b.tenant.utf8) : a.value < b.value
   }
 }

@@ -201,14 +201,16 @@ public enum DeadLetters {
     return contents
   }
 
-  /// Whether the record, as its bytes are now, has a letter.
-  public static func isKnown(_ record: Record, on db: isolated PostgresConnection) throws(PostgresFault) -> Bool {
+  /// Whether the record has a letter, with these bytes and what is wrong with it.
+  public static func isKnown(_ letter: NormalisedRecord, on db: isolated PostgresConnection) throws(PostgresFault) -> Bool {
+    let record = letter.record
+    let details = letter.elements.compactMap { if case .rejected(let rejection) = $0 { rejection.detail } else { nil } }
     let value = record.value.flatMap { $0.count > IngestWrites.pieceBytes ? nil : $0 }
     return try db.query(
       Queries.named("dead_letter_known"),
       [
         .text(record.topic), .int4(record.partition), .int8(record.offset), .int8(Int64(record.value?.count ?? 0)),
-        .bytea(record.key), .bytea(value),
+        .bytea(record.key), .bytea(value), .texts(details),
       ]
     ).bool(0, 0)
   }

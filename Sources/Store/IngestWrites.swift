@@ -8,7 +8,7 @@ public enum IngestWrites {
   public static let pieceBytes = 1 << 20
 
   /// Tenants and channel accounts register themselves on first sight, in key order.
-  public static func register(
+  private static func register(
     _ accounts: Set<ChannelAccount>, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
     guard !accounts.isEmpty else { return }
@@ -18,14 +18,19 @@ public enum IngestWrites {
       [.texts(rows.map(\.tenant)), .texts(rows.map(\.channel.rawValue)), .texts(rows.map(\.account))])
   }
 
-  /// Inserts identities in key order, before the customers are locked. Whoever loses the race to one has waited for the winner's end, has
-  /// inserted none, and is told `false`.
+  /// Registers accounts and inserts identities in key order, before the customers are locked. Whoever loses the race to an identity has
+  /// waited for the winner's end, has written nothing, and is told `false`.
   public static func insert(
-    _ identities: [InTenant<Identifier>: IdentityResolver.NewIdentity], on db: isolated PostgresConnection
+    _ identities: [InTenant<Identifier>: IdentityResolver.NewIdentity], registering accounts: Set<ChannelAccount>,
+    on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Bool {
-    guard !identities.isEmpty else { return true }
+    guard !identities.isEmpty else {
+      try register(accounts, on: db)
+      return true
+    }
     let rows = identities.sorted { $0.key < $1.key }
     try db.execute("SAVEPOINT identities")
+    try register(accounts, on: db)
     let result = try db.query(
       Queries.named("identities_insert"),
       [

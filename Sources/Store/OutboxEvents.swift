@@ -70,7 +70,7 @@ enum OutboxShard {
 extension WriteSet.DomainEvent {
   /// CloudEvents 1.0 in structured JSON.
   fileprivate func cloudEvent(source: String) -> JSONText {
-    var event = JSONObjectWriter()
+    var event = JSONObjectWriter(capacity: data.utf8.count + 512)
     event.member("specversion", "1.0")
     event.member("id", id.description)
     event.member("source", "/throughline/" + source)

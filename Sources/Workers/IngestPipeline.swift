@@ -72,7 +72,8 @@ public struct IngestPipeline: Sendable {
       let live = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
 
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
-      let (seenKeys, (identifiers, known)) = try IngestReads.seenKeys(IdentityPlan.keys(of: live), on: db) {
+      let keys = IdentityPlan.keys(of: live)
+      var (seenKeys, (identifiers, known)) = try IngestReads.seenKeys(keys, on: db) {
         let identifiers = IdentityPlan.identifiers(of: live, policy: policy)
         return (identifiers, self.known.take(identifiers))
       }
@@ -84,9 +85,12 @@ public struct IngestPipeline: Sendable {
       var identity = try resolve(live, identifiers, seenKeys, &facts, ids, on: db)
       // Who loses a race to an identifier looks again, and finds what the winner has made.
       var attempt = 1
-      while try !IngestWrites.insert(identity.resolver.newIdentities, on: db) {
+      while try !IngestWrites.insert(
+        identity.resolver.newIdentities, registering: accounts(of: identity.records), on: db)
+      {
         guard attempt < Self.identityAttempts else { throw .replan("identities are inserted by somebody else") }
         attempt += 1
+        seenKeys = try IngestReads.seenKeys(keys, on: db) {}.0
         facts.identities = try IngestReads.identities(Array(identifiers), on: db) {}.0
         identity = try resolve(live, identifiers, seenKeys, &facts, ids, on: db)
       }
@@ -124,7 +128,7 @@ public struct IngestPipeline: Sendable {
     return commit
   }
 
-  /// Makes the first half of the plan, from who the identifiers belong to and what else it needs to know of them; and registers accounts.
+  /// Makes the first half of the plan, from who the identifiers belong to and what else it needs to know of them.
   private func resolve(
     _ records: [NormalisedRecord], _ identifiers: Set<InTenant<Identifier>>, _ seenKeys: Set<InTenant<MessageKey>>,
     _ facts: inout IdentityFacts, _ ids: IDGenerator, on db: isolated PostgresConnection
@@ -136,10 +140,7 @@ public struct IngestPipeline: Sendable {
     if identifiers.contains(where: { $0.value.kind == .whatsapp }) {
       facts.whatsApp = try IngestReads.whatsApp(gaining, on: db)
     }
-    let identity = IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids)
-    // Accounts are registered after the look-up: an account is ours from the record on that shows it.
-    try IngestWrites.register(accounts(of: identity.records), on: db)
-    return identity
+    return IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids)
   }
 
   /// Reads the identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold. The rest of
@@ -167,6 +168,7 @@ public struct IngestPipeline: Sendable {
     return (stored, plan)
   }
 
+  /// They are registered after the look-up: an account is ours from the record on that shows it.
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {
     var accounts: Set<ChannelAccount> = []
     for case .event(let event) in records.lazy.flatMap(\.elements) where event.channel.isCustomers {

@@ -30,6 +30,8 @@ struct OutboxFlight {
   /// Not sent, oldest first.
   private var waiting: [OutboxRecord] = []
   private var subjects: Set<OutboxSubject> = []
+  /// Of these something has failed last: until it is there, nothing that follows is sent.
+  private var failed: Set<OutboxSubject> = []
   private var topics: [String: Load] = [:]
   private var total = Load()
 
@@ -61,18 +63,25 @@ struct OutboxFlight {
   mutating func depart() -> [OutboxRecord] {
     var departing: [OutboxRecord] = []
     var staying: [OutboxRecord] = []
+    var full: Set<OutboxSubject> = []
     for record in waiting {
-      if subjects.contains(record.orderedBy) { staying.append(record) } else { departing.append(record) }
+      let subject = record.orderedBy
+      if subjects.contains(subject) || full.contains(subject) {
+        staying.append(record)
+      } else {
+        departing.append(record)
+        if failed.contains(subject) { full.insert(subject) }
+      }
     }
     waiting = staying
     subjects.formUnion(departing.lazy.map(\.orderedBy))
     return departing
   }
 
-  /// The broker has answered, whatever it said: what it does not have is sent once more.
+  /// The broker has answered, whatever it said: what it does not have is sent once more, the first of each subject alone.
   ///
   /// - Parameters:
-  ///   - records: what was under way together.
+  ///   - records: all that was under way together of their subjects.
   ///   - done: those of them that are done with.
   /// - Returns: rows that nothing is left of.
   mutating func land(_ records: [OutboxRecord], done: [OutboxRecord]) -> Set<OutboxRow> {
@@ -81,9 +90,11 @@ struct OutboxFlight {
     // Rows that were let go meanwhile are no longer here.
     for record in done { left[record.row]?.remove(record.position) }
     let rest = records.filter { left[$0.row]?.contains($0.position) == true }
+    failed.subtract(done.lazy.map(\.orderedBy))
+    failed.formUnion(rest.lazy.map(\.orderedBy))
     if !rest.isEmpty {
       wait(for: rest)
-      waiting.sort { $0.place < $1.place }
+      waiting.sort { ($0.row.id, $0.position) < ($1.row.id, $1.position) }
     }
     return Set(done.lazy.map(\.row)).filter { left[$0]?.isEmpty == true }
   }
@@ -94,6 +105,7 @@ struct OutboxFlight {
   /// Lets go of what belongs to other publishers now.
   mutating func keep(_ shards: [Int16]) {
     unload(waiting.filter { !shards.contains($0.row.shard) })
+    failed.subtract(waiting.lazy.filter { !shards.contains($0.row.shard) }.map(\.orderedBy))
     waiting.removeAll { !shards.contains($0.row.shard) }
     left = left.filter { shards.contains($0.key.shard) }
   }
@@ -124,6 +136,19 @@ struct OutboxFlight {
     }
   }
 
+  /// Whole subjects: those that may be let go, since all of theirs is done, and the others with what is done of them.
+  static func separate(
+    _ records: [OutboxRecord], done: [OutboxRecord]
+  ) -> (whole: [OutboxRecord], broken: [OutboxRecord], doneOfBroken: [OutboxRecord]) {
+    var left: [OutboxSubject: Int] = [:]
+    for record in records { left[record.orderedBy, default: 0] += 1 }
+    for record in done { left[record.orderedBy, default: 0] -= 1 }
+    return (
+      records.filter { left[$0.orderedBy] == 0 }, records.filter { left[$0.orderedBy] != 0 },
+      done.filter { left[$0.orderedBy] != 0 }
+    )
+  }
+
   /// What is done with, and what failed. What follows a failure of the same subject and topic stays for later, so that its order holds.
   ///
   /// An event that the broker refuses is sent again as well: a topic's limits and a clock can be mended, a lost event can not. A letter
@@ -148,16 +173,7 @@ struct OutboxFlight {
   }
 }
 
-/// Where a record is in the outbox.
-struct OutboxPlace: Hashable, Comparable {
-  var id: Int64
-  var position: Int
-
-  static func < (a: Self, b: Self) -> Bool { (a.id, a.position) < (b.id, b.position) }
-}
-
 extension OutboxRecord {
-  var place: OutboxPlace { OutboxPlace(id: row.id, position: position) }
   fileprivate var byteCount: Int {
     headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
   }

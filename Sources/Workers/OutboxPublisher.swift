@@ -51,7 +51,8 @@ public final class OutboxPublisher: Sendable {
     var renewAt = ContinuousClock.now
     var sweepAt = ContinuousClock.now
     var attempt = 0
-    while !Task.isCancelled {
+    // A delivery that fails for good cancels the group.
+    while !Task.isCancelled && !group.isCancelled {
       do throws(PostgresFault) {
         if ContinuousClock.now >= renewAt {
           // Renewed at a third of the lease, so that one slow round does not lose it.
@@ -78,7 +79,10 @@ public final class OutboxPublisher: Sendable {
           // Something else of a subject under way follows as soon as that has landed.
           try? await Task.sleep(for: .milliseconds(isWaiting ? 20 : 50))
         } else {
-          group.addTask { try await self.deliver(records) }
+          // One topic does not wait for what another takes.
+          for records in Dictionary(grouping: records, by: \.topic).values {
+            group.addTask { try await self.deliver(records) }
+          }
         }
       } catch {
         attempt += 1
@@ -106,7 +110,16 @@ public final class OutboxPublisher: Sendable {
   /// Sends the records and deletes the rows of which the broker has all now; what failed is sent again after a while.
   private func deliver(_ records: [OutboxRecord]) async throws {
     let (done, pause) = try await send(records)
-    let finished = flight.withLock { $0.land(done, done: done) }
+    // A subject of which something has failed is not let go before that is sent again.
+    let (whole, broken, doneOfBroken) = OutboxFlight.separate(records, done: done)
+    await land(whole, done: whole)
+    guard let pause else { return }
+    try? await Task.sleep(for: pause)
+    await land(broken, done: doneOfBroken)
+  }
+
+  private func land(_ records: [OutboxRecord], done: [OutboxRecord]) async {
+    let finished = flight.withLock { $0.land(records, done: done) }
     do throws(PostgresFault) {
       try await db.perform { [outbox] db throws(PostgresFault) in try outbox.delete(finished, on: db) }
     } catch {
@@ -115,22 +128,20 @@ public final class OutboxPublisher: Sendable {
     }
     // What could not be deleted is read, and published, again.
     flight.withLock { $0.close(finished) }
-    guard let pause else { return }
-    try? await Task.sleep(for: pause)
-    let places = Set(done.map(\.place))
-    flight.withLock { flight in _ = flight.land(records.filter { !places.contains($0.place) }, done: []) }
   }
 
   /// Returns what is done with, and how long to wait with the others, if there are any.
   private func send(_ records: [OutboxRecord]) async throws(KafkaFault) -> (done: [OutboxRecord], pause: Duration?) {
     do throws(KafkaFault) {
       var results = try await producer.send(records.map(\.record))
-      for index in OutboxFlight.suspects(records, results) {
+      var refused: Set<OutboxSubject> = []
+      for index in OutboxFlight.suspects(records, results) where !refused.contains(records[index].orderedBy) {
         results[index] = try await producer.send([records[index].record])[0]
+        if case .failure = results[index] { refused.insert(records[index].orderedBy) }
       }
       let (done, faults) = OutboxFlight.settle(records, results)
-      let refused = faults.filter { $0.fault.disposition == .deadLetter }
-      for (record, fault) in refused {
+      let refusals = faults.filter { $0.fault.disposition == .deadLetter }
+      for (record, fault) in refusals {
         logger.error(
           record.isLetter ? "dead letter can not be published" : "event can not be published: the broker refuses it",
           metadata: [
@@ -138,11 +149,11 @@ public final class OutboxPublisher: Sendable {
           ])
       }
       if let (record, fault) = faults.first(where: { $0.fault.disposition != .deadLetter }) {
-        let count = faults.count - refused.count
+        let count = faults.count - refusals.count
         warn("events not acknowledged", fault.name, ["count": "\(count)", "messaging.destination.name": "\(record.topic)"])
       }
       guard done.count < records.count else { return (done, nil) }
-      return (done, faults.count > refused.count ? Self.pause : Self.refusalPause)
+      return (done, faults.count > refusals.count ? Self.pause : Self.refusalPause)
     } catch  where error.disposition != .stop || Task.isCancelled {
       warn("outbox waits", error.name, [:])
       return ([], Self.pause)

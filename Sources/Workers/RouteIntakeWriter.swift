@@ -34,7 +34,8 @@ final class RouteIntakeWriter: Sendable {
   func write(_ records: [NormalisedRecord]) async throws -> Bool {
     isAbandoned.withLock { $0 = false }
     let intake = RouteIntake(policy: policy(), topicPrefix: topicPrefix)
-    // Of actions that cannot be read, ingest writes the letters; what was deleted before the router read it, only the router knows.
+    // Of actions that say what cannot be done, ingest writes the letters; what Kafka did not hand over to the router, it may have handed
+    // over to ingest.
     var letters = records.filter { record in
       record.isRejected && (record.record.topic == topicPrefix + "agent.presence" || record.isGap)
     }
@@ -82,7 +83,7 @@ final class RouteIntakeWriter: Sendable {
       do throws(PostgresFault) {
         try await db.perform { db throws(PostgresFault) in
           // The reply to an earlier commit was lost, or the report of the offset.
-          guard try !DeadLetters.isKnown(dead.record, on: db) else { return }
+          guard try !DeadLetters.isKnown(dead, on: db) else { return }
           try IngestWrites.insertPieces(of: dead.record, on: db)
           try db.transaction(settings: RouteDesk.transactionSettings) { () throws(PostgresFault) in
             let ids = IDGenerator(milliseconds: UInt64(max(0, now.microseconds / 1_000)), seed: UInt64.random(in: 0 ... .max))
@@ -151,6 +152,8 @@ extension NormalisedRecord {
 
 extension NormalisedRecord {
   fileprivate var isGap: Bool {
-    elements.contains { if case .rejected(let rejection) = $0 { rejection.reason == .offsetsTrimmed } else { false } }
+    elements.contains { element in
+      if case .rejected(let rejection) = element { [.offsetsTrimmed, .unreadable].contains(rejection.reason) } else { false }
+    }
   }
 }

@@ -232,6 +232,7 @@ public final class RouteWorker: Sendable {
       group.withLock { $0.reads = false }
       try await consumer.unassign()
     case .outOfRange(let partition):
+      unreadable.withLock { $0[partition] = nil }
       guard let low = try await seek(consumer, partition, { $0.low }), low > 0 else { return [] }
       return [
         .gap(Record(partition, low - 1), Rejection(.offsetsTrimmed, "what lay before \(low) was deleted before it was read"))

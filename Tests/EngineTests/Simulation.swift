@@ -73,6 +73,8 @@ final class Simulation {
     var leasedAt = -1_000
     var flight = OutboxFlight()
     var flights: [[OutboxRecord]] = []
+    /// What has failed, and is sent again after a while.
+    var failed: [(records: [OutboxRecord], done: [OutboxRecord])] = []
   }
 
   /// A row of `ingest_offset`.
@@ -763,16 +765,35 @@ final class Simulation {
   /// One step of the worker's publisher: it renews its leases and reads, or hears of something that it has sent and deletes it.
   private func publish(_ index: Int) {
     guard databaseBackAt <= step, workers[index].membership != .outside else { return }
+    if !workers[index].failed.isEmpty && one(in: 4) {
+      let (records, done) = workers[index].failed.removeFirst()
+      return land(index, records, done)
+    }
     if workers[index].flights.isEmpty || one(in: 2) { return send(index) }
     let records = workers[index].flights.remove(at: Int.random(in: 0..<workers[index].flights.count, using: &random))
     // What the broker has not taken before it went away has not been taken of any later one of the same partition.
     let reached = strikes("broker away", in: 12) ? Int.random(in: 0...records.count, using: &random) : records.count
-    let results: [Result<Int64, KafkaFault>] = records.indices.map {
+    var results: [Result<Int64, KafkaFault>] = records.indices.map {
       $0 < reached ? .success(0) : .failure(KafkaFault(RD_KAFKA_RESP_ERR__TRANSPORT))
     }
-    for record in records.prefix(reached) { published.append(events[Int(record.row.id)][record.position]) }
+    // What the broker refuses, it refuses with all that came with it, of which the publisher sends again what is not of its subject.
+    if reached > 0, strikes("refusal", in: 15) {
+      let refused = Int.random(in: 0..<reached, using: &random)
+      for index in refused..<reached where records[index].orderedBy == records[refused].orderedBy {
+        results[index] = .failure(KafkaFault(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE))
+      }
+    }
+    for (record, result) in zip(records, results) {
+      if case .success = result { published.append(events[Int(record.row.id)][record.position]) }
+    }
     if strikes("kill before delete", in: 40) { return crash(index, "before it deletes what it has published") }
-    let finished = workers[index].flight.land(records, done: OutboxFlight.settle(records, results).done)
+    let (whole, broken, doneOfBroken) = OutboxFlight.separate(records, done: OutboxFlight.settle(records, results).done)
+    if !broken.isEmpty { workers[index].failed.append((broken, doneOfBroken)) }
+    land(index, whole, whole)
+  }
+
+  private func land(_ index: Int, _ records: [OutboxRecord], _ done: [OutboxRecord]) {
+    let finished = workers[index].flight.land(records, done: done)
     // What could not be deleted is published again.
     if !strikes("delete fails", in: 40) { outbox.removeAll { finished.contains($0[0].row) } }
     workers[index].flight.close(finished)

@@ -39,7 +39,7 @@ import Testing
       struck == [
         "kill", "freeze", "stop", "scale", "database away", "backend terminated", "trimmed", "lifecycle", "race", "timeout",
         "holder terminated", "lost reply", "probe", "quarantine", "kill after commit", "broker away", "kill before delete",
-        "delete fails",
+        "delete fails", "refusal",
       ])
   }
 

@@ -5,11 +5,11 @@ SELECT o.shard, o.id, o.topic, o.subjects, o.events, d.key, CASE WHEN d.value_by
 FROM unnest($1::smallint[]) AS s(shard)
 CROSS JOIN LATERAL (
   (SELECT o.* FROM throughline.outbox o
-  WHERE o.shard = s.shard AND o.dead_letter_id IS NULL AND o.topic <> ALL ($6::text[]) AND o.id NOT IN (SELECT unnest($5::bigint[]))
+  WHERE o.shard = s.shard AND o.events IS NOT NULL AND o.topic <> ALL ($6::text[]) AND o.id NOT IN (SELECT unnest($5::bigint[]))
   ORDER BY o.id LIMIT $2::int)
   UNION ALL
   (SELECT o.* FROM throughline.outbox o
-  WHERE o.shard = s.shard AND o.dead_letter_id IS NOT NULL AND o.topic <> ALL ($6::text[]) AND o.id NOT IN (SELECT unnest($5::bigint[]))
+  WHERE o.shard = s.shard AND o.events IS NULL AND o.topic <> ALL ($6::text[]) AND o.id NOT IN (SELECT unnest($5::bigint[]))
   ORDER BY o.id LIMIT $3::int)
 ) o
 LEFT JOIN LATERAL (SELECT d.* FROM throughline.dead_letter d WHERE d.id = o.dead_letter_id OFFSET 0) d ON true;
