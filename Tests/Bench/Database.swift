@@ -9,7 +9,8 @@ final class Database: Sendable {
   /// What differs from PostgreSQL's defaults: fsync and synchronous_commit are on.
   static let settings = [
     // A quarter of the memory, as PostgreSQL's manual has it.
-    "shared_buffers=\(ProcessInfo.processInfo.physicalMemory >> 22)MB", "max_wal_size=8GB", "checkpoint_timeout=15min", "effective_cache_size=8GB", "random_page_cost=1.1",
+    "shared_buffers=\(ProcessInfo.processInfo.physicalMemory >> 22)MB",
+    "max_wal_size=8GB", "checkpoint_timeout=15min", "effective_cache_size=8GB", "random_page_cost=1.1",
     "track_commit_timestamp=on", "max_connections=100",
   ]
   /// While a template is filled: nothing of it has to outlive a crash.
