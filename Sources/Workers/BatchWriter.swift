@@ -92,10 +92,13 @@ final class BatchWriter: Sendable {
           guard let stored = try claims.lock([claim], on: db).first else { return nil }
           // Moved already, and the reply to that commit was lost.
           guard stored.nextOffset == claim.nextOffset else { return stored }
-          let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
-          let identity = IdentityPlan(records: [letter], seenKeys: [], facts: .init(), policy: self.pipeline.policy, ids: ids)
-          let plan = ThreadPlanner.plan(identity, facts: .init(), policy: self.pipeline.policy, ids: ids)
-          try IngestWrites.write(plan, identity: identity, topicPrefix: self.pipeline.topicPrefix, on: db)
+          // The router tells of actions that it could not read.
+          if try !DeadLetters.isKnown(letter, on: db) {
+            let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
+            let identity = IdentityPlan(records: [letter], seenKeys: [], facts: .init(), policy: self.pipeline.policy, ids: ids)
+            let plan = ThreadPlanner.plan(identity, facts: .init(), policy: self.pipeline.policy, ids: ids)
+            try IngestWrites.write(plan, identity: identity, topicPrefix: self.pipeline.topicPrefix, on: db)
+          }
           try claims.advance([(claim.topic, claim.partition, next)], on: db)
           var moved = claim
           moved.nextOffset = next

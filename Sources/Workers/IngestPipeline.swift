@@ -80,7 +80,6 @@ public struct IngestPipeline: Sendable {
       var facts = IdentityFacts()
       facts.identities = known.known
       facts.identities.merge(try IngestReads.identities(known.unknown, on: db) {}.0) { $1 }
-      facts.ownAccounts = try IngestReads.ownAccounts(identifiers, on: db)
       let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
       var identity = try resolve(live, identifiers, seenKeys, &facts, ids, on: db)
       // Who loses a race to an identifier looks again, and finds what the winner has made.
@@ -133,6 +132,7 @@ public struct IngestPipeline: Sendable {
     _ records: [NormalisedRecord], _ identifiers: Set<InTenant<Identifier>>, _ seenKeys: Set<InTenant<MessageKey>>,
     _ facts: inout IdentityFacts, _ ids: IDGenerator, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> IdentityPlan {
+    facts.ownAccounts = try IngestReads.ownAccounts(identifiers, on: db)
     facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(records), on: db)
     let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
     facts.counts = try IngestReads.identityCounts(gaining, on: db)

@@ -59,22 +59,25 @@ struct OutboxFlight {
     }
   }
 
-  /// What is to be sent now, oldest first; from here on it is under way.
-  mutating func depart() -> [OutboxRecord] {
-    var departing: [OutboxRecord] = []
+  /// What is to be sent now, from here on under way: what goes together, oldest first. Of one topic, which does not wait for what another
+  /// takes; and what has failed alone, since a broker refuses a whole batch for one record.
+  mutating func depart() -> [[OutboxRecord]] {
+    var together: [String: [OutboxRecord]] = [:]
+    var alone: [OutboxSubject: OutboxRecord] = [:]
     var staying: [OutboxRecord] = []
-    var full: Set<OutboxSubject> = []
     for record in waiting {
       let subject = record.orderedBy
-      if subjects.contains(subject) || full.contains(subject) {
+      if subjects.contains(subject) || alone[subject] != nil {
         staying.append(record)
+      } else if failed.contains(subject) {
+        alone[subject] = record
       } else {
-        departing.append(record)
-        if failed.contains(subject) { full.insert(subject) }
+        together[record.topic, default: []].append(record)
       }
     }
     waiting = staying
-    subjects.formUnion(departing.lazy.map(\.orderedBy))
+    let departing = Array(together.values) + alone.values.map { [$0] }
+    subjects.formUnion(departing.joined().lazy.map(\.orderedBy))
     return departing
   }
 
@@ -90,7 +93,7 @@ struct OutboxFlight {
     // Rows that were let go meanwhile are no longer here.
     for record in done { left[record.row]?.remove(record.position) }
     let rest = records.filter { left[$0.row]?.contains($0.position) == true }
-    failed.subtract(done.lazy.map(\.orderedBy))
+    failed.subtract(records.lazy.map(\.orderedBy))
     failed.formUnion(rest.lazy.map(\.orderedBy))
     if !rest.isEmpty {
       wait(for: rest)

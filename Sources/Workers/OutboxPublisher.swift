@@ -73,14 +73,13 @@ public final class OutboxPublisher: Sendable {
               metadata: ["event.action": "parked_expired", "events": "\(expired)"])
           }
         }
-        let (records, isWaiting) = try await read(shards)
+        let (departing, isWaiting) = try await read(shards)
         attempt = 0
-        if records.isEmpty {
+        if departing.isEmpty {
           // Something else of a subject under way follows as soon as that has landed.
           try? await Task.sleep(for: .milliseconds(isWaiting ? 20 : 50))
         } else {
-          // One topic does not wait for what another takes.
-          for records in Dictionary(grouping: records, by: \.topic).values {
+          for records in departing {
             group.addTask { try await self.deliver(records) }
           }
         }
@@ -93,7 +92,7 @@ public final class OutboxPublisher: Sendable {
   }
 
   /// What is to be sent now, and whether there was more.
-  private func read(_ shards: [Int16]) async throws(PostgresFault) -> (records: [OutboxRecord], isWaiting: Bool) {
+  private func read(_ shards: [Int16]) async throws(PostgresFault) -> (departing: [[OutboxRecord]], isWaiting: Bool) {
     let (rows, topics, isFull) = flight.withLock { ($0.rows, $0.fullTopics, $0.isFull) }
     var read: [[OutboxRecord]] = []
     if !shards.isEmpty && !isFull {
@@ -136,6 +135,8 @@ public final class OutboxPublisher: Sendable {
       var results = try await producer.send(records.map(\.record))
       var refused: Set<OutboxSubject> = []
       for index in OutboxFlight.suspects(records, results) where !refused.contains(records[index].orderedBy) {
+        // The rest is sent again by whoever comes next.
+        guard !Task.isCancelled else { break }
         results[index] = try await producer.send([records[index].record])[0]
         if case .failure = results[index] { refused.insert(records[index].orderedBy) }
       }

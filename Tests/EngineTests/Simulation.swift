@@ -816,8 +816,7 @@ final class Simulation {
     let known = Set(workers[index].flight.rows)
     workers[index].flight.take(
       Array(outbox.filter { workers[index].leased.contains(Int($0[0].row.shard)) && !known.contains($0[0].row) }.prefix(4)))
-    let records = workers[index].flight.depart()
-    if !records.isEmpty { workers[index].flights.append(records) }
+    workers[index].flights += workers[index].flight.depart()
   }
 
   // MARK: - The verdict

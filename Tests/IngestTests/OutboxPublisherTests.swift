@@ -24,76 +24,81 @@ import Testing
     subjects.enumerated().map { record(id, $1, position: $0, topic: topic, bytes: bytes) }
   }
   private func names(_ records: [OutboxRecord]) -> [String] { records.map { "\($0.row.id)\($0.subject)" } }
+  private func depart(_ flight: inout OutboxFlight) -> [OutboxRecord] {
+    flight.depart().joined().sorted { ($0.row.id, $0.position) < ($1.row.id, $1.position) }
+  }
   private func fault(_ code: rd_kafka_resp_err_t) -> Result<Int64, KafkaFault> { .failure(KafkaFault(code)) }
 
   @Test func `of a subject and topic one flight is under way, and nothing is sent twice meanwhile`() {
     var flight = OutboxFlight()
     flight.take([row(1, "a", "b"), row(3, "a")])
-    let first = flight.depart()
+    let first = depart(&flight)
     #expect(names(first) == ["1a", "1b", "3a"])
     flight.take([row(3, "a"), row(4, "a", "c"), row(6, "a", topic: "outbound.chat")])
-    #expect(names(flight.depart()) == ["4c", "6a"])
+    #expect(names(depart(&flight)) == ["4c", "6a"])
     #expect(flight.isWaiting && Set(flight.rows.map(\.id)) == [1, 3, 4, 6])
     #expect(flight.land(first, done: first) == [OutboxRow(shard: 1, id: 1), OutboxRow(shard: 1, id: 3)])
-    #expect(names(flight.depart()) == ["4a"])
-    #expect(!flight.isWaiting && flight.depart().isEmpty)
+    #expect(names(depart(&flight)) == ["4a"])
+    #expect(!flight.isWaiting && depart(&flight).isEmpty)
   }
 
   @Test func `a row ends with the last of its events, and what failed of it is sent again, before what follows`() {
     var flight = OutboxFlight()
     flight.take([row(1, "a", "b"), row(2, "b", "c")])
-    let first = flight.depart()
+    let first = depart(&flight)
     flight.take([row(3, "b", "d")])
-    let second = flight.depart()
+    let second = depart(&flight)
     #expect(names(second) == ["3d"])
     // The broker has taken a and c.
     #expect(flight.land(first, done: [first[0], first[3]]).isEmpty)
-    // Alone, since what follows must not be there before it.
-    let again = flight.depart()
-    #expect(names(again) == ["1b"])
+    // Alone, since what follows must not be there before it, and the broker refuses what comes with it.
+    flight.take([row(7, "e")])
+    let departing = flight.depart()
+    #expect(departing.map(names).sorted { $0[0] < $1[0] } == [["1b"], ["7e"]])
+    let again = departing.flatMap { $0 }.filter { $0.row.id == 1 }
     #expect(flight.land(second, done: second).isEmpty)
     #expect(flight.land(again, done: []).isEmpty)
-    #expect(names(flight.depart()) == ["1b"] && flight.depart().isEmpty)
+    #expect(names(depart(&flight)) == ["1b"] && depart(&flight).isEmpty)
     #expect(flight.land(again, done: again).map(\.id) == [1])
-    let last = flight.depart()
+    let last = depart(&flight)
     #expect(names(last) == ["2b", "3b"])
     let finished = flight.land(last, done: last).union([OutboxRow(shard: 1, id: 1)])
     #expect(Set(finished.map(\.id)) == [1, 2, 3])
     // Until they are deleted they are not read again.
     flight.take([row(1, "a", "b")])
-    #expect(flight.depart().isEmpty)
+    #expect(depart(&flight).isEmpty)
     flight.close(finished)
     flight.take([row(1, "a", "b")])
-    #expect(names(flight.depart()) == ["1a", "1b"])
+    #expect(names(depart(&flight)) == ["1a", "1b"])
   }
 
   @Test func `what waits for a shard that another publisher has now is let go, and its room with it`() {
     var flight = OutboxFlight()
     flight.take([row(1, "a", "b"), row(2, "x")])
-    let first = flight.depart()
+    let first = depart(&flight)
     flight.take([row(3, "a"), row(4, "x", bytes: OutboxFlight.topicLimit.bytes)])
-    #expect(flight.depart().isEmpty && flight.fullTopics == ["conversation.events"])
+    #expect(depart(&flight).isEmpty && flight.fullTopics == ["conversation.events"])
     flight.keep([1])
     #expect(flight.fullTopics.isEmpty && Set(flight.rows.map(\.id)) == [1, 3])
     // The shard comes back: what is under way of it is waited for, and counts where it arrives.
     flight.take([row(2, "x")])
-    #expect(flight.depart().isEmpty)
+    #expect(depart(&flight).isEmpty)
     #expect(Set(flight.land(first, done: first).map(\.id)) == [1, 2])
-    #expect(names(flight.depart()).sorted() == ["2x", "3a"])
+    #expect(names(depart(&flight)).sorted() == ["2x", "3a"])
   }
 
   @Test func `a topic that takes nothing fills its own share, in records or in bytes, and no other's`() {
     var flight = OutboxFlight()
     let share = OutboxFlight.topicLimit.records
     flight.take((0..<share + 200).map { row(Int64($0), "s\($0)") })
-    let many = flight.depart()
+    let many = depart(&flight)
     #expect(many.count == share)
     #expect(flight.fullTopics == ["conversation.events"] && !flight.isFull)
     flight.take([row(20_000, "x"), row(20_001, "y", topic: "routing.events")])
-    #expect(names(flight.depart()) == ["20001y"])
+    #expect(names(depart(&flight)) == ["20001y"])
     flight.take((0..<20).map { row(Int64(30_000 + $0), "s\($0 % 3)", topic: "dlq.channel.chat", bytes: 900_000) })
     // What is left behind is left behind in its order.
-    #expect(flight.depart().map(\.row.id) == [30_000, 30_001, 30_002, 30_003, 30_004])
+    #expect(depart(&flight).map(\.row.id) == [30_000, 30_001, 30_002, 30_003, 30_004])
     _ = flight.land(many, done: many)
     #expect(flight.fullTopics == ["dlq.channel.chat"])
   }
@@ -117,6 +122,58 @@ import Testing
       [fault(RD_KAFKA_RESP_ERR__TRANSPORT), .success(0), .success(1), refused, .success(2), refused, .success(3)])
     #expect(done.map(\.row.id) == [2, 6, 7])
     #expect(faults.map(\.record.row.id) == [1, 4, 6])
+  }
+
+  @Test func `what the broker refuses is sent until it is taken, and what follows it waits`() async throws {
+    let logger = Logger(label: "outbox") { _ in SwiftLogNoOpLogHandler() }
+    let broker = try EmbeddedBroker(logger: logger)
+    for topic in ["conversation.events", "routing.events"] { try await broker.createTopic(topic, partitions: 1) }
+    let url = try await TestDatabase.make()
+    let db = PostgresConnection(url: url, applicationName: "outbox-test")
+    try await db.perform { db throws(PostgresFault) in
+      try db.execute(
+        """
+        INSERT INTO throughline.outbox (shard, topic, subjects, events)
+        SELECT 3, 'conversation.events', ARRAY['a', 'b', 'a'],
+          ARRAY[convert_to((2 * n - 1)::text, 'UTF8'), convert_to(n::text, 'UTF8'), convert_to((2 * n)::text, 'UTF8')]
+        FROM generate_series(1, 10) n
+        """)
+    }
+    // The batch, and the first of it alone.
+    try await broker.pushErrors(0, [10, 10])
+    let publisher = Task {
+      try await WorkerParts.publish(
+        KafkaConfiguration(bootstrapServers: broker.bootstrapServers, logger: logger), databaseURL: url, owner: "test",
+        leaseSeconds: 6, topicPrefix: "", logger: logger)
+    }
+    let consumer = try KafkaConsumer(
+      configuration: KafkaConfiguration(bootstrapServers: broker.bootstrapServers, logger: logger), group: "reader")
+    try await consumer.assign([PartitionStart(TopicPartition("conversation.events", 0), .beginning)])
+    var seen: [String: Int] = [:]
+    for _ in 0..<600 where seen != ["a": 20, "b": 10] {
+      guard case .records(let records) = try await consumer.poll(maximumRecords: 1_000, maximumBytes: 1 << 20, linger: .zero)
+      else { continue }
+      for record in records {
+        let subject = String(decoding: record.key ?? [], as: UTF8.self)
+        let seq = Int(String(decoding: record.value ?? [], as: UTF8.self)) ?? 0
+        let last = seen[subject] ?? 0
+        #expect(seq <= last + 1, "\(subject)")
+        seen[subject] = max(last, seq)
+      }
+    }
+    #expect(seen == ["a": 20, "b": 10])
+    for _ in 0..<200 {
+      let left = try await db.perform { db throws(PostgresFault) in try db.textRows("SELECT 1 FROM throughline.outbox") }
+      if left.isEmpty { break }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    let left = try await db.perform { db throws(PostgresFault) in try db.textRows("SELECT count(*) FROM throughline.outbox") }
+    #expect(left == [["0"]])
+    publisher.cancel()
+    _ = await publisher.result
+    await consumer.close()
+    await db.close()
+    await broker.close()
   }
 
   @Test func `a partition that nobody leads holds up no other topic, and is caught up with in order`() async throws {
