@@ -215,6 +215,8 @@ public enum TimelineReads {
     public var withBots: Int64
     /// Open with a message of the customer that nobody has answered; bots' left out.
     public var unanswered: Int64
+    /// Open, answered or not, or put off; bots' left out.
+    public var unfinished: Int64
     public var assignments: Int64
     /// Agents whose load is not that of what they have.
     public var unbalancedAgents: Int64
@@ -236,8 +238,9 @@ public enum TimelineReads {
     }
     return Totals(
       received: next(), sent: next(), doubled: next(), customers: next(), merged: next(), conversations: next(), live: next(),
-      waiting: next(), withBots: next(), unanswered: next(), assignments: next(), unbalancedAgents: next(), agentsOnline: next(),
-      agentsOverCapacity: next(), deadLetters: next(), parked: next(), claims: next(), refusedReferences: next())
+      waiting: next(), withBots: next(), unanswered: next(), unfinished: next(), assignments: next(), unbalancedAgents: next(),
+      agentsOnline: next(), agentsOverCapacity: next(), deadLetters: next(), parked: next(), claims: next(),
+      refusedReferences: next())
   }
 
   /// What came and went by channel, the busiest first.

@@ -1,5 +1,5 @@
 -- :one  A tenant's day in numbers.
-SELECT m.received, m.sent, m.twice, u.customers, u.merged, v.conversations, v.live, v.waiting, v.with_bots, v.unanswered,
+SELECT m.received, m.sent, m.twice, u.customers, u.merged, v.conversations, v.live, v.waiting, v.with_bots, v.unanswered, v.unfinished,
   a.assignments, a.unbalanced, g.online, g.over_capacity, d.dead_letters, p.parked, k.claims, l.refused
 FROM (
   SELECT count(*) FILTER (WHERE m.direction = 'inbound') AS received, count(*) FILTER (WHERE m.direction = 'outbound') AS sent,
@@ -15,7 +15,8 @@ CROSS JOIN (
   SELECT count(*) AS conversations, count(*) FILTER (WHERE c.status IN ('open', 'pending', 'snoozed')) AS live,
     count(*) FILTER (WHERE c.status = 'open' AND c.owner_kind = 'queue') AS waiting,
     count(*) FILTER (WHERE c.status = 'open' AND c.owner_kind = 'bot') AS with_bots,
-    count(*) FILTER (WHERE c.status = 'open' AND c.owner_kind <> 'bot' AND c.waiting_since IS NOT NULL) AS unanswered
+    count(*) FILTER (WHERE c.status = 'open' AND c.owner_kind <> 'bot' AND c.waiting_since IS NOT NULL) AS unanswered,
+    count(*) FILTER (WHERE c.status = 'snoozed' OR c.status = 'open' AND c.owner_kind <> 'bot') AS unfinished
   FROM throughline.conversation c WHERE c.tenant_id = $1::text AND c.merged_into IS NULL
 ) v
 CROSS JOIN (
