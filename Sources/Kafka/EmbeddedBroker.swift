@@ -1,5 +1,6 @@
 import Blocking
 import CRdKafka
+import Glibc
 import Logging
 
 /// librdkafka's own broker (rdkafka_mock.h): speaks Kafka's protocol on loopback, also to other processes; for `dev` and tests.
@@ -34,6 +35,8 @@ public actor EmbeddedBroker {
   public nonisolated let bootstrapServers: String
   private let thread = BlockingThread(name: "kafka-broker")
   private var cluster: Cluster?
+  /// The ports of brokers that are down, by broker: librdkafka ends the process when one is somebody else's at their return.
+  private var reserved: [Int: PortReservation] = [:]
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -55,9 +58,15 @@ public actor EmbeddedBroker {
   /// Breaks the broker's connections and refuses new ones; leaders stay where they are. -1 is all brokers, here and below.
   public func takeDown(_ broker: Int32) throws(KafkaFault) {
     try command { rd_kafka_mock_broker_set_down($0.raw, broker) }
+    let ports = bootstrapServers.split(separator: ",").map { UInt16($0.split(separator: ":").last ?? "") ?? 0 }
+    for (index, port) in ports.enumerated() where broker == -1 || Int(broker) == index + 1 {
+      reserved[index + 1] = PortReservation(port)
+    }
   }
 
   public func bringUp(_ broker: Int32) throws(KafkaFault) {
+    // At the last moment: the kernel gives ports to whoever connects.
+    if broker == -1 { reserved = [:] } else { reserved[Int(broker)] = nil }
     try command { rd_kafka_mock_broker_set_up($0.raw, broker) }
   }
 
@@ -100,4 +109,25 @@ public actor EmbeddedBroker {
     case nil: throw .closed
     }
   }
+}
+
+/// A port of the loopback interface that nobody listens on, and nobody else is given.
+private final class PortReservation: Sendable {
+  private let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+
+  /// One that is taken already stays so.
+  init(_ port: UInt16) {
+    var (on, address) = (Int32(1), sockaddr_in())
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    _ = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+  }
+
+  deinit { _ = Glibc.close(descriptor) }
 }
