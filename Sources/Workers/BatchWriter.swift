@@ -74,16 +74,14 @@ final class BatchWriter: Sendable {
   /// - Parameter offset: of a batch that does not unpack it is the first record's, however often: each time, one more is left behind.
   func stepOver(_ claim: OffsetClaim, offset: Int64) async throws(PostgresFault) -> OffsetClaim? {
     let offset = max(offset, claim.nextOffset ?? offset)
-    return try await move(claim, to: offset + 1, Rejection(.unreadable, "corrupt, or does not decompress"), at: offset)
+    return try await move(claim, to: offset + 1, .unreadable, at: offset)
   }
 
   private func move(
     _ claim: OffsetClaim, to next: Int64, _ rejection: Rejection, at offset: Int64
   ) async throws(PostgresFault) -> OffsetClaim? {
     let claims = pipeline.claims
-    let record = Record(
-      topic: claim.topic, partition: claim.partition, offset: offset, timestamp: nil, key: nil, headers: [], value: nil)
-    let letter = NormalisedRecord(record: record, tenant: "default", elements: [.rejected(rejection)])
+    let letter = NormalisedRecord.gap(claim.topic, claim.partition, offset, rejection)
     let (milliseconds, seed) = fresh()
     return try await persevere("reposition") { () async throws(PostgresFault) -> OffsetClaim? in
       try await self.db.perform { db throws(PostgresFault) -> OffsetClaim? in
@@ -92,13 +90,7 @@ final class BatchWriter: Sendable {
           guard let stored = try claims.lock([claim], on: db).first else { return nil }
           // Moved already, and the reply to that commit was lost.
           guard stored.nextOffset == claim.nextOffset else { return stored }
-          // The router tells of actions that it could not read.
-          if try !DeadLetters.isKnown(letter, on: db) {
-            let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
-            let identity = IdentityPlan(records: [letter], seenKeys: [], facts: .init(), policy: self.pipeline.policy, ids: ids)
-            let plan = ThreadPlanner.plan(identity, facts: .init(), policy: self.pipeline.policy, ids: ids)
-            try IngestWrites.write(plan, identity: identity, topicPrefix: self.pipeline.topicPrefix, on: db)
-          }
+          try letter.bury(topicPrefix: self.pipeline.topicPrefix, milliseconds: milliseconds, seed: seed, on: db)
           try claims.advance([(claim.topic, claim.partition, next)], on: db)
           var moved = claim
           moved.nextOffset = next

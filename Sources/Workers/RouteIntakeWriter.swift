@@ -82,14 +82,10 @@ final class RouteIntakeWriter: Sendable {
       let dead = letter
       do throws(PostgresFault) {
         try await db.perform { db throws(PostgresFault) in
-          // The reply to an earlier commit was lost, or the report of the offset.
-          guard try !DeadLetters.isKnown(dead, on: db) else { return }
-          try IngestWrites.insertPieces(of: dead.record, on: db)
           try db.transaction(settings: RouteDesk.transactionSettings) { () throws(PostgresFault) in
-            let ids = IDGenerator(milliseconds: UInt64(max(0, now.microseconds / 1_000)), seed: UInt64.random(in: 0 ... .max))
-            let identity = IdentityPlan(records: [dead], seenKeys: [], facts: .init(), policy: Policy(), ids: ids)
-            let plan = ThreadPlanner.plan(identity, facts: .init(), policy: Policy(), ids: ids)
-            try IngestWrites.write(plan, identity: identity, topicPrefix: topicPrefix, on: db)
+            try dead.bury(
+              topicPrefix: topicPrefix, milliseconds: UInt64(max(0, now.microseconds / 1_000)),
+              seed: UInt64.random(in: 0 ... .max), on: db)
           }
         }
         logger.warning("dead letters", metadata: ["event.action": "dead_letter", "count": "1"])

@@ -153,8 +153,7 @@ public final class RouteWorker: Sendable {
         let batch = records.map { read in
           switch read {
           case .record(let record): normaliser.normalise(Record(record))
-          case .gap(let record, let rejection):
-            NormalisedRecord(record: record, tenant: "default", elements: [.rejected(rejection)])
+          case .gap(let letter): letter
           }
         }
         let (isWritten, more) = try await whilePolling(consumer, writer) { try await writer.write(batch) }
@@ -208,7 +207,7 @@ public final class RouteWorker: Sendable {
   private enum Read: Sendable {
     case record(KafkaRecord)
     /// What can not be read, up to this offset.
-    case gap(Record, Rejection)
+    case gap(NormalisedRecord)
   }
 
   /// Records, if that is what there is; everything else is answered.
@@ -234,12 +233,11 @@ public final class RouteWorker: Sendable {
     case .outOfRange(let partition):
       unreadable.withLock { $0[partition] = nil }
       guard let low = try await seek(consumer, partition, { $0.low }), low > 0 else { return [] }
-      return [
-        .gap(Record(partition, low - 1), Rejection(.offsetsTrimmed, "what lay before \(low) was deleted before it was read"))
-      ]
+      let rejection = Rejection(.offsetsTrimmed, "what lay before \(low) was deleted before it was read")
+      return [.gap(.gap(partition.topic, partition.partition, low - 1, rejection))]
     case .fault(let fault):
       guard let offset = try await handle(fault, consumer), let partition = fault.partition else { return [] }
-      return [.gap(Record(partition, offset), Rejection(.unreadable, "corrupt, or does not decompress"))]
+      return [.gap(.gap(partition.topic, partition.partition, offset, .unreadable))]
     }
     return []
   }
@@ -331,13 +329,5 @@ public final class RouteWorker: Sendable {
         try? await Task.sleep(for: .milliseconds(200))
       }
     }
-  }
-}
-
-extension Record {
-  /// One of which nothing but its place is known.
-  fileprivate init(_ partition: TopicPartition, _ offset: Int64) {
-    self.init(
-      topic: partition.topic, partition: partition.partition, offset: offset, timestamp: nil, key: nil, headers: [], value: nil)
   }
 }

@@ -28,6 +28,19 @@ import Testing
     )
   }
 
+  /// Says on `agent.presence` that ana is online.
+  private func reportAna(by producer: KafkaProducer) async throws {
+    let headers = [
+      ("ce_specversion", "1.0"), ("ce_id", "1"), ("ce_source", "/channels/desk/main"), ("ce_type", "agent.presence"),
+      ("ce_tenantid", Bench.tenant), ("content-type", "application/json"),
+    ]
+    _ = try await producer.send([
+      ProducerRecord(
+        topic: "agent.presence", key: Array("ana".utf8), value: Array(#"{"agent_id":"ana","state":"online"}"#.utf8),
+        headers: headers.map { KafkaHeader($0.0, Array($0.1.utf8)) })
+    ])
+  }
+
   /// Makes the database refuse rows.
   private func refuse(_ bench: Bench, _ table: String, when condition: String, _ sqlState: String) async throws {
     try await bench.sql(
@@ -116,15 +129,7 @@ import Testing
       #expect(try BrokenBatch.write(.gzip, records: 3, to: TopicPartition(topic, 0), of: broker.bootstrapServers) == 0)
     }
     let producer = try KafkaProducer(configuration: kafka)
-    let headers = [
-      ("ce_specversion", "1.0"), ("ce_id", "1"), ("ce_source", "/channels/desk/main"), ("ce_type", "agent.presence"),
-      ("ce_tenantid", Bench.tenant), ("content-type", "application/json"),
-    ]
-    _ = try await producer.send([
-      ProducerRecord(
-        topic: "agent.presence", key: Array("ana".utf8), value: Array(#"{"agent_id":"ana","state":"online"}"#.utf8),
-        headers: headers.map { KafkaHeader($0.0, Array($0.1.utf8)) })
-    ])
+    try await reportAna(by: producer)
     let worker = RouteWorker(
       settings: RouteWorker.Settings(topicPrefix: "", instance: "one"), kafka: kafka, databaseURL: bench.url, logger: Self.quiet)
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -167,15 +172,7 @@ import Testing
         try db.execute("ALTER DATABASE \(name) ALLOW_CONNECTIONS false")
         try db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(name)'")
       }
-      let headers = [
-        ("ce_specversion", "1.0"), ("ce_id", "1"), ("ce_source", "/channels/desk/main"), ("ce_type", "agent.presence"),
-        ("ce_tenantid", Bench.tenant), ("content-type", "application/json"),
-      ]
-      _ = try await producer.send([
-        ProducerRecord(
-          topic: "agent.presence", key: Array("ana".utf8), value: Array(#"{"agent_id":"ana","state":"online"}"#.utf8),
-          headers: headers.map { KafkaHeader($0.0, Array($0.1.utf8)) })
-      ])
+      try await reportAna(by: producer)
       for await _ in paused { break }
       // Somebody who joins the group is given partitions only when the worker lets go of its own.
       let other = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
