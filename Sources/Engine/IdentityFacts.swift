@@ -13,10 +13,6 @@ public struct IdentityFacts: Sendable {
       self.isShared = isShared
       self.lastSeenAt = lastSeenAt
     }
-    /// A plan made from one is as good for the other: when somebody was last seen decides nothing.
-    public func decides(as other: Self) -> Bool {
-      customer == other.customer && assurance == other.assurance && isShared == other.isShared
-    }
   }
   public var identities: [InTenant<Identifier>: Stored] = [:]
   /// Values that are accounts of ours: mailboxes and numbers.
@@ -58,4 +54,38 @@ extension Identifier {
     kind == .whatsapp && !value.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
   }
   var isNumber: Bool { kind == .phone || kind == .whatsapp && !isBusinessScoped }
+}
+
+extension IdentityResolver {
+  /// What is stored of the batch's identities once it is written; nil when others, that it does not name, have changed hands with it.
+  ///
+  /// - Parameter before: those that were there, as the plan found them.
+  public func stored(after before: [InTenant<Identifier>: IdentityFacts.Stored]) -> [InTenant<Identifier>: IdentityFacts.Stored]?
+  {
+    guard merges.isEmpty, !endsPlan else { return nil }
+    var stored = before
+    for (key, seen) in seenIdentities {
+      guard var now = stored[key] else { continue }
+      now.assurance = max(now.assurance, seen.assurance)
+      now.lastSeenAt = max(now.lastSeenAt, seen.lastSeenAt)
+      stored[key] = now
+    }
+    for (key, new) in newIdentities {
+      stored[key] = .init(customer: new.customer, assurance: new.assurance, isShared: false, lastSeenAt: new.lastSeenAt)
+    }
+    return stored
+  }
+
+  /// Whether the plan is the same with these identities, read under the locks of their customers, as with those that it was made from.
+  ///
+  /// When somebody was last seen decides nothing, and how sure an identity is only where a record leads to several customers; elsewhere
+  /// it may have become surer.
+  public func holds(with found: [InTenant<Identifier>: IdentityFacts.Stored]) -> Bool {
+    found.count == facts.identities.count
+      && found.allSatisfy { key, now in
+        guard let before = facts.identities[key], before.customer == now.customer, before.isShared == now.isShared
+        else { return false }
+        return before.assurance == now.assurance || before.assurance < now.assurance && !weighed.contains(key)
+      }
+  }
 }

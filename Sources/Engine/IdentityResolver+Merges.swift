@@ -8,10 +8,12 @@ extension IdentityResolver {
     _ usable: [StatedIdentifier], with owner: ID? = nil, agent: String? = nil, tenant: String, at time: Timestamp
   ) -> [Merge] {
     var reached = owner.map { [$0] } ?? []
+    var first = owner
     for candidate in usable {
-      guard let known = stored(candidate.identifier, tenant), Self.isMergeGrade(candidate, known.assurance),
-        !reached.contains(known.customer)
-      else { continue }
+      guard let known = stored(candidate.identifier, tenant) else { continue }
+      if let first, known.customer != first { weigh(usable, tenant) }
+      first = first ?? known.customer
+      guard Self.isMergeGrade(candidate, known.assurance), !reached.contains(known.customer) else { continue }
       reached.append(known.customer)
     }
     guard reached.count > 1 else { return [] }
@@ -27,6 +29,11 @@ extension IdentityResolver {
       done.append(merge)
     }
     return done
+  }
+
+  /// The record leads to several customers: what becomes of them depends on how sure its identities are.
+  mutating func weigh(_ stated: [StatedIdentifier], _ tenant: String) {
+    weighed.formUnion(stated.map { InTenant(tenant, $0.identifier) })
   }
 
   /// Strong on the record and in the store; or one e-mail address, vouched for by the protocol here and by the business there.

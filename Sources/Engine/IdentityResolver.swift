@@ -59,6 +59,8 @@ public struct IdentityResolver: Sendable {
   public private(set) var seenIdentities: [InTenant<Identifier>: SeenIdentity] = [:]
   /// Evidence by pair: the kinds and assurances that met on one record.
   public private(set) var suggestions: [Suggestion: (evidence: JSONText, at: Timestamp)] = [:]
+  /// Identities of which it mattered how sure they are: stated on a record that leads to several customers.
+  var weighed: Set<InTenant<Identifier>> = []
   /// The strongest assurance that the batch brings to each customer.
   public internal(set) var assurances: [InTenant<ID>: Assurance] = [:]
   public internal(set) var merges: [Merge] = []
@@ -93,23 +95,6 @@ public struct IdentityResolver: Sendable {
 
   /// Whose the conversation was before the batch.
   func owner(of conversation: InTenant<ID>) -> ID? { facts.owners[conversation]?.customer }
-
-  /// What is stored of the batch's identities once it is written; nil when others, that it does not name, have changed hands with it.
-  ///
-  /// - Parameter before: those that were there, as the plan found them.
-  public func stored(after before: [InTenant<Identifier>: IdentityFacts.Stored]) -> [InTenant<Identifier>: IdentityFacts.Stored]?
-  {
-    guard merges.isEmpty, !endsPlan else { return nil }
-    var stored = before
-    for (key, seen) in seenIdentities {
-      stored[key]?.assurance = seen.assurance
-      stored[key]?.lastSeenAt = seen.lastSeenAt
-    }
-    for (key, new) in newIdentities {
-      stored[key] = .init(customer: new.customer, assurance: new.assurance, isShared: false, lastSeenAt: new.lastSeenAt)
-    }
-    return stored
-  }
 
   /// Who the customer is by the end of the batch.
   public func survivor(of customer: InTenant<ID>) -> ID {
@@ -442,6 +427,7 @@ public struct IdentityResolver: Sendable {
       if known.customer == customer {
         see(key, candidate.assurance, time)
       } else {
+        weigh(stated, tenant)
         suggest(tenant, customer, known.customer, candidate, stored: known.assurance, isReached, time)
       }
     }

@@ -149,9 +149,7 @@ public struct IngestPipeline: Sendable {
     _ identity: IdentityPlan, _ facts: IdentityFacts, on db: isolated PostgresConnection, meanwhile: () -> WriteSet
   ) throws(PostgresFault) -> ([InTenant<Identifier>: IdentityFacts.Stored], WriteSet) {
     let (stored, plan) = try IngestReads.identities(Array(facts.identities.keys), on: db, meanwhile: meanwhile)
-    guard stored.count == facts.identities.count,
-      stored.allSatisfy({ key, now in facts.identities[key].map { $0.decides(as: now) } == true })
-    else { throw .replan("an identity changed hands") }
+    guard identity.resolver.holds(with: stored) else { throw .replan("an identity changed hands") }
     let owners = try IngestReads.owners(Set(facts.owners.keys), on: db)
     guard owners == facts.owners else { throw .replan("a conversation changed hands") }
     // What the batch has inserted is there already.

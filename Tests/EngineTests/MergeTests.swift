@@ -69,6 +69,38 @@ import Testing
     #expect(forbidden.suggestions.keys.map(\.rule) == ["merge_evidence"])
   }
 
+  @Test func `A plan holds when an identity became surer meanwhile, unless its record leads to several customers`() {
+    let (one, other) = (ID(Bytes16(high: 1, low: 0)), ID(Bytes16(high: 2, low: 0)))
+    func plan(_ stored: [InTenant<Identifier>: IdentityFacts.Stored]) -> IdentityResolver {
+      var facts = IdentityFacts()
+      facts.identities = stored
+      let records = [record([.event(message("c", from: shared, at: hour(3)))])]
+      return IdentityPlan(
+        records: records, seenKeys: [], facts: facts, policy: Policy(), ids: IDGenerator(milliseconds: 0, seed: 1)
+      ).resolver
+    }
+    func stored(_ phoneOwner: ID, _ assurance: Assurance, isShared: Bool = false) -> [InTenant<Identifier>: IdentityFacts.Stored]
+    {
+      let keys = shared.map { InTenant("shop", $0.identifier) }
+      return [
+        keys[0]: .init(customer: one, assurance: .a2, isShared: false, lastSeenAt: hour(1)),
+        keys[1]: .init(customer: phoneOwner, assurance: assurance, isShared: isShared, lastSeenAt: hour(2)),
+      ]
+    }
+    let same = plan(stored(one, .a1))
+    #expect(same.holds(with: stored(one, .a1)) && same.holds(with: stored(one, .a2)))
+    #expect(!same.holds(with: stored(one, .a0)))
+    #expect(!same.holds(with: stored(other, .a1)))
+    #expect(!same.holds(with: stored(one, .a1, isShared: true)))
+    #expect(!same.holds(with: stored(one, .a1).filter { $0.value.assurance == .a2 }))
+    // A suggestion that would be a merge.
+    let several = plan(stored(other, .a1))
+    #expect(several.merges.isEmpty && several.suggestions.count == 1)
+    #expect(several.holds(with: stored(other, .a1)) && !several.holds(with: stored(other, .a2)))
+    // What is known from now on is what is stored, not what the plan was made from.
+    #expect(same.stored(after: stored(one, .a3))?.values.map(\.assurance).sorted() == [.a2, .a3])
+  }
+
   @Test func `An answer to a message that was moved finds the conversation it moved to`() throws {
     let store = try ModelStore(
       message("a", from: [whatsapp("w1")], at: hour(1)), message("b", from: [phone("+441", .a2)], at: hour(2), on: .voice),

@@ -90,6 +90,7 @@ struct ModelStore {
     }
     let identity = IdentityPlan(
       records: records, seenKeys: seen, facts: facts, policy: policy, ids: ids)
+    try requireSame(identity, records, seen, facts, ids)
     try insert(identity.resolver.newIdentities)
     for event in identity.records.flatMap(\.events) where event.channel.isCustomers {
       accounts.insert(InTenant(event.tenant, event.account))
@@ -109,6 +110,32 @@ struct ModelStore {
         ids: IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: seed)),
       identity)
     return identity.rest
+  }
+
+  /// A plan made before some of the identities became surer, and said to hold nevertheless, is the plan made now.
+  private func requireSame(
+    _ plan: IdentityPlan, _ records: [NormalisedRecord], _ seen: Set<InTenant<MessageKey>>, _ facts: IdentityFacts,
+    _ ids: IDGenerator
+  ) throws {
+    var earlier = facts
+    var random = SplitMix64(seed: batches)
+    for (key, stored) in facts.identities.sorted(by: { $0.key < $1.key })
+    where stored.assurance > .a1 && Bool.random(using: &random) {
+      earlier.identities[key]?.assurance = .a1
+    }
+    guard earlier.identities != facts.identities else { return }
+    let held = IdentityPlan(records: records, seenKeys: seen, facts: earlier, policy: policy, ids: ids)
+    guard held.resolver.holds(with: facts.identities) else { return }
+    func decisions(_ plan: IdentityPlan) -> [String] {
+      let resolver = plan.resolver
+      let resolved = plan.elements.map { if case .event(_, _, let resolved) = $0.content { resolved } else { Resolved?.none } }
+      return [
+        "\(resolved)", "\(resolver.newIdentities.sorted { $0.key < $1.key })", "\(resolver.merges)",
+        "\(resolver.suggestions.map { "\($0.key) \($0.value.evidence.string)" }.sorted())",
+        "\(resolver.touchedCustomers.sorted())", "\(resolver.retired.keys.sorted())", "\(plan.rest.count)",
+      ]
+    }
+    guard decisions(held) == decisions(plan) else { throw Refused(description: "a plan that does not hold is kept") }
   }
 
   // MARK: - Reads
