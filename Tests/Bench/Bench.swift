@@ -12,6 +12,11 @@ struct Options: ParsableArguments, Sendable {
   @Option(help: "Of `latency` and `route`: how long.") var seconds = 30
   @Option(help: "Of `route`, how many agents there are; once for each.") var agents = [100, 1_000, 10_000]
   @Option(help: "Where databases, logs and the Python environment are.") var folder = ".bench"
+  @Flag(
+    help: """
+      Before each run PostgreSQL reads all indexes, and the tables that are looked up, as a server has that has been running: what \
+      is left of a full database's cost is not that of a cold one.
+      """) var warm = false
   @Flag(help: "Prints JSON.") var json = false
 }
 
@@ -48,7 +53,7 @@ struct Options: ParsableArguments, Sendable {
   }
 
   private func measure(_ parts: [Part], _ report: inout Report) async throws {
-    let database = try Database(folder: options.folder)
+    let database = try Database(folder: options.folder, isWarm: options.warm)
     defer { try? database.stop() }
     if !options.json { show("PostgreSQL: " + Database.settings.joined(separator: ", ") + ", fsync=on, synchronous_commit=on") }
     if parts.contains(.ingest) {

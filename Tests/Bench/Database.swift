@@ -21,11 +21,15 @@ final class Database: Sendable {
 
   private let folder: String
   private let extra: [String]
+  private let isWarm: Bool
 
-  /// - Parameter extra: more settings, for profiles.
-  init(folder: String, extra: [String] = []) throws {
+  /// - Parameters:
+  ///   - extra: more settings, for profiles.
+  ///   - isWarm: see `Options.warm`.
+  init(folder: String, extra: [String] = [], isWarm: Bool = false) throws {
     self.folder = URL(fileURLWithPath: folder).standardizedFileURL.path + "/postgres"
     self.extra = extra
+    self.isWarm = isWarm
     if !FileManager.default.fileExists(atPath: self.folder + "/data/PG_VERSION") {
       try run(["mkdir", "-p", self.folder])
       if Self.isRoot { try run(["chown", "postgres:", self.folder]) }
@@ -107,6 +111,14 @@ final class Database: Sendable {
     try await drop(name)
     try await sql("CREATE DATABASE \(name) TEMPLATE \(template) STRATEGY FILE_COPY")
     try await sql("CHECKPOINT")
+    guard isWarm else { return }
+    try await sql("CREATE EXTENSION IF NOT EXISTS pg_prewarm", in: name)
+    try await sql(
+      """
+      SELECT sum(pg_prewarm(c.oid)) FROM pg_class c
+      WHERE c.relnamespace = 'throughline'::regnamespace
+        AND (c.relkind = 'i' OR c.relname IN ('conversation', 'customer', 'identity', 'message_ref'))
+      """, in: name)
   }
 
   func drop(_ name: String) async throws { try await sql("DROP DATABASE IF EXISTS \(name) WITH (FORCE)") }

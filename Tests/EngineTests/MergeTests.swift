@@ -97,6 +97,7 @@ import Testing
     let several = plan(stored(other, .a1))
     #expect(several.merges.isEmpty && several.suggestions.count == 1)
     #expect(several.holds(with: stored(other, .a1)) && !several.holds(with: stored(other, .a2)))
+    #expect(several.touchedCustomers == [InTenant("shop", one), InTenant("shop", other)])
     // What is known from now on is what is stored, not what the plan was made from.
     #expect(same.stored(after: stored(one, .a3))?.values.map(\.assurance).sorted() == [.a2, .a3])
   }
