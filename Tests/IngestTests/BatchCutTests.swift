@@ -59,14 +59,6 @@ import Testing
     let (winner, watcher) = (
       PostgresConnection(url: url, applicationName: "winner"), PostgresConnection(url: url, applicationName: "watcher")
     )
-    func wait(untilLocked name: String) async throws {
-      let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = '\(name)' AND wait_event_type = 'Lock'"
-      for _ in 0..<1_000 {
-        guard try await watcher.perform({ db throws(PostgresFault) in try db.textRows(sql).isEmpty }) else { return }
-        try await Task.sleep(for: .milliseconds(10))
-      }
-      Issue.record("\(name) waits for nothing")
-    }
     try await watcher.perform { db throws(PostgresFault) in try db.execute("SELECT pg_advisory_lock(1)") }
     let customer = "01970000-0000-7000-8000-000000000001"
     // Commits when it is told to.
@@ -82,7 +74,7 @@ import Testing
         SELECT pg_advisory_xact_lock(1); COMMIT
         """)
     }
-    try await wait(untilLocked: "winner")
+    try await Self.wait(until: "winner", isLocked: watcher)
     let db = PostgresConnection(url: url, applicationName: "loser", settings: Queries.settings)
     let claims = OffsetClaims(group: "race", owner: "test")
     let held = try await db.perform { db throws(PostgresFault) in
@@ -92,7 +84,7 @@ import Testing
       try IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
         .commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, on: db)
     }
-    try await wait(untilLocked: "loser")
+    try await Self.wait(until: "loser", isLocked: watcher)
     try await watcher.perform { db throws(PostgresFault) in try db.execute("SELECT pg_advisory_unlock(1)") }
     try await won
     #expect(try await commit.outcomes.count == batch.flatMap(\.elements).count)
@@ -106,6 +98,81 @@ import Testing
     }
     #expect(found == [["t", "1"]])
     for connection in [db, winner, watcher] { await connection.close() }
+  }
+
+  @Test func `whoever a suggestion would lead to is locked: who became surer meanwhile is merged`() async throws {
+    let url = try await TestDatabase.make()
+    let (rival, watcher) = (
+      PostgresConnection(url: url, applicationName: "rival"), PostgresConnection(url: url, applicationName: "watcher")
+    )
+    let customers = ["01970000-0000-7000-8000-000000000001", "01970000-0000-7000-8000-000000000002"]
+    let stated = [Identifier(.phone, "+34600000001"), Identifier(.messenger, scope: "page", "2")]
+    try await watcher.perform { db throws(PostgresFault) in
+      try db.execute("INSERT INTO throughline.tenant VALUES ('default')")
+      for (customer, (identifier, assurance)) in zip(customers, zip(stated, ["A2", "A1"])) {
+        try db.execute(
+          """
+          INSERT INTO throughline.customer (tenant_id, id, verified, created_at) VALUES ('default', '\(customer)', true, now());
+          INSERT INTO throughline.identity
+            (tenant_id, kind, scope, value, customer_id, origin_customer_id, assurance, first_seen_at, last_seen_at)
+          VALUES ('default', '\(identifier.kind.rawValue)', '\(identifier.scope)', '\(identifier.value)', '\(customer)',
+            '\(customer)', '\(assurance)', now(), now())
+          """)
+      }
+      try db.execute("SELECT pg_advisory_lock(1)")
+    }
+    // Commits when it is told to.
+    async let raised: Void = rival.perform { db throws(PostgresFault) in
+      try db.execute(
+        """
+        BEGIN;
+        SELECT FROM throughline.customer WHERE id = '\(customers[1])' FOR NO KEY UPDATE;
+        UPDATE throughline.identity SET assurance = 'A2';
+        SELECT pg_advisory_xact_lock(1); COMMIT
+        """)
+    }
+    try await Self.wait(until: "rival", isLocked: watcher)
+    let time = Timestamp(microseconds: 1_778_577_242_000_000)
+    let contact = Event(
+      tenant: "default", channel: .crm, account: "crm", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time, receivedAt: time,
+      body: .contact(Contact(identifiers: stated.map { StatedIdentifier($0, .a3) }, updatedAt: time)))
+    let batch = [
+      NormalisedRecord(
+        record: Record(topic: "channel.crm", partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil),
+        tenant: "default", elements: [.event(contact)])
+    ]
+    let db = PostgresConnection(url: url, applicationName: "loser", settings: Queries.settings)
+    let claims = OffsetClaims(group: "race", owner: "test")
+    let held = try await db.perform { db throws(PostgresFault) in
+      try claims.claim([("channel.crm", 0)], patienceMilliseconds: 1_000, on: db)
+    }
+    @Sendable func commit() async -> PostgresFault? {
+      await Self.fault(db) { db throws(PostgresFault) in
+        _ = try IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+          .commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, on: db)
+      }
+    }
+    async let lost = commit()
+    try await Self.wait(until: "loser", isLocked: watcher)
+    try await watcher.perform { db throws(PostgresFault) in try db.execute("SELECT pg_advisory_unlock(1)") }
+    try await raised
+    #expect(await lost?.disposition == .replan)
+    #expect(await commit() == nil)
+    let found = try await db.perform { db throws(PostgresFault) in
+      try db.textRows(
+        "SELECT (SELECT count(*) FROM throughline.merge_event), (SELECT count(*) FROM throughline.merge_suggestion)")
+    }
+    #expect(found == [["1", "0"]])
+    for connection in [db, rival, watcher] { await connection.close() }
+  }
+
+  private static func wait(until name: String, isLocked watcher: PostgresConnection) async throws {
+    let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = '\(name)' AND wait_event_type = 'Lock'"
+    for _ in 0..<1_000 {
+      guard try await watcher.perform({ db throws(PostgresFault) in try db.textRows(sql).isEmpty }) else { return }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("\(name) waits for nothing")
   }
 
   /// The first lines that only one of them has.
