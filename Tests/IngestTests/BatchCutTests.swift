@@ -66,15 +66,11 @@ import Testing
       try db.execute(
         """
         INSERT INTO throughline.tenant VALUES ('default'); COMMIT; BEGIN;
-        INSERT INTO throughline.customer (tenant_id, id, verified, created_at) VALUES ('default', '\(customer)', true, now());
-        INSERT INTO throughline.identity
-          (tenant_id, kind, scope, value, customer_id, origin_customer_id, assurance, first_seen_at, last_seen_at)
-        VALUES ('default', '\(identifier.kind.rawValue)', '\(identifier.scope)', '\(identifier.value)', '\(customer)', '\(customer)',
-          'A2', now(), now());
+        \(Self.rows(of: customer, identifier, "A2"));
         SELECT pg_advisory_xact_lock(1); COMMIT
         """)
     }
-    try await Self.wait(until: "winner", isLocked: watcher)
+    try await watcher.wait(untilLocked: "winner")
     let db = PostgresConnection(url: url, applicationName: "loser", settings: Queries.settings)
     let claims = OffsetClaims(group: "race", owner: "test")
     let held = try await db.perform { db throws(PostgresFault) in
@@ -84,7 +80,7 @@ import Testing
       try IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
         .commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, on: db)
     }
-    try await Self.wait(until: "loser", isLocked: watcher)
+    try await watcher.wait(untilLocked: "loser")
     try await watcher.perform { db throws(PostgresFault) in try db.execute("SELECT pg_advisory_unlock(1)") }
     try await won
     #expect(try await commit.outcomes.count == batch.flatMap(\.elements).count)
@@ -110,14 +106,7 @@ import Testing
     try await watcher.perform { db throws(PostgresFault) in
       try db.execute("INSERT INTO throughline.tenant VALUES ('default')")
       for (customer, (identifier, assurance)) in zip(customers, zip(stated, ["A2", "A1"])) {
-        try db.execute(
-          """
-          INSERT INTO throughline.customer (tenant_id, id, verified, created_at) VALUES ('default', '\(customer)', true, now());
-          INSERT INTO throughline.identity
-            (tenant_id, kind, scope, value, customer_id, origin_customer_id, assurance, first_seen_at, last_seen_at)
-          VALUES ('default', '\(identifier.kind.rawValue)', '\(identifier.scope)', '\(identifier.value)', '\(customer)',
-            '\(customer)', '\(assurance)', now(), now())
-          """)
+        try db.execute(Self.rows(of: customer, identifier, assurance))
       }
       try db.execute("SELECT pg_advisory_lock(1)")
     }
@@ -131,7 +120,7 @@ import Testing
         SELECT pg_advisory_xact_lock(1); COMMIT
         """)
     }
-    try await Self.wait(until: "rival", isLocked: watcher)
+    try await watcher.wait(untilLocked: "rival")
     let time = Timestamp(microseconds: 1_778_577_242_000_000)
     let contact = Event(
       tenant: "default", channel: .crm, account: "crm", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time, receivedAt: time,
@@ -147,13 +136,13 @@ import Testing
       try claims.claim([("channel.crm", 0)], patienceMilliseconds: 1_000, on: db)
     }
     @Sendable func commit() async -> PostgresFault? {
-      await Self.fault(db) { db throws(PostgresFault) in
+      await db.fault { db throws(PostgresFault) in
         _ = try IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
           .commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, on: db)
       }
     }
     async let lost = commit()
-    try await Self.wait(until: "loser", isLocked: watcher)
+    try await watcher.wait(untilLocked: "loser")
     try await watcher.perform { db throws(PostgresFault) in try db.execute("SELECT pg_advisory_unlock(1)") }
     try await raised
     #expect(await lost?.disposition == .replan)
@@ -166,29 +155,20 @@ import Testing
     for connection in [db, rival, watcher] { await connection.close() }
   }
 
-  private static func wait(until name: String, isLocked watcher: PostgresConnection) async throws {
-    let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = '\(name)' AND wait_event_type = 'Lock'"
-    for _ in 0..<1_000 {
-      guard try await watcher.perform({ db throws(PostgresFault) in try db.textRows(sql).isEmpty }) else { return }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-    Issue.record("\(name) waits for nothing")
+  /// SQL for a customer with one identity.
+  private static func rows(of customer: String, _ identifier: Identifier, _ assurance: String) -> String {
+    """
+    INSERT INTO throughline.customer (tenant_id, id, verified, created_at) VALUES ('default', '\(customer)', true, now());
+    INSERT INTO throughline.identity
+      (tenant_id, kind, scope, value, customer_id, origin_customer_id, assurance, first_seen_at, last_seen_at)
+    VALUES ('default', '\(identifier.kind.rawValue)', '\(identifier.scope)', '\(identifier.value)', '\(customer)', '\(customer)',
+      '\(assurance)', now(), now())
+    """
   }
 
   /// The first lines that only one of them has.
   private static func difference(_ a: [String], _ b: [String]) -> [String] {
     Array(Set(a).symmetricDifference(b).sorted().prefix(6)) + (a.count == b.count ? [] : ["\(a.count) lines against \(b.count)"])
-  }
-
-  private static func fault(
-    _ db: PostgresConnection, _ body: @Sendable (isolated PostgresConnection) throws(PostgresFault) -> Void
-  ) async -> PostgresFault? {
-    do throws(PostgresFault) {
-      try await db.perform(body)
-      return nil
-    } catch {
-      return error
-    }
   }
 
   private static func state(cut: Int, workers: Int = 1) async throws -> [String] {
@@ -207,7 +187,7 @@ import Testing
       let seed = UInt64(start + cut * 1_000_000)
       // The second attempt begins with the rows, and there is nobody else.
       for attempt in 1...2 {
-        let fault = await Self.fault(db) { db throws(PostgresFault) in
+        let fault = await db.fault { db throws(PostgresFault) in
           _ = try pipeline.commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: seed, on: db)
         }
         guard let fault else { break }
