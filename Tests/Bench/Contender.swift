@@ -153,8 +153,9 @@ struct Track: Sendable {
     var lastOfLimit = Usage()
     var finishProfile: (() async throws -> Void)?
     var (done, changedAt) = (0, ContinuousClock.now)
+    let watcher = database.connection(to: name)
     while done < total {
-      try await Task.sleep(for: .milliseconds(20))
+      try await Task.sleep(for: .milliseconds(begun == nil ? 20 : 100))
       let before = done
       if case .limit = contender {
         if begun == nil, competitors[0].tail.contains("ready") {
@@ -169,11 +170,11 @@ struct Track: Sendable {
         if !competitors[0].isRunning { done = total }
       } else if case .plainSink = contender {
         // Not a count, which would cost what it counts; up to some seconds late, which costs nobody anything.
-        done = try await database.number(
-          "SELECT n_tup_ins FROM pg_stat_user_tables WHERE schemaname = 'bench' AND relname = 'message'", in: name)
+        done = try await watcher.number(
+          "SELECT n_tup_ins FROM pg_stat_user_tables WHERE schemaname = 'bench' AND relname = 'message'")
       } else {
-        done = try await database.number(
-          "SELECT coalesce(sum(next_offset), 0) FROM throughline.ingest_offset WHERE topic LIKE 'channel.%'", in: name)
+        done = try await watcher.number(
+          "SELECT coalesce(sum(next_offset), 0) FROM throughline.ingest_offset WHERE topic LIKE 'channel.%'")
       }
       if done > before { changedAt = .now }
       if begun == nil, done > 0 {
@@ -186,6 +187,7 @@ struct Track: Sendable {
       }
     }
     var end = sample(competitors)
+    await watcher.close()
     if case .limit = contender { end.worker = lastOfLimit.worker }
     end.peakMemory = competitors.map { Machine.memory(of: $0.pid, "VmHWM") }.max() ?? 0
     if case .limit = contender { end.peakMemory = lastOfLimit.peakMemory }

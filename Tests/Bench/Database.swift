@@ -68,18 +68,18 @@ final class Database: Sendable {
     "postgresql://throughline@" + folder.replacingOccurrences(of: "/", with: "%2F") + "/" + name
   }
 
+  /// For what is asked again and again: a connection costs PostgreSQL more than most questions.
+  func connection(to name: String) -> PostgresConnection { PostgresConnection(url: url(name), applicationName: "bench") }
+
   @discardableResult
   func sql(_ text: String, in name: String = "postgres") async throws -> [[String?]] {
-    let db = PostgresConnection(url: url(name), applicationName: "bench")
-    defer { Self.close(db) }
-    return try await db.perform { db throws(PostgresFault) in try db.textRows(text) }
+    let db = connection(to: name)
+    let rows = try await db.rows(text)
+    await db.close()
+    return rows
   }
 
-  func number(_ text: String, in name: String) async throws -> Int {
-    Int(try await sql(text, in: name).first?.first.flatMap { $0 } ?? "") ?? 0
-  }
-
-  private static func close(_ db: PostgresConnection) { withExtendedLifetime(db) {} }
+  func number(_ text: String, in name: String) async throws -> Int { try await sql(text, in: name).number }
 
   /// The template with so many messages in it, made where it is missing.
   func template(messages: Int) async throws -> String {
@@ -92,7 +92,7 @@ final class Database: Sendable {
     let unfinished = "unfinished"
     try await sql("DROP DATABASE IF EXISTS \(unfinished)")
     try await sql("CREATE DATABASE \(unfinished) TEMPLATE template0")
-    let db = PostgresConnection(url: url(unfinished), applicationName: "bench")
+    let db = connection(to: unfinished)
     _ = try await db.perform({ db throws(Migrations.Fault) in try Migrations.apply(on: db) }, mapping: { .postgres($0) })
     await db.close()
     if messages > 0 {
@@ -122,4 +122,14 @@ final class Database: Sendable {
   }
 
   func drop(_ name: String) async throws { try await sql("DROP DATABASE IF EXISTS \(name) WITH (FORCE)") }
+}
+
+extension PostgresConnection {
+  func rows(_ text: String) async throws -> [[String?]] { try await perform { db throws(PostgresFault) in try db.textRows(text) } }
+  func number(_ text: String) async throws -> Int { try await rows(text).number }
+}
+
+extension [[String?]] {
+  /// The only field of the only row.
+  fileprivate var number: Int { first?.first.flatMap { $0 }.flatMap(Int.init) ?? 0 }
 }

@@ -40,10 +40,10 @@ struct Memory {
     var begun: (at: ContinuousClock.Instant, done: Int, cpu: Double, server: Double)?
     var done = 0
     var changedAt = ContinuousClock.now
+    let watcher = database.connection(to: name)
     while done < total {
-      let rows = try await database.sql(
-        "SELECT topic, partition, next_offset FROM throughline.ingest_offset WHERE next_offset IS NOT NULL AND topic LIKE 'channel.%'",
-        in: name)
+      let rows = try await watcher.rows(
+        "SELECT topic, partition, next_offset FROM throughline.ingest_offset WHERE next_offset IS NOT NULL AND topic LIKE 'channel.%'")
       let before = done
       done = backlog.update(rows)
       if done > before { changedAt = .now }
@@ -66,7 +66,8 @@ struct Memory {
     }
     guard let begun else { throw Failure("nothing was read") }
     let seconds = (ContinuousClock.now - begun.at) / .seconds(1)
-    let lost = try await database.number("SELECT count(*) FROM throughline.dead_letter", in: name)
+    let lost = try await watcher.number("SELECT count(*) FROM throughline.dead_letter")
+    await watcher.close()
     guard lost == 0 else { throw Failure("\(lost) dead letters") }
     let result = Result(
       records: total, recordsPerSecond: Double(total - begun.done) / seconds, medianMiB: sizes.median,

@@ -91,11 +91,12 @@ struct Routing {
     var begun: (cpu: Double, server: Double)?
     var done = 0
     let deadline = ContinuousClock.now + .seconds(180)
+    let watcher = database.connection(to: name)
     while done < Self.waiting {
       try await Task.sleep(for: .milliseconds(200))
       // Cheaper than counting: the identity of an insert that has happened, up to a second old.
-      done = try await database.number(
-        "SELECT n_tup_ins FROM pg_stat_user_tables WHERE schemaname = 'throughline' AND relname = 'assignment'", in: name)
+      done = try await watcher.number(
+        "SELECT n_tup_ins FROM pg_stat_user_tables WHERE schemaname = 'throughline' AND relname = 'assignment'")
       if begun == nil, done > 0 { begun = (Machine.cpuSeconds(of: router.pid) ?? 0, Machine.cpuSeconds(ofServer: database.pid)) }
       guard router.isRunning, .now < deadline else {
         throw Failure("route with \(agents) agents stopped at \(done): \(router.tail)")
@@ -103,6 +104,7 @@ struct Routing {
     }
     let (cpu, server) = (Machine.cpuSeconds(of: router.pid) ?? 0, Machine.cpuSeconds(ofServer: database.pid))
     let peak = Machine.memory(of: router.pid, "VmHWM")
+    await watcher.close()
     try await router.stop()
     await feed.close()
     let row = try await database.sql(
