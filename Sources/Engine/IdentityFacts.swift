@@ -89,3 +89,37 @@ extension IdentityResolver {
       }
   }
 }
+
+/// What a plan will have changed, once it is written, of the facts from which the next one is made.
+public struct IdentityOutlook: Sendable {
+  /// What will be stored of the plan's identities.
+  public let identities: [InTenant<Identifier>: IdentityFacts.Stored]
+  /// The keys that will be stored with it.
+  public let keys: Set<InTenant<MessageKey>>
+  private let resolver: IdentityResolver
+
+  /// - Parameter identities: see `IdentityResolver.stored`; when that is nil there is no telling.
+  public init(
+    _ resolver: IdentityResolver, identities: [InTenant<Identifier>: IdentityFacts.Stored], keys: [InTenant<MessageKey>]
+  ) {
+    self.identities = identities
+    self.keys = Set(keys)
+    self.resolver = resolver
+  }
+
+  /// Adds accounts of ours to what was read before the plan is written.
+  public func addAccounts(to facts: inout IdentityFacts) { facts.ownAccounts.formUnion(resolver.facts.ownAccounts) }
+
+  /// Adds what the customers have gained to what was read of them before the plan is written.
+  public func addGains(of customers: Set<InTenant<ID>>, to facts: inout IdentityFacts) {
+    for (key, new) in resolver.newIdentities {
+      let customer = InTenant(key.tenant, new.customer)
+      guard customers.contains(customer) else { continue }
+      facts.counts[customer, default: [:]][key.value.kind, default: 0] += 1
+      if key.value.isBusinessScoped { facts.whatsApp[customer, default: []].insert(key.value) }
+    }
+    for (customer, createdAt) in resolver.newCustomers where customers.contains(customer) {
+      facts.customers[customer] = (createdAt, [])
+    }
+  }
+}

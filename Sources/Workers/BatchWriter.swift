@@ -14,6 +14,7 @@ final class BatchWriter: Sendable {
 
   private let db: PostgresConnection
   private let pipeline: IngestPipeline
+  private let ahead: DraftAhead
   private let logger: Logger
   private let signals: WorkerSignals
   private let clock: @Sendable () -> Timestamp
@@ -21,16 +22,28 @@ final class BatchWriter: Sendable {
   /// The connection that the claim rows name.
   private let adopted = Mutex(0)
 
+  /// - Parameter draftDB: where the next batch's plan is begun meanwhile.
   init(
-    db: PostgresConnection, pipeline: IngestPipeline, logger: Logger, signals: WorkerSignals = .init(),
+    db: PostgresConnection, draftDB: PostgresConnection, pipeline: IngestPipeline, logger: Logger,
+    signals: WorkerSignals = .init(),
     clock: @escaping @Sendable () -> Timestamp
   ) {
     self.db = db
     self.pipeline = pipeline
+    ahead = DraftAhead(pipeline: pipeline, db: draftDB, logger: logger) {
+      let (milliseconds, seed) = Self.fresh(clock)
+      return IDGenerator(milliseconds: milliseconds, seed: seed)
+    }
     self.logger = logger
     self.signals = signals
     self.clock = clock
   }
+
+  /// Begins the plans of the batches to come, until it is cancelled.
+  func draft() async { await ahead.run() }
+
+  /// These will be written after what is being written.
+  func expect(_ records: [NormalisedRecord]) { ahead.expect(records) }
 
   /// Gives up what is under way, at its next attempt.
   func abandon() { isAbandoned.withLock { $0 = true } }
@@ -146,6 +159,7 @@ final class BatchWriter: Sendable {
           step = machine.committed(try await commit(records, under: claims, isProbe: isProbe))
           signals.isReady(.database, true)
         } catch {
+          ahead.drop()
           if error != .probed { failed("batch not committed", "batch_retry", error, records: records.count) }
           step = machine.failed(error, isAbandoned: isAbandoned.withLock { $0 })
         }
@@ -163,13 +177,16 @@ final class BatchWriter: Sendable {
   ) async throws(PostgresFault) -> IngestPipeline.Commit {
     let (milliseconds, seed) = fresh()
     let pipeline = pipeline
+    let draft = await ahead.take(records)
     return try await db.perform { db throws(PostgresFault) in
       // The rows name the backend that holds their locks; after a reconnection that is another one.
       if self.adopted.withLock({ $0 }) != db.generation {
         try pipeline.claims.adopt(on: db)
         self.adopted.withLock { $0 = db.generation }
       }
-      return try pipeline.commit(records, under: held, milliseconds: milliseconds, seed: seed, isProbe: isProbe, on: db)
+      return try pipeline.commit(
+        records, under: held, milliseconds: milliseconds, seed: seed, isProbe: isProbe, draft: isProbe ? nil : draft,
+        foresee: self.ahead.foresee, on: db)
     }
   }
 
@@ -208,7 +225,9 @@ final class BatchWriter: Sendable {
     do { try await Task.sleep(for: Backoff.fullJitter(attempt, first: 10, limit: 5_000)) } catch { abandon() }
   }
 
-  private func fresh() -> (milliseconds: UInt64, seed: UInt64) {
+  private func fresh() -> (milliseconds: UInt64, seed: UInt64) { Self.fresh(clock) }
+
+  private static func fresh(_ clock: () -> Timestamp) -> (milliseconds: UInt64, seed: UInt64) {
     (UInt64(max(0, clock().microseconds / 1_000)), UInt64.random(in: 0 ... .max))
   }
 }

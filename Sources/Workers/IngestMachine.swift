@@ -107,6 +107,9 @@ public struct IngestMachine: Sendable {
   /// How many ticks the batch in flight has taken.
   private var writingTicks = 0
 
+  /// What is to be written after what is being written.
+  var next: [NormalisedRecord] { isWriting ? prepared : [] }
+
   /// A write takes longer than it should: what is polled meanwhile is no progress.
   var isWriteStuck: Bool { writingTicks >= Self.stuckTicks }
 
@@ -181,7 +184,12 @@ public struct IngestMachine: Sendable {
       isStopping = true
       writingTicks = 0
     }
-    return actions + settle()
+    let next = settle()
+    // Kafka can be told when the next batch is under way: its answer is nothing to wait for.
+    if actions.count == 1, case .report = actions[0], case .write? = next.first {
+      return next.prefix(1) + actions + next.dropFirst()
+    }
+    return actions + next
   }
 
   /// What follows whatever happened: finish a revocation, write what is prepared, poll for more.
@@ -220,7 +228,10 @@ public struct IngestMachine: Sendable {
       writingTicks = 0
       probedCount += 1
     }
-    prepared.removeAll { claims[$0.record.topicAndPartition] == nil }
+    // Mostly none, and to move them all is dear.
+    if prepared.contains(where: { claims[$0.record.topicAndPartition] == nil }) {
+      prepared.removeAll { claims[$0.record.topicAndPartition] == nil }
+    }
     if !isWriting && !isRevoking && !prepared.isEmpty {
       let touched = Set(prepared.map(\.record.topicAndPartition))
       actions.append(.write(prepared, under: claims.values.filter { touched.contains($0.key) }))

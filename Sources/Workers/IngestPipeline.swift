@@ -51,14 +51,23 @@ public struct IngestPipeline: Sendable {
     public var rest: [NormalisedRecord] = []
   }
 
+  /// The first half of a batch's plan, and what it was made from.
+  struct Draft: Sendable {
+    let recordCount: Int
+    let facts: IdentityFacts
+    let plan: IdentityPlan
+  }
+
   /// Commits the records under the claims, all or nothing.
   ///
   /// - Parameters:
   ///   - seed: fresh random bits for the ids of this attempt.
   ///   - isProbe: rolls back at the end, with the fault `PostgresFault.probed` when nothing else failed.
-  public func commit(
+  ///   - draft: of the same records.
+  ///   - foresee: is told what this batch will leave behind; nil when it is about to be committed.
+  func commit(
     _ records: [NormalisedRecord], under held: [OffsetClaim], milliseconds: UInt64, seed: UInt64, isProbe: Bool = false,
-    on db: isolated PostgresConnection
+    draft: Draft? = nil, foresee: (IdentityOutlook?) -> Void = { _ in }, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
     for record in records where record.isRejected { try IngestWrites.insertPieces(of: record.record, on: db) }
     var learned: [InTenant<Identifier>: IdentityFacts.Stored]?
@@ -72,27 +81,23 @@ public struct IngestPipeline: Sendable {
       let live = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
 
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
-      let keys = IdentityPlan.keys(of: live)
-      var (seenKeys, (identifiers, known)) = try IngestReads.seenKeys(keys, on: db) {
-        let identifiers = IdentityPlan.identifiers(of: live, policy: policy)
-        return (identifiers, self.known.take(identifiers))
-      }
-      var facts = IdentityFacts()
-      facts.identities = known.known
-      facts.identities.merge(try IngestReads.identities(known.unknown, on: db) {}.0) { $1 }
       let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
-      var identity = try resolve(live, identifiers, seenKeys, &facts, ids, on: db)
+      var first: Draft
+      if let draft, draft.recordCount == live.count {
+        first = draft
+      } else {
+        first = try self.draft(live, ids: ids, on: db)
+      }
       // Who loses a race to an identifier looks again, and finds what the winner has made.
       var attempt = 1
       while try !IngestWrites.insert(
-        identity.resolver.newIdentities, registering: accounts(of: identity.records), on: db)
+        first.plan.resolver.newIdentities, registering: accounts(of: first.plan.records), on: db)
       {
         guard attempt < Self.identityAttempts else { throw .replan("identities are inserted by somebody else") }
         attempt += 1
-        seenKeys = try IngestReads.seenKeys(keys, on: db) {}.0
-        facts.identities = try IngestReads.identities(Array(identifiers), on: db) {}.0
-        identity = try resolve(live, identifiers, seenKeys, &facts, ids, on: db)
+        first = try self.draft(live, isFirst: false, ids: ids, on: db)
       }
+      let (identity, facts) = (first.plan, first.facts)
       let records = identity.records
       commit.rest = identity.rest
       let joining = identity.joining
@@ -109,6 +114,7 @@ public struct IngestPipeline: Sendable {
           identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
       }
       learned = identity.resolver.stored(after: stored)
+      if !isProbe, let learned { foresee(IdentityOutlook(identity.resolver, identities: learned, keys: plan.keys)) }
 
       // Write, and the offsets with it.
       try IngestWrites.write(plan, identity: identity, topicPrefix: topicPrefix, on: db)
@@ -121,6 +127,7 @@ public struct IngestPipeline: Sendable {
         try db.settle()
         throw .probed
       }
+      foresee(nil)
       return commit
     }
     if let learned { self.known.put(learned) } else { self.known.forget() }
@@ -128,11 +135,27 @@ public struct IngestPipeline: Sendable {
   }
 
   /// Makes the first half of the plan, from who the identifiers belong to and what else it needs to know of them.
-  private func resolve(
-    _ records: [NormalisedRecord], _ identifiers: Set<InTenant<Identifier>>, _ seenKeys: Set<InTenant<MessageKey>>,
-    _ facts: inout IdentityFacts, _ ids: IDGenerator, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> IdentityPlan {
+  ///
+  /// - Parameters:
+  ///   - outlook: what else will be stored by the time when it is used.
+  ///   - isFirst: whether what this worker knows will do instead of the rows.
+  func draft(
+    _ records: [NormalisedRecord], after outlook: IdentityOutlook? = nil, isFirst: Bool = true, ids: IDGenerator,
+    on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> Draft {
+    let keys = IdentityPlan.keys(of: records)
+    var (seenKeys, (identifiers, found)) = try IngestReads.seenKeys(keys, on: db) {
+      let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
+      return (
+        identifiers, isFirst ? known.take(identifiers, outlook?.identities ?? [:]) : (known: [:], unknown: Array(identifiers))
+      )
+    }
+    seenKeys.formUnion(outlook?.keys ?? [])
+    var facts = IdentityFacts()
+    facts.identities = found.known
+    facts.identities.merge(try IngestReads.identities(found.unknown, on: db) {}.0) { $1 }
     facts.ownAccounts = try IngestReads.ownAccounts(identifiers, on: db)
+    outlook?.addAccounts(to: &facts)
     facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(records), on: db)
     let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
     facts.counts = try IngestReads.identityCounts(gaining, on: db)
@@ -140,7 +163,10 @@ public struct IngestPipeline: Sendable {
     if identifiers.contains(where: { $0.value.kind == .whatsapp }) {
       facts.whatsApp = try IngestReads.whatsApp(gaining, on: db)
     }
-    return IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids)
+    outlook?.addGains(of: gaining, to: &facts)
+    return Draft(
+      recordCount: records.count, facts: facts,
+      plan: IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids))
   }
 
   /// Reads the identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold. The rest of

@@ -77,7 +77,11 @@ public final class IngestWorker: Sendable {
     policy.tokens = settings.tokenKey.map(TokenSigner.init)
     policy.ownMailboxes = settings.mail.ownMailboxes
     let pipeline = IngestPipeline(claims: claims, policy: policy, topicPrefix: settings.topicPrefix)
-    let writer = BatchWriter(db: db, pipeline: pipeline, logger: logger, signals: settings.signals, clock: { WallClock.now() })
+    let writer = BatchWriter(
+      db: db,
+      draftDB: PostgresConnection(
+        url: databaseURL, applicationName: "throughline-draft", settings: WorkerParts.sessionSettings),
+      pipeline: pipeline, logger: logger, signals: settings.signals, clock: { WallClock.now() })
     let (polls, pollMailbox) = AsyncStream<IngestMachine.Poll>.makeStream()
     let (commands, commandMailbox) = AsyncStream<Command>.makeStream()
 
@@ -87,6 +91,7 @@ public final class IngestWorker: Sendable {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await self.poll(polls, consumer) }
         group.addTask { try await self.obey(commands, writer, consumer) }
+        group.addTask { await writer.draft() }
         group.addTask { [self] in
           try await WorkerParts.publish(
             kafka, databaseURL: databaseURL, owner: settings.instance, leaseSeconds: settings.outboxLeaseSeconds,
@@ -184,6 +189,7 @@ public final class IngestWorker: Sendable {
       default: settings.signals.progressed()
       }
       actions = machine.handle(event)
+      if case .polled = event { writer.expect(machine.next) }
     }
   }
 

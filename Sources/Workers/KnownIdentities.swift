@@ -17,14 +17,18 @@ final class KnownIdentities: Sendable {
   private let halves = Mutex(Halves())
 
   /// Takes out what is known of the identifiers, and says of which nothing is.
+  ///
+  /// - Parameter newer: what is known better, and stays where it is.
   func take(
-    _ identifiers: Set<InTenant<Identifier>>
+    _ identifiers: Set<InTenant<Identifier>>, _ newer: [InTenant<Identifier>: IdentityFacts.Stored] = [:]
   ) -> (known: [InTenant<Identifier>: IdentityFacts.Stored], unknown: [InTenant<Identifier>]) {
     halves.withLock { halves in
       var known = [InTenant<Identifier>: IdentityFacts.Stored](minimumCapacity: identifiers.count)
       var unknown: [InTenant<Identifier>] = []
       for identifier in identifiers {
-        if let found = halves.younger.removeValue(forKey: identifier) ?? halves.older.removeValue(forKey: identifier) {
+        if let found = newer[identifier] ?? halves.younger.removeValue(forKey: identifier)
+          ?? halves.older.removeValue(forKey: identifier)
+        {
           known[identifier] = found
         } else {
           unknown.append(identifier)

@@ -125,7 +125,9 @@ final class Database: Sendable {
 }
 
 extension PostgresConnection {
-  func rows(_ text: String) async throws -> [[String?]] { try await perform { db throws(PostgresFault) in try db.textRows(text) } }
+  func rows(_ text: String) async throws -> [[String?]] {
+    try await perform { db throws(PostgresFault) in try db.textRows(text) }
+  }
   func number(_ text: String) async throws -> Int { try await rows(text).number }
 }
 

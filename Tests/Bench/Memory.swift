@@ -43,7 +43,8 @@ struct Memory {
     let watcher = database.connection(to: name)
     while done < total {
       let rows = try await watcher.rows(
-        "SELECT topic, partition, next_offset FROM throughline.ingest_offset WHERE next_offset IS NOT NULL AND topic LIKE 'channel.%'")
+        "SELECT topic, partition, next_offset FROM throughline.ingest_offset WHERE next_offset IS NOT NULL AND topic LIKE 'channel.%'"
+      )
       let before = done
       done = backlog.update(rows)
       if done > before { changedAt = .now }

@@ -57,6 +57,7 @@ struct ModelStore {
   /// One entry per record, in the order of arrival.
   var outcomes: [[Outcome]] = []
   private var batches: UInt64 = 0
+  private var foreseen: (() -> (ModelStore, IdentityOutlook))?
 
   /// Commits one batch, and what does not fit into one plan in further ones.
   mutating func commit(_ records: [NormalisedRecord]) throws {
@@ -67,26 +68,28 @@ struct ModelStore {
   /// Commits what fits into one plan, in the steps of `IngestPipeline.commit`; returns the rest.
   mutating func plan(_ records: [NormalisedRecord]) throws -> [NormalisedRecord] {
     batches += 1
+    // A copy makes the next change of every table dear: of small batches one in a while.
+    let before = records.count > 50 || batches.isMultiple(of: 31) ? self : nil
     // Ids grow from batch to batch, as they do with the clock.
     let ids = IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: batches)
-    let seen = keys.intersection(IdentityPlan.keys(of: records))
-    var facts = identityFacts(IdentityPlan.identifiers(of: records, policy: policy))
-    for key in IdentityPlan.namedConversations(records) {
-      facts.owners[key] = conversations[key].map {
-        .init(customer: $0.customer, epoch: $0.owner.epoch, isMerged: $0.mergedInto != nil)
-      }
-    }
-    let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
-    facts.counts = counts(gaining)
-    for key in gaining {
-      guard let customer = customers[key] else { throw Refused(description: "an identity of nobody") }
-      facts.customers[key] = (
-        customer.createdAt, Set(neverMerge.filter { $0.contains(key.value) }.joined()).subtracting([key.value])
-      )
-    }
-    for (key, identity) in identities
-    where key.value.isBusinessScoped && gaining.contains(InTenant(key.tenant, identity.customer)) {
-      facts.whatsApp[InTenant(key.tenant, identity.customer), default: []].insert(key.value)
+    var (seen, facts) = try self.facts(of: records)
+    // What was read before the last batch and what its plan said are as good, wherever the conversations are the same.
+    if let (store, outlook) = foreseen?(), case let early = try store.facts(of: records, after: outlook),
+      early.facts.owners == facts.owners, early.facts.identities.mapValues(\.isShared) == facts.identities.mapValues(\.isShared)
+    {
+      let differs = [
+        ("keys", early.seen != seen),
+        ("identities", early.facts.identities.mapValues(\.foreseeable) != facts.identities.mapValues(\.foreseeable)),
+        (
+          "accounts",
+          !early.facts.ownAccounts.isSuperset(of: facts.ownAccounts) || !early.facts.ownAccounts.isSubset(of: accounts)
+        ),
+        ("counts", early.facts.counts != facts.counts), ("WhatsApp", early.facts.whatsApp != facts.whatsApp),
+        ("creation", early.facts.customers.mapValues(\.createdAt) != facts.customers.mapValues(\.createdAt)),
+        ("never merge", early.facts.customers.mapValues(\.neverMerge) != facts.customers.mapValues(\.neverMerge)),
+      ].filter(\.1).map(\.0)
+      guard differs.isEmpty else { throw Refused(description: "a batch is not what it was foreseen to be: \(differs)") }
+      facts = early.facts
     }
     let known = IdentityPlan(records: records, seenKeys: seen, facts: facts, policy: policy, ids: ids)
     // One that was made before some of the identities became surer is as good, where it says so.
@@ -105,12 +108,50 @@ struct ModelStore {
       if !identity.joining.contains(key) { threadFacts.profiles[key]?.traits = [:] }
     }
     let seed = ~batches
-    try apply(
-      ThreadPlanner.plan(
-        identity, facts: threadFacts, policy: policy,
-        ids: IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: seed)),
-      identity)
+    let plan = ThreadPlanner.plan(
+      identity, facts: threadFacts, policy: policy,
+      ids: IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: seed))
+    foreseen = nil
+    if var before, let stored = identity.resolver.stored(after: facts.identities) {
+      before.foreseen = nil
+      let (store, outlook) = (before, IdentityOutlook(identity.resolver, identities: stored, keys: plan.keys))
+      foreseen = { (store, outlook) }
+    }
+    try apply(plan, identity)
     return identity.rest
+  }
+
+  /// What a plan of the records is made from, as `IngestPipeline.draft` reads it.
+  private func facts(
+    of records: [NormalisedRecord], after outlook: IdentityOutlook? = nil
+  ) throws -> (seen: Set<InTenant<MessageKey>>, facts: IdentityFacts) {
+    let seen = keys.union(outlook?.keys ?? []).intersection(IdentityPlan.keys(of: records))
+    let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
+    var facts = identityFacts(identifiers)
+    for key in identifiers { facts.identities[key] = outlook?.identities[key] ?? facts.identities[key] }
+    outlook?.addAccounts(to: &facts)
+    for key in IdentityPlan.namedConversations(records) {
+      facts.owners[key] = conversations[key].map {
+        .init(customer: $0.customer, epoch: $0.owner.epoch, isMerged: $0.mergedInto != nil)
+      }
+    }
+    let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
+    facts.counts = counts(gaining)
+    for key in gaining {
+      guard let customer = customers[key] else {
+        if outlook == nil { throw Refused(description: "an identity of nobody") }
+        continue
+      }
+      facts.customers[key] = (
+        customer.createdAt, Set(neverMerge.filter { $0.contains(key.value) }.joined()).subtracting([key.value])
+      )
+    }
+    for (key, identity) in identities
+    where key.value.isBusinessScoped && gaining.contains(InTenant(key.tenant, identity.customer)) {
+      facts.whatsApp[InTenant(key.tenant, identity.customer), default: []].insert(key.value)
+    }
+    outlook?.addGains(of: gaining, to: &facts)
+    return (seen, facts)
   }
 
   private func lessSure(_ facts: IdentityFacts) -> IdentityFacts {
@@ -559,5 +600,12 @@ extension NormalisedRecord {
       guard case .event(let event) = element else { return nil }
       return event
     }
+  }
+}
+
+extension IdentityFacts.Stored {
+  /// When somebody was last seen decides nothing, and what is shared is said by operators, at any time.
+  fileprivate var foreseeable: Self {
+    .init(customer: customer, assurance: assurance, isShared: false, lastSeenAt: .storable.lowerBound)
   }
 }

@@ -1,6 +1,7 @@
 import Canonical
 import Channels
 import Engine
+import Logging
 import Postgres
 import Store
 import TestSupport
@@ -40,7 +41,8 @@ import Testing
     #expect(thousands.count > 40_000)
     #expect(thousands.contains { $0.hasPrefix("suggestion") })
     #expect(thousands.contains { $0.hasPrefix("link") })
-    #expect(Self.difference(try await Self.state(cut: 7), thousands) == [], "batches of 7")
+    // Each begun while the one before is written.
+    #expect(Self.difference(try await Self.state(cut: 7, isAhead: true), thousands) == [], "batches of 7")
     // Two take turns: what each knows of identities the other changes behind its back.
     let hundreds = try await Self.state(cut: 100, workers: 2)
     #expect(Self.difference(hundreds, thousands) == [], "batches of 100")
@@ -94,6 +96,45 @@ import Testing
     }
     #expect(found == [["t", "1"]])
     for connection in [db, winner, watcher] { await connection.close() }
+  }
+
+  @Test func `nobody takes a draft of other records, of after a failure, or from a time when its batch was there already`()
+    async throws
+  {
+    let url = try await TestDatabase.make()
+    let db = PostgresConnection(url: url, applicationName: "draft", settings: Queries.settings)
+    let pipeline = IngestPipeline(claims: OffsetClaims(group: "draft", owner: "test"), policy: Policy(), topicPrefix: "")
+    let ids = IDGenerator(milliseconds: 1_778_577_242_000, seed: 1)
+    let ahead = DraftAhead(pipeline: pipeline, db: db, logger: Logger(label: "draft")) { ids }
+    async let _: Void = ahead.run()
+    let (batch, other) = (Array(Self.records.prefix(20)), Array(Self.records.dropFirst(20).prefix(20)))
+    let outlook = IdentityOutlook(IdentityResolver(facts: .init(), policy: Policy(), ids: ids), identities: [:], keys: [])
+
+    ahead.expect(batch)
+    #expect(await ahead.take(batch)?.recordCount == nil, "of which nobody knows what comes before it")
+    ahead.foresee(outlook)
+    ahead.expect(batch)
+    #expect(await ahead.take(other)?.recordCount == nil)
+    ahead.expect(batch)
+    ahead.foresee(outlook)
+    ahead.drop()
+    #expect(await ahead.take(batch)?.recordCount == nil)
+    // Its connection is busy until the batch before is committed.
+    let watcher = PostgresConnection(url: url, applicationName: "watcher")
+    try await watcher.sql("SELECT pg_advisory_lock(1)")
+    async let busy = db.sql("SELECT pg_advisory_lock(1)")
+    try await watcher.wait(untilLocked: "draft")
+    ahead.foresee(outlook)
+    ahead.expect(batch)
+    ahead.foresee(nil)
+    try await watcher.sql("SELECT pg_advisory_unlock(1)")
+    _ = try await busy
+    #expect(await ahead.take(batch)?.recordCount == nil)
+
+    ahead.foresee(outlook)
+    ahead.expect(batch)
+    #expect(await ahead.take(batch)?.plan.elements.count == batch.flatMap(\.elements).count)
+    for connection in [db, watcher] { await connection.close() }
   }
 
   @Test func `whoever a suggestion would lead to is locked: who became surer meanwhile is merged`() async throws {
@@ -171,24 +212,34 @@ import Testing
     Array(Set(a).symmetricDifference(b).sorted().prefix(6)) + (a.count == b.count ? [] : ["\(a.count) lines against \(b.count)"])
   }
 
-  private static func state(cut: Int, workers: Int = 1) async throws -> [String] {
+  private static func state(cut: Int, workers: Int = 1, isAhead: Bool = false) async throws -> [String] {
     let url = try await TestDatabase.make()
     let db = PostgresConnection(url: url, applicationName: "cut-\(cut)", settings: Queries.settings)
     let claims = OffsetClaims(group: "cuts", owner: "test")
     let pipelines = (0..<workers).map { _ in IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "") }
-    var replanCount = 0
+    var (replanCount, draftCount) = (0, 0)
+    let draftDB = PostgresConnection(url: url, applicationName: "draft-\(cut)", settings: Queries.settings)
+    let ahead = DraftAhead(pipeline: pipelines[0], db: draftDB, logger: Logger(label: "draft")) {
+      IDGenerator(milliseconds: 1_778_577_242_000, seed: .random(in: 0 ... .max))
+    }
     let topics = Set(records.map(\.record.topic))
     let held = try await db.perform { db throws(PostgresFault) in
       try claims.claim(topics.map { ($0, 0) }, patienceMilliseconds: 1_000, on: db)
     }
+    async let _: Void = ahead.run()
     for start in stride(from: 0, to: records.count, by: cut) {
       let batch = Array(records[start..<min(start + cut, records.count)])
       let pipeline = pipelines[start / cut % workers]
       let seed = UInt64(start + cut * 1_000_000)
+      let draft = isAhead ? await ahead.take(batch) : nil
+      if isAhead { ahead.expect(Array(records.dropFirst(start + cut).prefix(cut))) }
+      draftCount += draft == nil ? 0 : 1
       // The second attempt begins with the rows, and there is nobody else.
       for attempt in 1...2 {
         let fault = await db.fault { db throws(PostgresFault) in
-          _ = try pipeline.commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: seed, on: db)
+          _ = try pipeline.commit(
+            batch, under: held, milliseconds: 1_778_577_242_000, seed: seed, draft: attempt == 1 ? draft : nil,
+            foresee: ahead.foresee, on: db)
         }
         guard let fault else { break }
         guard fault.disposition == .replan, workers > 1, attempt == 1 else { throw fault }
@@ -196,7 +247,8 @@ import Testing
       }
     }
     #expect((replanCount > 0) == (workers > 1))
-    await db.close()
+    #expect((draftCount > 0) == isAhead)
+    for connection in [db, draftDB] { await connection.close() }
     return try await DeskState.lines(url)
   }
 }

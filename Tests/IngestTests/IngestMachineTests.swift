@@ -39,7 +39,7 @@ import Testing
     #expect(run.on(.polled([a.record(6)])) == [], "neither a second write nor another poll")
     #expect(run.on(.tick) == [])
     let next = run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: [])))
-    #expect(next == ["report a@6", "write a:6 under a#1", "poll"])
+    #expect(next == ["write a:6 under a#1", "report a@6", "poll"])
   }
 
   @Test("A batch is written under the claims of its own partitions alone")
@@ -210,7 +210,7 @@ import Testing
     #expect(run.on(.tick) == [], "paused once")
     // The next batch is written under the pause still; then reading goes on.
     let committed = IngestMachine.Event.written(.committed(advanced: [a.claim(1, at: 6)], fenced: []))
-    #expect(run.on(committed) == ["report a@6", "write a:6 under a#1"])
+    #expect(run.on(committed) == ["write a:6 under a#1", "report a@6"])
     #expect(run.on(.written(.committed(advanced: [a.claim(1, at: 7)], fenced: []))) == ["report a@7", "resume"])
     #expect(run.on(.polled([])) == ["poll"])
   }
@@ -417,7 +417,7 @@ import Testing
     _ = run.on(.polled([a.record(5)]))
     #expect(run.on(.stopRequested) == [])
     #expect(run.on(.polled([a.record(6)])) == [], "what the last poll brought is prepared still")
-    #expect(run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: []))) == ["report a@6", "write a:6 under a#1"])
+    #expect(run.on(.written(.committed(advanced: [a.claim(1, at: 6)], fenced: []))) == ["write a:6 under a#1", "report a@6"])
     #expect(run.on(.written(.committed(advanced: [a.claim(1, at: 7)], fenced: []))) == ["report a@7", "release a#1", "stop"])
   }
 
