@@ -125,10 +125,8 @@ final class Database: Sendable {
 }
 
 extension PostgresConnection {
-  func rows(_ text: String) async throws -> [[String?]] {
-    try await perform { db throws(PostgresFault) in try db.textRows(text) }
-  }
-  func number(_ text: String) async throws -> Int { try await rows(text).number }
+  func rows(_ text: String) throws -> [[String?]] { try perform { db throws(PostgresFault) in try db.textRows(text) } }
+  func number(_ text: String) throws -> Int { try rows(text).number }
 }
 
 extension [[String?]] {
