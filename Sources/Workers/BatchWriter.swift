@@ -7,7 +7,7 @@ import Synchronization
 
 /// Commits batches as `BatchMachine` says (operations.md, recipe steps 4 to 7).
 ///
-/// One per worker, on one connection; calls come one after the other.
+/// One per worker; all is written on one connection, and calls come one after the other.
 final class BatchWriter: Sendable {
   /// After so many readings alone that nobody came back from, a record is a dead letter: fewer may be kills that it has no part in.
   static let maximumProbes: Int32 = 3
@@ -60,6 +60,7 @@ final class BatchWriter: Sendable {
 
   /// Hands claims back; when that fails the next claimant does without.
   func release(_ held: [OffsetClaim]) async {
+    ahead.drop()
     let claims = pipeline.claims
     try? await db.perform { db throws(PostgresFault) in try claims.release(held, on: db) }
   }
@@ -183,6 +184,7 @@ final class BatchWriter: Sendable {
       if self.adopted.withLock({ $0 }) != db.generation {
         try pipeline.claims.adopt(on: db)
         self.adopted.withLock { $0 = db.generation }
+        self.ahead.reconnect()
       }
       return try pipeline.commit(
         records, under: held, milliseconds: milliseconds, seed: seed, isProbe: isProbe, draft: isProbe ? nil : draft,
@@ -195,6 +197,7 @@ final class BatchWriter: Sendable {
     _ what: String, _ body: () async throws(PostgresFault) -> R
   ) async throws(PostgresFault) -> R? {
     isAbandoned.withLock { $0 = false }
+    ahead.drop()
     var attempt = 0
     while true {
       do throws(PostgresFault) {

@@ -15,12 +15,23 @@ final class DraftAhead: Sendable {
     /// The plan of the batch that is being written; nil before it is made, and from its COMMIT on.
     var outlook: IdentityOutlook?
     var draft: (records: [NormalisedRecord], made: AsyncStream<IngestPipeline.Draft?>)?
+    /// An order that nobody waits for may be under way still.
+    var isBusy = false
+    var resumesAt = ContinuousClock.now
+    var mustReconnect = false
+
+    mutating func clear() { (records, outlook, draft) = ([], nil, nil) }
   }
   private struct Order: Sendable {
     var records: [NormalisedRecord]
     var outlook: IdentityOutlook
     var made: AsyncStream<IngestPipeline.Draft?>.Continuation
   }
+  /// A draft that takes longer is not worth waiting for.
+  private static let patience = Duration.milliseconds(200)
+  /// Without drafts after a fault.
+  private static let pause = Duration.seconds(5)
+
   private let state = Mutex(State())
   private let orders: AsyncStream<Order>
   private let orderMailbox: AsyncStream<Order>.Continuation
@@ -40,7 +51,10 @@ final class DraftAhead: Sendable {
 
   /// Makes drafts until it is cancelled.
   func run() async {
-    for await order in orders { order.made.yield(await make(order.records, order.outlook)) }
+    for await order in orders {
+      order.made.yield(await make(order.records, order.outlook))
+      state.withLock { $0.isBusy = false }
+    }
   }
 
   /// These will be the next batch, while another one is being written.
@@ -60,7 +74,9 @@ final class DraftAhead: Sendable {
   }
 
   private func start(_ state: inout State) {
-    guard state.draft == nil, let outlook = state.outlook, !state.records.isEmpty else { return }
+    guard state.draft == nil, !state.isBusy, let outlook = state.outlook, !state.records.isEmpty, .now >= state.resumesAt
+    else { return }
+    state.isBusy = true
     let (made, mailbox) = AsyncStream<IngestPipeline.Draft?>.makeStream()
     state.draft = (state.records, made)
     orderMailbox.yield(Order(records: state.records, outlook: outlook, made: mailbox))
@@ -69,6 +85,11 @@ final class DraftAhead: Sendable {
   private func make(_ records: [NormalisedRecord], _ outlook: IdentityOutlook) async -> IngestPipeline.Draft? {
     let (pipeline, ids) = (pipeline, fresh())
     let settings = pipeline.transactionSettings + ["transaction_isolation = 'repeatable read'", "transaction_read_only = on"]
+    let mustReconnect = state.withLock { state in
+      defer { state.mustReconnect = false }
+      return state.mustReconnect
+    }
+    if mustReconnect { await db.close() }
     do {
       return try await db.perform { db throws(PostgresFault) -> IngestPipeline.Draft? in
         try db.transaction(settings: settings) { () throws(PostgresFault) -> IngestPipeline.Draft? in
@@ -79,6 +100,7 @@ final class DraftAhead: Sendable {
         }
       }
     } catch {
+      state.withLock { $0.resumesAt = .now + Self.pause }
       logger.warning(
         "no draft of the next batch: \(error)", metadata: ["event.action": "draft_failed", "error.type": "\(error.sqlState)"])
       return nil
@@ -96,10 +118,23 @@ final class DraftAhead: Sendable {
         $0.record.offset == $1.record.offset && $0.record.topicAndPartition == $1.record.topicAndPartition
       })
     else { return nil }
-    for await made in draft.made { return made }
-    return nil
+    return await withTaskGroup(of: IngestPipeline.Draft?.self) { group in
+      group.addTask {
+        for await made in draft.made { return made }
+        return nil
+      }
+      group.addTask {
+        try? await Task.sleep(for: Self.patience)
+        return nil
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? nil
+    }
   }
 
-  /// The batch that is being written was not committed.
-  func drop() { state.withLock { $0 = State() } }
+  /// The batch that is being written was not committed, or something else comes between it and the next.
+  func drop() { state.withLock { $0.clear() } }
+
+  /// What is written goes over another connection from now on, perhaps to another server.
+  func reconnect() { state.withLock { $0.mustReconnect = true } }
 }

@@ -184,12 +184,12 @@ public struct IngestMachine: Sendable {
       isStopping = true
       writingTicks = 0
     }
-    let next = settle()
+    let following = settle()
     // Kafka can be told when the next batch is under way: its answer is nothing to wait for.
-    if actions.count == 1, case .report = actions[0], case .write? = next.first {
-      return next.prefix(1) + actions + next.dropFirst()
+    if actions.count == 1, case .report = actions[0], case .write? = following.first {
+      return following.prefix(1) + actions + following.dropFirst()
     }
-    return actions + next
+    return actions + following
   }
 
   /// What follows whatever happened: finish a revocation, write what is prepared, poll for more.

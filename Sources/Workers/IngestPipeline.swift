@@ -85,6 +85,7 @@ public struct IngestPipeline: Sendable {
       var first: Draft
       if let draft, draft.recordCount == live.count {
         first = draft
+        known.forget(draft.facts.identities.keys)
       } else {
         first = try self.draft(live, ids: ids, on: db)
       }
@@ -114,7 +115,9 @@ public struct IngestPipeline: Sendable {
           identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
       }
       learned = identity.resolver.stored(after: stored)
-      if !isProbe, let learned { foresee(IdentityOutlook(identity.resolver, identities: learned, keys: plan.keys)) }
+      if !isProbe, identity.rest.isEmpty, let learned {
+        foresee(IdentityOutlook(identity.resolver, identities: learned, keys: plan.keys))
+      }
 
       // Write, and the offsets with it.
       try IngestWrites.write(plan, identity: identity, topicPrefix: topicPrefix, on: db)
@@ -180,15 +183,22 @@ public struct IngestPipeline: Sendable {
     guard owners == facts.owners else { throw .replan("a conversation changed hands") }
     // What the batch has inserted is there already.
     var expected = facts.counts
-    var gaining = Set(identity.resolver.merges.flatMap { [InTenant($0.tenant, $0.survivor), InTenant($0.tenant, $0.loser)] })
+    let merging = Set(identity.resolver.merges.flatMap { [InTenant($0.tenant, $0.survivor), InTenant($0.tenant, $0.loser)] })
+    var gaining = merging
     for (key, new) in identity.resolver.newIdentities {
       let customer = InTenant(key.tenant, new.customer)
       gaining.insert(customer)
       expected[customer, default: [:]][key.value.kind, default: 0] += 1
     }
     gaining.formIntersection(facts.counts.keys)
+    // Whether they are but a claim decides where a token's holder threads.
+    gaining.formUnion(facts.owners.map { InTenant($0.key.tenant, $0.value.customer) })
     let counts = try IngestReads.identityCounts(gaining, on: db)
     guard gaining.allSatisfy({ counts[$0] == expected[$0] }) else { throw .replan("a customer gained an identity") }
+    let customers = try IngestReads.customers(merging.intersection(facts.customers.keys), on: db)
+    guard merging.allSatisfy({ customers[$0]?.neverMerge == facts.customers[$0]?.neverMerge }) else {
+      throw .replan("customers must not be merged")
+    }
     return (stored, plan)
   }
 

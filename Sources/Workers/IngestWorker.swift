@@ -10,8 +10,8 @@ import Synchronization
 
 /// Consumes the channel topics and writes one thread per issue: the six steps of `ARCHITECTURE.md`, around `IngestMachine`.
 ///
-/// Three loops run side by side: one polls, decodes and normalises the next batch while another commits the one before; the third
-/// publishes the outbox. What each does next is the machine's word.
+/// Loops run side by side: one polls, decodes and normalises the next batch while another commits the one before and a third begins
+/// the next plan; the fourth publishes the outbox. What each does next is the machine's word.
 public final class IngestWorker: Sendable {
   public struct Settings: Sendable {
     public var consumerGroup: String

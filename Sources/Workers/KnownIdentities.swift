@@ -38,6 +38,13 @@ final class KnownIdentities: Sendable {
     }
   }
 
+  /// These are in use.
+  func forget(_ identifiers: some Sequence<InTenant<Identifier>>) {
+    halves.withLock { halves in
+      for identifier in identifiers where halves.younger.removeValue(forKey: identifier) == nil { halves.older[identifier] = nil }
+    }
+  }
+
   func forget() { halves.withLock { $0 = Halves() } }
 
   /// What is committed now.
