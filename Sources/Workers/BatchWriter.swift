@@ -181,13 +181,14 @@ final class BatchWriter: Sendable {
     let draft = await ahead.take(records)
     return try await db.perform { db throws(PostgresFault) in
       // The rows name the backend that holds their locks; after a reconnection that is another one.
-      if self.adopted.withLock({ $0 }) != db.generation {
+      let isNew = self.adopted.withLock { $0 } != db.generation
+      if isNew {
         try pipeline.claims.adopt(on: db)
         self.adopted.withLock { $0 = db.generation }
         self.ahead.reconnect()
       }
       return try pipeline.commit(
-        records, under: held, milliseconds: milliseconds, seed: seed, isProbe: isProbe, draft: isProbe ? nil : draft,
+        records, under: held, milliseconds: milliseconds, seed: seed, isProbe: isProbe, draft: isProbe || isNew ? nil : draft,
         foresee: self.ahead.foresee, on: db)
     }
   }

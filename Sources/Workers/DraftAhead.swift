@@ -52,8 +52,9 @@ final class DraftAhead: Sendable {
   /// Makes drafts until it is cancelled.
   func run() async {
     for await order in orders {
-      order.made.yield(await make(order.records, order.outlook))
+      let made = await make(order.records, order.outlook)
       state.withLock { $0.isBusy = false }
+      order.made.yield(made)
     }
   }
 
@@ -93,7 +94,8 @@ final class DraftAhead: Sendable {
     do {
       return try await db.perform { db throws(PostgresFault) -> IngestPipeline.Draft? in
         try db.transaction(settings: settings) { () throws(PostgresFault) -> IngestPipeline.Draft? in
-          // The snapshot is of this moment; had the batch been committed by then, what it does would be counted twice.
+          // The snapshot is of this moment; had the batch been committed by then, what it does would be counted twice. (An order from
+          // before may meet a later batch here; nobody takes that draft any more.)
           try db.execute("SELECT")
           guard self.state.withLock({ $0.outlook != nil }) else { return nil }
           return try pipeline.draft(records, after: outlook, ids: ids, on: db)
@@ -128,7 +130,10 @@ final class DraftAhead: Sendable {
         return nil
       }
       defer { group.cancelAll() }
-      return await group.next() ?? nil
+      let made = await group.next() ?? nil
+      // Who was late once will be late again.
+      if made == nil { state.withLock { if $0.isBusy { $0.resumesAt = .now + Self.pause } } }
+      return made
     }
   }
 

@@ -83,7 +83,10 @@ public struct IngestPipeline: Sendable {
       // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
       let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
       var first: Draft
-      if let draft, draft.recordCount == live.count {
+      // One whose conversations have been opened or have changed hands since would fail, after the locks.
+      if let draft, draft.recordCount == live.count,
+        try IngestReads.owners(IdentityPlan.namedConversations(live), on: db) == draft.facts.owners
+      {
         first = draft
         known.forget(draft.facts.identities.keys)
       } else {
