@@ -150,11 +150,7 @@ public struct IdentityPlan: Sendable {
   /// Existing customers of whom every live conversation is needed, and all traits: they become one with another, or known, or an
   /// agent opens a conversation of theirs again.
   public var joining: Set<InTenant<ID>> {
-    var joining = Set(resolver.identified.keys)
-    for merge in resolver.merges {
-      joining.insert(InTenant(merge.tenant, merge.survivor))
-      joining.insert(InTenant(merge.tenant, merge.loser))
-    }
+    var joining = resolver.merging.union(resolver.identified.keys)
     for case .event(let event, _, _) in elements.lazy.map(\.content) {
       guard case .action(let action) = event.body, action.kind == .reopen,
         let owner = resolver.owner(of: InTenant(event.tenant, action.conversation))

@@ -86,9 +86,13 @@ public struct IdentityResolver: Sendable {
     self.ids = ids
   }
 
+  /// Those that the batch makes one.
+  public var merging: Set<InTenant<ID>> {
+    Set(merges.flatMap { [InTenant($0.tenant, $0.survivor), InTenant($0.tenant, $0.loser)] })
+  }
+
   /// Existing customers that gained or may have gained something, became one with another or could have: the ones to lock.
   public var touchedCustomers: Set<InTenant<ID>> {
-    let merging = merges.flatMap { [InTenant($0.tenant, $0.survivor), InTenant($0.tenant, $0.loser)] }
     let former = retired.map { InTenant($0.key.tenant, $0.value.owner) }
     let others = weighed.compactMap { key in facts.identities[key].map { InTenant(key.tenant, $0.customer) } }
     return Set(assurances.keys).union(merging).union(former).union(others).subtracting(newCustomers.keys)

@@ -96,7 +96,7 @@ final class BatchWriter: Sendable {
   ) async throws(PostgresFault) -> OffsetClaim? {
     let claims = pipeline.claims
     let letter = NormalisedRecord.gap(claim.topic, claim.partition, offset, rejection)
-    let (milliseconds, seed) = fresh()
+    let (milliseconds, seed) = Self.fresh(clock)
     return try await persevere("reposition") { () async throws(PostgresFault) -> OffsetClaim? in
       try await self.db.perform { db throws(PostgresFault) -> OffsetClaim? in
         try db.transaction(settings: self.pipeline.transactionSettings) {
@@ -176,7 +176,7 @@ final class BatchWriter: Sendable {
   private func commit(
     _ records: [NormalisedRecord], under held: [OffsetClaim], isProbe: Bool
   ) async throws(PostgresFault) -> IngestPipeline.Commit {
-    let (milliseconds, seed) = fresh()
+    let (milliseconds, seed) = Self.fresh(clock)
     let pipeline = pipeline
     let draft = await ahead.take(records)
     return try await db.perform { db throws(PostgresFault) in
@@ -228,8 +228,6 @@ final class BatchWriter: Sendable {
   private func pause(_ attempt: Int) async throws(PostgresFault) {
     do { try await Task.sleep(for: Backoff.fullJitter(attempt, first: 10, limit: 5_000)) } catch { abandon() }
   }
-
-  private func fresh() -> (milliseconds: UInt64, seed: UInt64) { Self.fresh(clock) }
 
   private static func fresh(_ clock: () -> Timestamp) -> (milliseconds: UInt64, seed: UInt64) {
     (UInt64(max(0, clock().microseconds / 1_000)), UInt64.random(in: 0 ... .max))

@@ -186,7 +186,7 @@ public struct IngestPipeline: Sendable {
     guard owners == facts.owners else { throw .replan("a conversation changed hands") }
     // What the batch has inserted is there already.
     var expected = facts.counts
-    let merging = Set(identity.resolver.merges.flatMap { [InTenant($0.tenant, $0.survivor), InTenant($0.tenant, $0.loser)] })
+    let merging = identity.resolver.merging
     var gaining = merging
     for (key, new) in identity.resolver.newIdentities {
       let customer = InTenant(key.tenant, new.customer)
