@@ -90,7 +90,7 @@ extension CloudEvent {
     guard let mediaType = contentType?.mediaType, mediaType.hasPrefix("application/cloudevents") else {
       let event = try CloudEvent(headers: kept, dataContentType: contentType, limits: limits) { name throws(Rejection) in
         guard let bytes = record.header("ce_", name) else { return nil }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw Rejection(.invalidUTF8, "ce_" + name) }
+        guard let text = String(utf8: bytes) else { throw Rejection(.invalidUTF8, "ce_" + name) }
         return text
       }
       return (event, .bytes(value))

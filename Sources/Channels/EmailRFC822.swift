@@ -172,11 +172,14 @@ enum EmailRFC822 {
   /// Who wrote what a group put its own address on ("Ann via Support"), as the group says: a claim. Nil for every other mail.
   private static func original(of mail: MIMEMessage) -> Mailbox? {
     guard mail.from.count == 1, let from = mail.from.first else { return nil }
+    let (author, sender) = (mail.header("X-Original-From"), mail.header("X-Original-Sender"))
+    guard author != nil || sender != nil else { return nil }
     let shown = from.name?.prefix(utf8Bytes: JSONValue.longestID) ?? ""
     let via = shown.utf8.firstRange(of: " via ".utf8)
     // Groups state the sender of every mail, and the author where they took the place of it.
-    let stated = mail.header("X-Original-From") ?? (via == nil ? nil : mail.header("X-Original-Sender"))
-    guard let parts = stated?.prefix(utf8Bytes: JSONValue.longestID).split(separator: "<", maxSplits: 1),
+    guard
+      let parts = (author ?? (via == nil ? nil : sender))?.prefix(utf8Bytes: JSONValue.longestID).split(
+        separator: "<", maxSplits: 1),
       let address = parts.last.map({ String($0.prefix { $0 != ">" }) }), let normalised = EmailAddress.normalise(address),
       normalised != EmailAddress.normalise(from.address)
     else { return nil }

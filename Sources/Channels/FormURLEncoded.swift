@@ -84,7 +84,7 @@ struct FormURLEncoded {
         bytes.append(byte)
       }
     }
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw Rejection(.invalidUTF8, "parameters") }
+    guard let text = String(utf8: bytes) else { throw Rejection(.invalidUTF8, "parameters") }
     return text
   }
 

@@ -117,7 +117,9 @@ enum QuotedText {
     let hasYear = hasFourDigits(text)
     let hasAddress = text.utf8.contains(UInt8(ascii: "@"))
     return (hasYear || hasAddress)
-      && attributions.contains { text.hasPrefix($0.start) && text.hasSuffix($0.end) && text.contains($0.verb) }
+      && attributions.contains { rule in
+        text.hasPrefix(rule.start) && text.hasSuffix(rule.end) && (rule.end == rule.verb || text.contains(rule.verb))
+      }
       || hasYear && (attributionEnds.contains(where: text.hasSuffix) || hasAddress && text.hasSuffix(">"))
   }
 

@@ -48,11 +48,20 @@ extension StringProtocol {
       guard let high = rest.popFirst()?.hexValue, let low = rest.popFirst()?.hexValue else { return nil }
       bytes.append(high << 4 | low)
     }
-    return String(validating: bytes, as: UTF8.self)
+    return String(utf8: bytes)
   }
 }
 
 extension String {
+  /// Nil for bytes that are not UTF-8. What the standard library has for that is not specialised, and mostly all of them are ASCII.
+  init?(utf8 bytes: [UInt8]) {
+    if bytes.allSatisfy({ $0 < 0x80 }) {
+      self.init(decoding: bytes, as: UTF8.self)
+    } else {
+      self.init(validating: bytes, as: UTF8.self)
+    }
+  }
+
   /// nil where nothing is said.
   var nonEmpty: String? { isEmpty ? nil : self }
 

@@ -60,7 +60,7 @@ enum TwilioSMS {
       references: replyTo.map { [.message(.sms, account: delivery.account, id: $0)] } ?? [], replyToExternalID: replyTo,
       text: text, attachments: attachments, details: details.finished)
     // Of whom WhatsApp and the others are behind the account, the prefix says so: to the number alone a text would go.
-    message.replyAddress = form["From"].flatMap { $0.contains(":") ? $0 : nil }
+    message.replyAddress = form["From"].flatMap { $0.utf8.contains(UInt8(ascii: ":")) ? $0 : nil }
     return delivery.event(MessageKey(name), sentAt: nil, .message(message))
   }
 

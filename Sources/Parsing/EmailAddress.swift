@@ -43,10 +43,12 @@ public enum EmailAddress {
 
   private static func asciiDomain(_ domain: Substring) -> String? {
     let lowercased = domain.lowercased()
-    let isPlain = lowercased.utf8.allSatisfy { $0 < 0x80 } && !lowercased.contains("xn--")
+    let dot = UInt8(ascii: ".")
+    let isPlain =
+      lowercased.utf8.allSatisfy { $0 < 0x80 } && !lowercased.utf8.split(separator: dot).contains { $0.starts(with: "xn--".utf8) }
     // libidn2 also refuses "--" in the third place, which plain names do have.
     guard let name = isPlain ? lowercased : lookup(String(domain)) else { return nil }
-    let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    let labels = name.utf8.split(separator: dot, omittingEmptySubsequences: false)
     let isName = labels.allSatisfy { label in
       (1...63).contains(label.count) && label.first != UInt8(ascii: "-") && label.last != UInt8(ascii: "-")
         && label.allSatisfy { byte in
