@@ -96,14 +96,15 @@ public struct IdentityOutlook: Sendable {
   public let identities: [InTenant<Identifier>: IdentityFacts.Stored]
   /// The keys that will be stored with it.
   public let keys: Set<InTenant<MessageKey>>
+  /// The names that will have a row by then.
+  public let names: [InTenant<ReferenceKey>: WriteSet.NewReference]
   private let resolver: IdentityResolver
 
   /// - Parameter identities: see `IdentityResolver.stored`; when that is nil there is no telling.
-  public init(
-    _ resolver: IdentityResolver, identities: [InTenant<Identifier>: IdentityFacts.Stored], keys: [InTenant<MessageKey>]
-  ) {
+  public init(_ resolver: IdentityResolver, identities: [InTenant<Identifier>: IdentityFacts.Stored], writes: WriteSet) {
     self.identities = identities
-    self.keys = Set(keys)
+    keys = Set(writes.keys)
+    names = writes.references
     self.resolver = resolver
   }
 

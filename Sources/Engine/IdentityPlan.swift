@@ -23,6 +23,7 @@ public struct IdentityPlan: Sendable {
   public private(set) var rest: [NormalisedRecord] = []
   public private(set) var elements: [Element] = []
   public private(set) var resolver: IdentityResolver
+  public private(set) var needs = ThreadNeeds()
 
   /// - Parameter seenKeys: the keys of the batch that are stored already.
   public init(
@@ -57,6 +58,7 @@ public struct IdentityPlan: Sendable {
       self.records = Array(records[...recordIndex])
       break
     }
+    needs = ThreadNeeds(of: elements, resolver)
   }
 
   private static func resolved(
@@ -98,15 +100,6 @@ public struct IdentityPlan: Sendable {
     return named
   }
 
-  /// The messages of ours that results are about.
-  public static func sentMessages(_ records: [NormalisedRecord]) -> Set<InTenant<ID>> {
-    var sent: Set<InTenant<ID>> = []
-    for case .event(let event) in records.lazy.flatMap(\.elements) {
-      if case .result(let result) = event.body { sent.insert(InTenant(event.tenant, result.message)) }
-    }
-    return sent
-  }
-
   /// The identifiers to look up before planning, each once.
   public static func identifiers(of records: [NormalisedRecord], policy: Policy) -> Set<InTenant<Identifier>> {
     var identifiers: Set<InTenant<Identifier>> = []
@@ -116,106 +109,6 @@ public struct IdentityPlan: Sendable {
       }
     }
     return identifiers
-  }
-
-  /// The lanes whose conversations the second half needs: those of existing customers who write, or who become one.
-  ///
-  /// Each with the times of its messages: what ended before is needed if one is from before the live conversation, or if the batch may end
-  /// that by somebody's word or by a message after a long silence.
-  public var lanes: [Lane: LaneSpan] {
-    var lanes: [Lane: LaneSpan] = [:]
-    var acted = joining
-    for (conversation, owner) in resolver.facts.owners {
-      acted.insert(InTenant(conversation.tenant, resolver.survivor(of: InTenant(conversation.tenant, owner.customer))))
-    }
-    for case .event(let event, let orderedAt, let resolved?) in elements.lazy.map(\.content) {
-      guard case .message = event.body else { continue }
-      let customer = InTenant(event.tenant, resolved.customer)
-      guard resolver.newCustomers[customer] == nil else { continue }
-      let earliest = acted.contains(customer) ? Timestamp.storable.lowerBound : orderedAt
-      let lane = Lane(event: event, resolved: resolved)
-      let silentSince = orderedAt.advanced(by: .zero - resolver.policy.idleWindow)
-      let known = lanes[lane]
-      lanes[lane] = LaneSpan(
-        earliest: min(known?.earliest ?? earliest, earliest), silentSince: max(known?.silentSince ?? silentSince, silentSince))
-    }
-    for customer in joining {
-      let lane = Lane(tenant: customer.tenant, customer: customer.value, name: "")
-      lanes[lane, default: LaneSpan(earliest: .storable.lowerBound, silentSince: .storable.lowerBound)].earliest =
-        Timestamp.storable.lowerBound
-    }
-    return lanes
-  }
-
-  /// Existing customers of whom every live conversation is needed, and all traits: they become one with another, or known, or an
-  /// agent opens a conversation of theirs again.
-  public var joining: Set<InTenant<ID>> {
-    var joining = resolver.merging.union(resolver.identified.keys)
-    for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      guard case .action(let action) = event.body, action.kind == .reopen,
-        let owner = resolver.owner(of: InTenant(event.tenant, action.conversation))
-      else { continue }
-      joining.insert(InTenant(event.tenant, owner))
-    }
-    return joining.subtracting(resolver.newCustomers.keys)
-  }
-
-  /// The conversations that tokens, actions and results are about, and those of them that agents answer.
-  public var named: (all: Set<InTenant<ID>>, answered: Set<InTenant<ID>>) {
-    var (all, answered): (Set<InTenant<ID>>, Set<InTenant<ID>>) = ([], [])
-    for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      guard let conversation = event.namedConversation.map({ InTenant(event.tenant, $0) }) else { continue }
-      all.insert(conversation)
-      if case .action(let action) = event.body, action.kind == .reply || action.kind == .invite { answered.insert(conversation) }
-    }
-    return (all, answered)
-  }
-
-  /// The ownerships under which agents answer.
-  public var holdings: Set<Holding> {
-    var holdings: Set<Holding> = []
-    for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      guard case .action(let action) = event.body, action.kind == .reply, let epoch = action.ownershipEpoch else { continue }
-      holdings.insert(Holding(tenant: event.tenant, conversation: action.conversation, epoch: epoch))
-    }
-    return holdings
-  }
-
-  /// The human reference numbers in subjects.
-  public var numbers: Set<InTenant<String>> {
-    var numbers: Set<InTenant<String>> = []
-    for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      guard case .message(let message) = event.body, let number = message.subject.flatMap(Subject.reference) else { continue }
-      numbers.insert(InTenant(event.tenant, number))
-    }
-    return numbers
-  }
-
-  /// The names that the batch's messages bring, and those that its changes are about. A session is named by whoever writes in it first.
-  public var names:
-    (brought: Set<InTenant<ReferenceKey>>, sessions: Set<InTenant<ReferenceKey>>, targets: Set<InTenant<ReferenceKey>>)
-  {
-    var (brought, sessions, targets): (Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>, Set<InTenant<ReferenceKey>>) = (
-      [], [], []
-    )
-    for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      switch event.body {
-      case .message(let message):
-        for name in message.names { brought.insert(InTenant(event.tenant, name)) }
-        if let session = message.session { sessions.insert(InTenant(event.tenant, session)) }
-      case .change(let change):
-        if let target = change.target.map({ InTenant(event.tenant, $0) }) {
-          // A link names the session before anybody has written in it.
-          if change.continuation != nil { sessions.insert(target) } else { targets.insert(target) }
-        }
-        if let name = change.name { brought.insert(InTenant(event.tenant, name)) }
-      default: break
-      }
-    }
-    for case .result(let event, let result, _, _) in elements.lazy.map(\.content) {
-      for name in result.names { brought.insert(InTenant(event.tenant, name)) }
-    }
-    return (brought, sessions, targets)
   }
 
   /// Where the batch's customers write from, or are handed over.
@@ -228,43 +121,6 @@ public struct IdentityPlan: Sendable {
       senders.insert(.init(tenant: event.tenant, channel: event.channel, account: event.account, address: address))
     }
     return senders
-  }
-
-  /// The names of messages that something happens to: those that changes and results are about, and the wholes of pieces.
-  public var watchedNames: [InTenant<ReferenceKey>] {
-    elements.flatMap { element -> [InTenant<ReferenceKey>] in
-      switch element.content {
-      case .event(let event, _, _):
-        switch event.body {
-        case .change(let change): return change.target.map { [InTenant(event.tenant, $0)] } ?? []
-        case .message(let message): return message.part.map { [InTenant(event.tenant, $0.whole)] } ?? []
-        default: return []
-        }
-      case .result(let event, let result, _, _): return result.names.map { InTenant(event.tenant, $0) }
-      case .duplicate, .ignored, .rejected: return []
-      }
-    }
-  }
-
-  /// The references to look up: what the batch's messages are called, what they refer to and what changes are about.
-  public var references: Set<InTenant<ReferenceKey>> {
-    var references: Set<InTenant<ReferenceKey>> = []
-    for case .event(let event, _, _) in elements.lazy.map(\.content) {
-      switch event.body {
-      case .message(let message):
-        for key in message.names + message.references + (message.session.map { [$0] } ?? []) {
-          references.insert(InTenant(event.tenant, key))
-        }
-      case .survey(let response): if let session = response.session { references.insert(InTenant(event.tenant, session)) }
-      case .change(let change):
-        for key in [change.target, change.name].compactMap({ $0 }) { references.insert(InTenant(event.tenant, key)) }
-      default: break
-      }
-    }
-    for case .result(let event, let result, _, _) in elements.lazy.map(\.content) {
-      for name in result.names { references.insert(InTenant(event.tenant, name)) }
-    }
-    return references
   }
 }
 

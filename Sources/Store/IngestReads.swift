@@ -153,17 +153,22 @@ public enum IngestReads {
 
   /// Where the references lead, and, locked in id order, the conversations of the lanes, of the references and of what tokens,
   /// actions and results name. Only under `lockCustomers`: then nobody else opens one.
-  public static func threads(_ identity: IdentityPlan, on db: isolated PostgresConnection) throws(PostgresFault) -> ThreadFacts {
+  ///
+  /// - Parameter absent: names that nobody had a while ago, see `absentNames`.
+  public static func threads(
+    _ identity: IdentityPlan, absent: Set<InTenant<ReferenceKey>>, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> ThreadFacts {
     var facts = ThreadFacts()
-    let (named, answered) = identity.named
-    try readReferences(identity, &facts, on: db)
-    let watched = identity.watchedNames
-    let about = IdentityPlan.sentMessages(identity.records).union(
+    let needs = identity.needs
+    let answered = needs.answered
+    try readReferences(needs, absent, &facts, on: db)
+    let watched = Array(needs.watched)
+    let about = needs.sent.union(
       watched.compactMap { name in facts.references[name]?.message.map { InTenant(name.tenant, $0) } })
     facts.messages = try messages(about, on: db)
-    var conversations = named.union(facts.messages.map { InTenant($0.key.tenant, $0.value.conversation) })
+    var conversations = needs.named.union(facts.messages.map { InTenant($0.key.tenant, $0.value.conversation) })
     conversations.formUnion(facts.references.map { InTenant($0.key.tenant, $0.value.conversation) })
-    let numbers = Array(identity.numbers)
+    let numbers = Array(needs.numbers)
     if !numbers.isEmpty {
       let result = try db.query(Queries.named("numbers_read"), [.texts(numbers.map(\.tenant)), .texts(numbers.map(\.value))])
       for row in 0..<result.count {
@@ -172,7 +177,7 @@ public enum IngestReads {
         conversations.insert(InTenant(number.tenant, result.uuid(row, 1).id))
       }
     }
-    let lanes = Array(identity.lanes)
+    let lanes = Array(needs.lanes)
     if !lanes.isEmpty {
       let result = try db.query(
         Queries.named("lanes_read"),
@@ -183,7 +188,7 @@ public enum IngestReads {
       for row in 0..<result.count { conversations.insert(InTenant(result.text(row, 0), result.uuid(row, 1).id)) }
     }
     var answerable = answered
-    let joining = Array(identity.joining)
+    let joining = Array(needs.joining)
     if !joining.isEmpty {
       let result = try db.query(
         Queries.named("conversations_live"), [.texts(joining.map(\.tenant)), .ids(joining.map(\.value))])
@@ -201,7 +206,7 @@ public enum IngestReads {
     answerable.formUnion(answerable.compactMap { key in facts.conversations[key]?.mergedInto.map { InTenant(key.tenant, $0) } })
     try routes(answerable, &facts, on: db)
     if !answerable.isEmpty { try consents(of: identity, &facts, on: db) }
-    let late = identity.holdings.filter { holding in
+    let late = needs.holdings.filter { holding in
       facts.conversations[InTenant(holding.tenant, holding.conversation)].map { $0.owner.epoch != holding.epoch } ?? false
     }
     try holders(Array(late), &facts, on: db)
@@ -244,9 +249,25 @@ public enum IngestReads {
     [.texts(names.map(\.tenant)), .uuids(names.map { PostgresUUID($0.value.raw) })]
   }
 
+  /// Which of these nobody has, stored or in `outlook`.
+  public static func absentNames(
+    _ names: Set<InTenant<ReferenceKey>>, after outlook: IdentityOutlook, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> Set<InTenant<ReferenceKey>> {
+    let unknown = names.filter { outlook.names[$0] == nil }
+    return unknown.subtracting(try references(Array(unknown), on: db).keys)
+  }
+
+  /// Throws the fault of a lost race where somebody has one of these `absent` names by now. Those that get a row are told so by that row.
+  public static func verify(
+    _ absent: Set<InTenant<ReferenceKey>>, in writes: WriteSet, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
+    let unwritten = absent.filter { writes.references[$0] == nil }
+    guard try references(Array(unwritten), on: db).isEmpty else { throw .replan("a name appeared") }
+  }
+
   /// Where the references lead; and what waits for names that the batch brings.
   private static func readReferences(
-    _ identity: IdentityPlan, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
+    _ needs: ThreadNeeds, _ absent: Set<InTenant<ReferenceKey>>, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
     func read(_ keys: [InTenant<ReferenceKey>]) throws(PostgresFault) {
       for (key, found) in try references(keys, on: db) {
@@ -261,8 +282,8 @@ public enum IngestReads {
     func isWithoutMessage(_ key: InTenant<ReferenceKey>) -> Bool {
       facts.references[key].map { $0.message == nil } ?? facts.awaited.contains(key)
     }
-    try read(Array(identity.references))
-    let (brought, sessions, targets) = identity.names
+    try read(Array(needs.references.subtracting(absent)))
+    let (brought, sessions, targets) = (needs.brought, needs.sessions, needs.targets)
     // Who waits for a name and who brings it take its lock: one of them sees the other. A name without a row is its own lock.
     var contested = sessions.filter { facts.references[$0] == nil }
     contested.formUnion(brought.filter(isWithoutMessage))

@@ -3,9 +3,10 @@ import Store
 
 /// What an ingest worker does next: a pure state machine that the shell feeds and obeys.
 ///
-/// At most one batch is being written while the next one is polled and normalised; a partition's records are only written under its
-/// claim; a rebalance waits for the batch in flight, and a batch that can not be committed waits with its partitions paused.
-/// Where workers have ended at a partition's offset, records are read one by one for a while, so that the one to blame is found.
+/// At most one batch is being written while the next is polled and normalised, and where that is a full one the one after it; a
+/// partition's records are only written under its claim; a rebalance waits for the batch in flight, and a batch that can not be
+/// committed waits with its partitions paused. Where workers have ended at a partition's offset, records are read one by one for a while,
+/// so that the one to blame is found.
 public struct IngestMachine: Sendable {
   public enum Event: Sendable {
     /// The answer to `.poll`; empty when nothing came in time.
@@ -95,7 +96,8 @@ public struct IngestMachine: Sendable {
   private var unreadable: [TopicAndPartition: Int64] = [:]
   /// Partitions that are being moved, until they are sought: what is said of where they stood is old news.
   private var moving: Set<TopicAndPartition> = []
-  private var prepared: [NormalisedRecord] = []
+  /// To be written in this order; none is empty.
+  private var prepared: [[NormalisedRecord]] = []
   /// Not normalised yet: each is read alone, when nothing else is under way.
   private var fetched: [Record] = []
   private var isPolling = false
@@ -104,29 +106,30 @@ public struct IngestMachine: Sendable {
   private var isRevoking = false
   private var isStopping = false
   private var isStopped = false
-  /// How many ticks the batch in flight has taken.
+  /// How many ticks the batch in flight has taken; of a worker that stops, all since then.
   private var writingTicks = 0
 
   /// What is to be written after what is being written.
-  var next: [NormalisedRecord] { isWriting ? prepared : [] }
+  var next: [NormalisedRecord] { isWriting ? prepared.first ?? [] : [] }
 
   /// A write takes longer than it should: what is polled meanwhile is no progress.
   var isWriteStuck: Bool { writingTicks >= Self.stuckTicks }
 
   /// After so many ticks a write counts as stuck: the partitions are paused, and polling goes on to keep the membership.
   static let stuckTicks = 4
-  /// How many ticks a stopping worker waits for its last batch.
+  /// How many ticks a stopping worker waits for its last batches.
   static let drainTicks = 40
   /// After so many ends at one offset, records are read one by one.
   static let suspiciousCrashes: Int32 = 3
   /// With nothing to read in so many polls, each of at least 100 ms, there is nothing to suspect.
   static let suspiciousPolls = 30
 
-  /// What can have been read when a worker ended: the batch in flight and the prepared one.
-  private let suspiciousRecords: Int64
+  private let batchRecords: Int
+  /// What can have been read when a worker ended: the batch in flight and the prepared ones.
+  private var suspiciousRecords: Int64 { Int64(batchRecords) * 3 }
 
   /// - Parameter batchRecords: the most that a poll brings.
-  public init(batchRecords: Int = 1_000) { suspiciousRecords = Int64(batchRecords) * 2 }
+  public init(batchRecords: Int = 1_000) { self.batchRecords = batchRecords }
 
   private var held: [OffsetClaim] { Array(claims.merging(regained) { $1 }.merging(unread) { $1 }.values) }
 
@@ -139,7 +142,8 @@ public struct IngestMachine: Sendable {
     case .polled(let records):
       isPolling = false
       // Records of partitions that are not claimed (any more) will be read again by whoever claims them.
-      prepared += records.filter { isReadable($0.record.topicAndPartition) }
+      let readable = records.filter { isReadable($0.record.topicAndPartition) }
+      if !readable.isEmpty { prepared.append(readable) }
     case .fetched(let record):
       isPolling = false
       if record != nil { emptyPolls = 0 } else if !isPaused { emptyPolls += 1 }
@@ -172,7 +176,7 @@ public struct IngestMachine: Sendable {
       }
     case .written(let written):
       isWriting = false
-      writingTicks = 0
+      if !isStopping { writingTicks = 0 }
       switch written {
       case .committed(let advanced, let lost): actions += committed(advanced, lost)
       // What was polled after it must not be committed before it.
@@ -206,7 +210,7 @@ public struct IngestMachine: Sendable {
     }
     if !isPolling && !isRevoking && !regained.isEmpty {
       actions.append(.seek(Array(regained.values)))
-      prepared.removeAll { regained[$0.record.topicAndPartition] != nil }
+      prepared = prepared { regained[$0] == nil }
       fetched.removeAll { regained[$0.topicAndPartition] != nil }
       claims.merge(regained) { $1 }
       suspect(Array(regained.values))
@@ -225,19 +229,14 @@ public struct IngestMachine: Sendable {
       fetched.removeFirst()
       actions.append(.probe(record, under: claim))
       isWriting = true
-      writingTicks = 0
       probedCount += 1
     }
-    // Mostly none, and to move them all is dear.
-    if prepared.contains(where: { claims[$0.record.topicAndPartition] == nil }) {
-      prepared.removeAll { claims[$0.record.topicAndPartition] == nil }
-    }
+    prepared = prepared { claims[$0] != nil }
     if !isWriting && !isRevoking && !prepared.isEmpty {
-      let touched = Set(prepared.map(\.record.topicAndPartition))
-      actions.append(.write(prepared, under: claims.values.filter { touched.contains($0.key) }))
-      prepared = []
+      let batch = prepared.removeFirst()
+      let touched = Set(batch.map(\.record.topicAndPartition))
+      actions.append(.write(batch, under: claims.values.filter { touched.contains($0.key) }))
       isWriting = true
-      writingTicks = 0
     }
     if !isWriting && !isRevoking && prepared.isEmpty {
       for (partition, range) in outOfRange {
@@ -260,6 +259,12 @@ public struct IngestMachine: Sendable {
     return actions + pollIfWanted()
   }
 
+  private func prepared(of isWanted: (TopicAndPartition) -> Bool) -> [[NormalisedRecord]] {
+    // Mostly all are, and to move them is dear.
+    guard !prepared.allSatisfy({ $0.allSatisfy { isWanted($0.record.topicAndPartition) } }) else { return prepared }
+    return prepared.map { $0.filter { isWanted($0.record.topicAndPartition) } }.filter { !$0.isEmpty }
+  }
+
   private mutating func letGo() -> [Action] {
     let held = held
     claims = [:]
@@ -280,11 +285,23 @@ public struct IngestMachine: Sendable {
   }
 
   private mutating func pollIfWanted() -> [Action] {
-    guard !isPolling, !isStopping, !isRevoking, prepared.isEmpty && fetched.isEmpty || isPaused else { return [] }
+    guard !isPolling, !isStopping, !isRevoking, hasRoom || isPaused else { return [] }
+    // A partition is moved when nothing else is under way: for that, the others wait.
+    guard outOfRange.isEmpty && unreadable.isEmpty || isPaused || !isWriting else { return [] }
     // A record that is read alone is the only one.
     guard suspects.isEmpty || isPaused || !isWriting else { return [] }
     isPolling = true
     return [.poll(!suspects.isEmpty && prepared.isEmpty ? .single : isPaused ? .paused : .batch)]
+  }
+
+  /// Full batches come where records wait: the next one is made ahead of its time, so that its plan can be begun early. Small ones wait
+  /// for each other in Kafka's queue.
+  private var hasRoom: Bool {
+    switch prepared.count {
+    case 0: fetched.isEmpty
+    case 1: prepared[0].count >= batchRecords && suspects.isEmpty
+    default: false
+    }
   }
 
   private mutating func claimed(_ granted: [OffsetClaim]) -> [Action] {

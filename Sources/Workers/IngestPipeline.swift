@@ -56,6 +56,10 @@ public struct IngestPipeline: Sendable {
     let recordCount: Int
     let facts: IdentityFacts
     let plan: IdentityPlan
+    /// They are registered after the look-up: an account is ours from the record on that shows it.
+    let accounts: Set<ChannelAccount>
+    /// What its messages are called, where nobody had that name.
+    var absent: Set<InTenant<ReferenceKey>> = []
   }
 
   /// Commits the records under the claims, all or nothing.
@@ -70,8 +74,21 @@ public struct IngestPipeline: Sendable {
     draft: Draft? = nil, foresee: (IdentityOutlook?) -> Void = { _ in }, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
     for record in records where record.isRejected { try IngestWrites.insertPieces(of: record.record, on: db) }
-    var learned: [InTenant<Identifier>: IdentityFacts.Stored]?
-    let commit = try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
+    do {
+      return try write(records, under: held, milliseconds, seed, isProbe: isProbe, draft: draft, foresee: foresee, on: db)
+    } catch {
+      // What it has taught was not committed.
+      known.forget()
+      throw error
+    }
+  }
+
+  private func write(
+    _ records: [NormalisedRecord], under held: [OffsetClaim], _ milliseconds: UInt64, _ seed: UInt64, isProbe: Bool,
+    draft: Draft?,
+    foresee: (IdentityOutlook?) -> Void, on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> Commit {
+    try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
       var commit = Commit()
 
       // The fence: whoever finds no row under its epoch has lost the partition.
@@ -95,7 +112,7 @@ public struct IngestPipeline: Sendable {
       // Who loses a race to an identifier looks again, and finds what the winner has made.
       var attempt = 1
       while try !IngestWrites.insert(
-        first.plan.resolver.newIdentities, registering: accounts(of: first.plan.records), on: db)
+        first.plan.resolver.newIdentities, registering: first.accounts, on: db)
       {
         guard attempt < Self.identityAttempts else { throw .replan("identities are inserted by somebody else") }
         attempt += 1
@@ -104,22 +121,23 @@ public struct IngestPipeline: Sendable {
       let (identity, facts) = (first.plan, first.facts)
       let records = identity.records
       commit.rest = identity.rest
-      let joining = identity.joining
+      let joining = identity.needs.joining
       let profiles = try IngestReads.lockCustomers(
         identity.resolver.touchedCustomers.union(joining), joining: joining, on: db)
-      var threadFacts = try IngestReads.threads(identity, on: db)
+      var threadFacts = try IngestReads.threads(identity, absent: first.absent, on: db)
       threadFacts.profiles = profiles
       // What an agent did was judged before the conversation was locked.
-      for key in identity.named.all where facts.owners[key]?.epoch != threadFacts.conversations[key]?.owner.epoch {
+      for key in identity.needs.named where facts.owners[key]?.epoch != threadFacts.conversations[key]?.owner.epoch {
         throw .replan("an owner changed")
       }
       let (stored, plan) = try verify(identity, facts, on: db) {
         ThreadPlanner.plan(
           identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
       }
-      learned = identity.resolver.stored(after: stored)
+      try IngestReads.verify(first.absent, in: plan, on: db)
+      let learned = identity.resolver.stored(after: stored)
       if !isProbe, identity.rest.isEmpty, let learned {
-        foresee(IdentityOutlook(identity.resolver, identities: learned, keys: plan.keys))
+        foresee(IdentityOutlook(identity.resolver, identities: learned, writes: plan))
       }
 
       // Write, and the offsets with it.
@@ -133,11 +151,11 @@ public struct IngestPipeline: Sendable {
         try db.settle()
         throw .probed
       }
+      // While the server works on the last of it.
+      if let learned { known.put(learned) } else { known.forget() }
       foresee(nil)
       return commit
     }
-    if let learned { self.known.put(learned) } else { self.known.forget() }
-    return commit
   }
 
   /// Makes the first half of the plan, from who the identifiers belong to and what else it needs to know of them.
@@ -170,9 +188,10 @@ public struct IngestPipeline: Sendable {
       facts.whatsApp = try IngestReads.whatsApp(gaining, on: db)
     }
     outlook?.addGains(of: gaining, to: &facts)
-    return Draft(
-      recordCount: records.count, facts: facts,
-      plan: IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids))
+    let plan = IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids)
+    var draft = Draft(recordCount: records.count, facts: facts, plan: plan, accounts: accounts(of: plan.records))
+    if let outlook { draft.absent = try IngestReads.absentNames(draft.plan.needs.called, after: outlook, on: db) }
+    return draft
   }
 
   /// Reads the identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold. The rest of
@@ -205,7 +224,6 @@ public struct IngestPipeline: Sendable {
     return (stored, plan)
   }
 
-  /// They are registered after the look-up: an account is ours from the record on that shows it.
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {
     var accounts: Set<ChannelAccount> = []
     for case .event(let event) in records.lazy.flatMap(\.elements) where event.channel.isCustomers {

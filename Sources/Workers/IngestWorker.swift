@@ -189,7 +189,7 @@ public final class IngestWorker: Sendable {
       default: settings.signals.progressed()
       }
       actions = machine.handle(event)
-      if case .polled = event { writer.expect(machine.next) }
+      writer.expect(machine.next)
     }
   }
 

@@ -74,7 +74,8 @@ struct ModelStore {
     let ids = IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: batches)
     var (seen, facts) = try self.facts(of: records)
     // What was read before the last batch and what its plan said are as good, wherever the conversations are the same.
-    if let (store, outlook) = foreseen?(), case let early = try store.facts(of: records, after: outlook),
+    let last = foreseen?()
+    if let (store, outlook) = last, case let early = try store.facts(of: records, after: outlook),
       early.facts.owners == facts.owners, early.facts.identities.mapValues(\.isShared) == facts.identities.mapValues(\.isShared)
     {
       let differs = [
@@ -95,17 +96,23 @@ struct ModelStore {
     // One that was made before some of the identities became surer is as good, where it says so.
     let earlier = IdentityPlan(records: records, seenKeys: seen, facts: lessSure(facts), policy: policy, ids: ids)
     let identity = earlier.resolver.holds(with: facts.identities) ? earlier : known
+    if let (store, outlook) = last {
+      let appeared = identity.needs.called.filter {
+        store.references[$0] == nil && outlook.names[$0] == nil && references[$0] != nil
+      }
+      guard appeared.isEmpty else { throw Refused(description: "a name was not foreseen") }
+    }
     try insert(identity.resolver.newIdentities)
     for event in identity.records.flatMap(\.events) where event.channel.isCustomers {
       accounts.insert(InTenant(event.tenant, event.account))
     }
     var threadFacts = threadFacts(identity)
-    for key in identity.resolver.touchedCustomers.union(identity.joining) {
+    for key in identity.resolver.touchedCustomers.union(identity.needs.joining) {
       guard let customer = customers[key], customer.mergedInto == nil else {
         throw Refused(description: "locks a customer who is not there")
       }
       threadFacts.profiles[key] = customer.profile
-      if !identity.joining.contains(key) { threadFacts.profiles[key]?.traits = [:] }
+      if !identity.needs.joining.contains(key) { threadFacts.profiles[key]?.traits = [:] }
     }
     let seed = ~batches
     let plan = ThreadPlanner.plan(
@@ -114,7 +121,7 @@ struct ModelStore {
     foreseen = nil
     if var before, let stored = identity.resolver.stored(after: facts.identities) {
       before.foreseen = nil
-      let (store, outlook) = (before, IdentityOutlook(identity.resolver, identities: stored, keys: plan.keys))
+      let (store, outlook) = (before, IdentityOutlook(identity.resolver, identities: stored, writes: plan))
       foreseen = { (store, outlook) }
     }
     try apply(plan, identity)
@@ -191,9 +198,9 @@ struct ModelStore {
 
   private func threadFacts(_ identity: IdentityPlan) -> ThreadFacts {
     var facts = ThreadFacts()
-    let (named, answered) = identity.named
-    for key in named { facts.conversations[key] = conversations[key] }
-    for key in identity.references {
+    let needs = identity.needs
+    for key in needs.named { facts.conversations[key] = conversations[key] }
+    for key in needs.references {
       guard let reference = references[key] else { continue }
       guard let id = reference.conversation else {
         facts.awaited.insert(key)
@@ -203,9 +210,8 @@ struct ModelStore {
       let conversation = InTenant(key.tenant, id)
       facts.conversations[conversation] = conversations[conversation]
     }
-    let (brought, sessions, _) = identity.names
-    let about = identity.watchedNames.compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } }
-    for key in IdentityPlan.sentMessages(identity.records).union(about) {
+    let about = needs.watched.compactMap { key in facts.references[key]?.message.map { InTenant(key.tenant, $0) } }
+    for key in needs.sent.union(about) {
       guard let message = messages.first(where: { $0.id == key.value && $0.tenant == key.tenant }) else { continue }
       let done = changes[key] ?? []
       facts.messages[key] = StoredMessage(
@@ -223,7 +229,7 @@ struct ModelStore {
         if !waiting.isEmpty { facts.parked[name] = waiting }
       }
     }
-    readParked(brought.union(sessions))
+    readParked(needs.brought.union(needs.sessions))
     // What was said brings a name of its own.
     var known: Set<InTenant<ReferenceKey>> = []
     while true {
@@ -241,13 +247,13 @@ struct ModelStore {
       }
       readParked(said)
     }
-    for customer in identity.joining {
+    for customer in needs.joining {
       for conversation in conversations.values
       where conversation.customer == customer.value && conversation.tenant == customer.tenant && conversation.status.isLive {
         facts.conversations[InTenant(customer.tenant, conversation.id)] = conversation
       }
     }
-    for (lane, span) in identity.lanes {
+    for (lane, span) in needs.lanes {
       let inLane = conversations.values.filter { $0.isIn(lane) && $0.mergedInto == nil }
       // As `ORDER BY resolved_at DESC` has it: no time is the latest.
       let ended = inLane.filter { !$0.status.isLive }.sorted {
@@ -264,7 +270,7 @@ struct ModelStore {
       facts.conversations[root] = conversations[root]
     }
     facts.holders = holders
-    guard !answered.isEmpty else { return facts }
+    guard !needs.answered.isEmpty else { return facts }
     // More than a batch asks for changes nothing.
     for message in messages.sorted(by: { ($0.orderedAt, $0.id) < ($1.orderedAt, $1.id) }) {
       guard message.message.isSaidByCustomer || message.message.isHandoff,

@@ -108,7 +108,8 @@ import Testing
     let ahead = DraftAhead(pipeline: pipeline, db: db, logger: Logger(label: "draft")) { ids }
     async let _: Void = ahead.run()
     let (batch, other) = (Array(Self.records.prefix(20)), Array(Self.records.dropFirst(20).prefix(20)))
-    let outlook = IdentityOutlook(IdentityResolver(facts: .init(), policy: Policy(), ids: ids), identities: [:], keys: [])
+    let outlook = IdentityOutlook(
+      IdentityResolver(facts: .init(), policy: Policy(), ids: ids), identities: [:], writes: WriteSet())
 
     ahead.expect(batch)
     #expect(await ahead.take(batch)?.recordCount == nil, "of which nobody knows what comes before it")
@@ -142,6 +143,48 @@ import Testing
     }
     #expect(draft?.plan.elements.count == batch.flatMap(\.elements).count)
     for connection in [db, watcher] { await connection.close() }
+  }
+
+  @Test(arguments: [false, true])
+  func `a name that somebody takes after the draft ends its plan, whether the batch writes the name or only asks for it`(
+    isTranscript: Bool
+  ) async throws {
+    let url = try await TestDatabase.make()
+    let db = PostgresConnection(url: url, applicationName: "draft", settings: Queries.settings)
+    let time = Timestamp(microseconds: 1_778_577_242_000_000)
+    let name = ReferenceKey.message(.whatsapp, account: "1", id: "wamid.1")
+    var message = Message(
+      direction: .inbound, authorKind: .customer, customer: [StatedIdentifier(Identifier(.whatsapp, "34600000001"), .a2)],
+      names: [name], text: "Hello")
+    message.isTranscript = isTranscript
+    let event = Event(
+      tenant: "default", channel: .whatsapp, account: "1", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time,
+      receivedAt: time, body: .message(message))
+    let batch = [
+      NormalisedRecord(
+        record: Record(topic: "channel.whatsapp", partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil),
+        tenant: "default", elements: [.event(event)])
+    ]
+    let claims = OffsetClaims(group: "race", owner: "test")
+    let pipeline = IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+    let ids = IDGenerator(milliseconds: 1_778_577_242_000, seed: 1)
+    let outlook = IdentityOutlook(
+      IdentityResolver(facts: .init(), policy: Policy(), ids: ids), identities: [:], writes: WriteSet())
+    let held = try await db.perform { db throws(PostgresFault) in
+      try claims.claim([("channel.whatsapp", 0)], patienceMilliseconds: 1_000, on: db)
+    }
+    let draft = try await db.perform { db throws(PostgresFault) in
+      try pipeline.draft(batch, after: outlook, ids: ids, on: db)
+    }
+    #expect(draft.absent == [InTenant("default", name)])
+    let key = ID(name.raw)
+    try await db.sql("INSERT INTO throughline.message_ref VALUES ('default', '\(key)', '\(key)', NULL)")
+    let fault = await db.fault { db throws(PostgresFault) in
+      _ = try pipeline.commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, draft: draft, on: db)
+    }
+    #expect(fault?.disposition == .replan)
+    #expect(fault?.sqlState == (isTranscript ? "40001" : "23505"))
+    await db.close()
   }
 
   @Test func `whoever a suggestion would lead to is locked: who became surer meanwhile is merged`() async throws {
