@@ -177,9 +177,8 @@ enum EmailRFC822 {
     let shown = from.name?.prefix(utf8Bytes: JSONValue.longestID) ?? ""
     let via = shown.utf8.firstRange(of: " via ".utf8)
     // Groups state the sender of every mail, and the author where they took the place of it.
-    guard
-      let parts = (author ?? (via == nil ? nil : sender))?.prefix(utf8Bytes: JSONValue.longestID).split(
-        separator: "<", maxSplits: 1),
+    let stated = author ?? (via == nil ? nil : sender)
+    guard let parts = stated?.prefix(utf8Bytes: JSONValue.longestID).split(separator: "<", maxSplits: 1),
       let address = parts.last.map({ String($0.prefix { $0 != ">" }) }), let normalised = EmailAddress.normalise(address),
       normalised != EmailAddress.normalise(from.address)
     else { return nil }

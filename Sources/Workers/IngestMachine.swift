@@ -286,10 +286,9 @@ public struct IngestMachine: Sendable {
 
   private mutating func pollIfWanted() -> [Action] {
     guard !isPolling, !isStopping, !isRevoking, hasRoom || isPaused else { return [] }
-    // A partition is moved when nothing else is under way: for that, the others wait.
-    guard outOfRange.isEmpty && unreadable.isEmpty || isPaused || !isWriting else { return [] }
-    // A record that is read alone is the only one.
-    guard suspects.isEmpty || isPaused || !isWriting else { return [] }
+    // A record that is read alone is the only one, and a partition is moved when nothing else is under way: for these, the others wait.
+    let isAlone = !suspects.isEmpty || !outOfRange.isEmpty || !unreadable.isEmpty
+    guard !isAlone || isPaused || !isWriting else { return [] }
     isPolling = true
     return [.poll(!suspects.isEmpty && prepared.isEmpty ? .single : isPaused ? .paused : .batch)]
   }
@@ -299,7 +298,7 @@ public struct IngestMachine: Sendable {
   private var hasRoom: Bool {
     switch prepared.count {
     case 0: fetched.isEmpty
-    case 1: prepared[0].count >= batchRecords && suspects.isEmpty
+    case 1: prepared[0].count >= batchRecords
     default: false
     }
   }

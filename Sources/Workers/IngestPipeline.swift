@@ -85,8 +85,7 @@ public struct IngestPipeline: Sendable {
 
   private func write(
     _ records: [NormalisedRecord], under held: [OffsetClaim], _ milliseconds: UInt64, _ seed: UInt64, isProbe: Bool,
-    draft: Draft?,
-    foresee: (IdentityOutlook?) -> Void, on db: isolated PostgresConnection
+    draft: Draft?, foresee: (IdentityOutlook?) -> Void, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
     try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
       var commit = Commit()
