@@ -23,8 +23,19 @@ public struct Bytes16: Hashable, Sendable, Comparable {
   public static func < (a: Self, b: Self) -> Bool { a.high != b.high ? a.high < b.high : a.low < b.low }
 }
 
+/// A key of 16 bytes, of which the last eight are as good as random: hashed in one go by these, and that hundreds of times for a message.
+public protocol Key16: Hashable, Sendable, Comparable {
+  var raw: Bytes16 { get }
+}
+
+extension Key16 {
+  public func hash(into hasher: inout Hasher) { hasher.combine(raw.low) }
+  public func _rawHashValue(seed: Int) -> Int { raw.low._rawHashValue(seed: seed) }
+  public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+}
+
 /// An id made by a worker: UUIDv7 (RFC 9562).
-public struct ID: Hashable, Sendable, Comparable, CustomStringConvertible {
+public struct ID: Key16, CustomStringConvertible {
   public var raw: Bytes16
 
   public init(_ raw: Bytes16) { self.raw = raw }
@@ -47,11 +58,8 @@ public struct ID: Hashable, Sendable, Comparable, CustomStringConvertible {
     self.raw = raw
   }
 
-  public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
-
   public var description: String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(unsafeUninitializedCapacity: 36) { out in
+    String(unsafeUninitializedCapacity: 36) { out in
       var position = 0
       for nibble in 0..<32 {
         if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
@@ -59,7 +67,8 @@ public struct ID: Hashable, Sendable, Comparable, CustomStringConvertible {
           position += 1
         }
         let word = nibble < 16 ? raw.high : raw.low
-        out[position] = digits[Int(word >> UInt64(60 - (nibble % 16) * 4) & 0xf)]
+        let value = UInt8(truncatingIfNeeded: word >> UInt64(60 - (nibble % 16) * 4) & 0xf)
+        out[position] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
         position += 1
       }
       return 36
@@ -108,15 +117,13 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
 }
 
 /// The hash of what makes a delivery the same: two events of a tenant with the same key are one event.
-public struct MessageKey: Hashable, Sendable, Comparable {
+public struct MessageKey: Key16 {
   public var raw: Bytes16
   public init(_ raw: Bytes16) { self.raw = raw }
-  public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
 }
 
 /// The hash of an id by which a provider or a mail program refers to a message, a session or a call.
-public struct ReferenceKey: Hashable, Sendable, Comparable {
+public struct ReferenceKey: Key16 {
   public var raw: Bytes16
   public init(_ raw: Bytes16) { self.raw = raw }
-  public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
 }

@@ -93,15 +93,20 @@ public enum NormalisedElement: Sendable {
   case rejected(Rejection)
 }
 
-/// One record after decoding and normalising: its elements in the provider's order.
-public struct NormalisedRecord: Sendable {
-  public var record: Record
+/// One record after decoding and normalising: its elements in the provider's order. A class, because it goes through many hands.
+public final class NormalisedRecord: Sendable {
+  public let record: Record
   /// The tenant for dead letters; the default tenant where the envelope could not be read.
-  public var tenant: String
-  public var elements: [NormalisedElement]
+  public let tenant: String
+  public let elements: [NormalisedElement]
   public init(record: Record, tenant: String, elements: [NormalisedElement]) {
     self.record = record
     self.tenant = tenant
     self.elements = elements
+  }
+
+  /// The same with these elements in place of its own.
+  public func with(_ elements: [NormalisedElement]) -> NormalisedRecord {
+    NormalisedRecord(record: record, tenant: tenant, elements: elements)
   }
 }

@@ -257,19 +257,15 @@ enum EmailRFC822 {
   private static func body(of bytes: [UInt8]) -> [UInt8] {
     let lineFeed = UInt8(ascii: "\n")
     let carriageReturn = UInt8(ascii: "\r")
-    var body: [UInt8] = []
-    var isInBody = false
     var lineIsEmpty = true
-    for byte in bytes where byte != carriageReturn {
-      if isInBody {
-        body.append(byte)
-      } else if byte == lineFeed {
-        isInBody = lineIsEmpty
-        lineIsEmpty = true
-      } else {
-        lineIsEmpty = false
-      }
+    let emptyLine = bytes.firstIndex { byte in
+      defer { if byte != carriageReturn { lineIsEmpty = byte == lineFeed } }
+      return byte == lineFeed && lineIsEmpty
     }
+    guard let emptyLine else { return [] }
+    var body: [UInt8] = []
+    body.reserveCapacity(bytes.count - emptyLine)
+    for piece in bytes[emptyLine...].dropFirst().split(separator: carriageReturn) { body.append(contentsOf: piece) }
     while body.last == lineFeed { body.removeLast() }
     return body
   }

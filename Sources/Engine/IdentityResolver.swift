@@ -103,6 +103,7 @@ public struct IdentityResolver: Sendable {
 
   /// Who the customer is by the end of the batch.
   public func survivor(of customer: InTenant<ID>) -> ID {
+    guard !survivors.isEmpty else { return customer.value }
     var found = customer
     while let next = survivors[found] { found.value = next }
     return found.value
@@ -110,12 +111,15 @@ public struct IdentityResolver: Sendable {
 
   /// The identifiers whose identities decide about the event.
   public static func lookups(for event: Event, policy: Policy) -> [Identifier] {
-    let stated = stated(in: event).filter { !policy.isBlocked($0.identifier) }
-    var lookups = stated.filter { $0.assurance > .a0 && $0.identifier.kind.definesCustomer }.map(\.identifier)
-    // What is not scoped to a channel may turn out to be shared or our own; then the claim decides.
-    if let first = stated.first(where: { $0.identifier.kind.definesCustomer }),
-      first.assurance == .a0 || !first.identifier.kind.isChannelScoped || event.isOutbound
+    var lookups: [Identifier] = []
+    var first: StatedIdentifier?
+    for candidate in stated(in: event) where candidate.identifier.kind.definesCustomer && !policy.isBlocked(candidate.identifier)
     {
+      if first == nil { first = candidate }
+      if candidate.assurance > .a0 { lookups.append(candidate.identifier) }
+    }
+    // What is not scoped to a channel may turn out to be shared or our own; then the claim decides.
+    if let first, first.assurance == .a0 || !first.identifier.kind.isChannelScoped || event.isOutbound {
       lookups.append(claim(first.identifier, of: event))
     }
     if case .change(let change) = event.body { lookups += change.former }
@@ -294,10 +298,14 @@ public struct IdentityResolver: Sendable {
 
   /// A number that this plan has given to somebody changes hands with this record, or may: that has to be written first.
   func needsToLookAgain(for record: NormalisedRecord) -> Bool {
+    guard !newIdentities.isEmpty else { return false }
+    var statesBusinessScoped = false
     for case .event(let event) in record.elements {
+      statesBusinessScoped = statesBusinessScoped || Self.stated(in: event).contains { $0.identifier.isBusinessScoped }
       guard case .change(let change) = event.body else { continue }
       if change.former.contains(where: { newIdentities[InTenant(event.tenant, $0)] != nil }) { return true }
     }
+    guard statesBusinessScoped else { return false }
     let stated = record.elements.map { element -> (tenant: String, identifiers: [Identifier]) in
       guard case .event(let event) = element else { return ("", []) }
       return (event.tenant, Self.stated(in: event).filter { $0.assurance > .a0 }.map(\.identifier))
@@ -351,6 +359,7 @@ public struct IdentityResolver: Sendable {
 
   /// Rules 1 and 2: the record's first identifier (the channel-scoped one) decides, then the strongest that hits.
   private func hit(_ usable: [StatedIdentifier], tenant: String) -> ID? {
+    guard usable.count > 1 else { return usable.first.flatMap { customer(of: $0.identifier, tenant) } }
     let rest = usable.dropFirst().sorted(by: Self.isStronger)
     for candidate in usable.prefix(1) + rest {
       if let customer = customer(of: candidate.identifier, tenant) { return customer }
@@ -363,10 +372,10 @@ public struct IdentityResolver: Sendable {
   /// Whose the identifier is by now, and how sure that is.
   func stored(_ identifier: Identifier, _ tenant: String) -> (customer: ID, assurance: Assurance)? {
     let key = InTenant(tenant, identifier)
-    if let new = newIdentities[key] { return (new.customer, new.assurance) }
-    return facts.identities[key].map {
-      (survivor(of: InTenant(tenant, $0.customer)), seenIdentities[key]?.assurance ?? $0.assurance)
+    if let stored = facts.identities[key] {
+      return (survivor(of: InTenant(tenant, stored.customer)), seenIdentities[key]?.assurance ?? stored.assurance)
     }
+    return newIdentities[key].map { ($0.customer, $0.assurance) }
   }
 
   private static func isStronger(_ a: StatedIdentifier, _ b: StatedIdentifier) -> Bool {
@@ -410,19 +419,20 @@ public struct IdentityResolver: Sendable {
     _ stated: [StatedIdentifier], to found: ID?, tenant: String, at time: Timestamp, atLeast: Assurance = .a0
   ) -> ID {
     let strongest = max(atLeast, stated.map(\.assurance).max() ?? .a0)
-    let customer = found ?? self.customer(of: stated[0].identifier, tenant) ?? newCustomer(tenant, strongest, time)
+    let known = stated.map { stored($0.identifier, tenant) }
+    let customer = found ?? known[0]?.customer ?? newCustomer(tenant, strongest, time)
     let customerKey = InTenant(tenant, customer)
     assurances[customerKey] = max(assurances[customerKey] ?? .a0, strongest)
     // Whether the record reaches the customer that it is resolved to by evidence of merge grade.
     let isReached =
       atLeast == .a3
-      || stated.contains { candidate in
-        guard let known = stored(candidate.identifier, tenant) else { return false }
+      || zip(stated, known).contains { candidate, known in
+        guard let known else { return false }
         return known.customer == customer && Self.isMergeGrade(candidate, known.assurance)
       }
-    for candidate in stated {
+    for (candidate, known) in zip(stated, known) {
       let key = InTenant(tenant, candidate.identifier)
-      guard let known = stored(candidate.identifier, tenant) else {
+      guard let known else {
         newIdentities[key] = NewIdentity(
           customer: customer, origin: customer, assurance: candidate.assurance, firstSeenAt: time, lastSeenAt: time.day)
         facts.counts[customerKey, default: [:]][candidate.identifier.kind, default: 0] += 1

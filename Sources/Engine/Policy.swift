@@ -80,6 +80,7 @@ public struct InTenant<Value: Hashable & Sendable>: Hashable, Sendable {
 
   /// By the value alone: few tenants have the same one.
   @inlinable public func hash(into hasher: inout Hasher) { hasher.combine(value) }
+  @inlinable public func _rawHashValue(seed: Int) -> Int { value._rawHashValue(seed: seed) }
 }
 
 extension InTenant: Comparable where Value: Comparable {

@@ -13,6 +13,7 @@ public enum Digest {
   /// The same over the UTF-8 of the parts.
   public static func bytes16(_ parts: [String]) -> (high: UInt64, low: UInt64) {
     var input: [UInt8] = []
+    input.reserveCapacity(parts.reduce(0) { $0 + 8 + $1.utf8.count })
     for part in parts { append(part.utf8, count: part.utf8.count, to: &input) }
     return hash(input)
   }
@@ -36,10 +37,14 @@ public enum Digest {
     input.append(contentsOf: part)
   }
 
+  /// Looked up once: `SHA256` does it for every digest, and that costs as much as the digest. Never freed, and not changed by its users.
+  private nonisolated(unsafe) static let sha256 = EVP_MD_fetch(nil, "SHA256", nil)
+
   private static func hash(_ input: [UInt8]) -> (high: UInt64, low: UInt64) {
-    var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-    SHA256(input, input.count, &output)
-    let word = { (bytes: ArraySlice<UInt8>) in bytes.reduce(0 as UInt64) { $0 << 8 | UInt64($1) } }
-    return (word(output[0..<8]), word(output[8..<16]))
+    var output: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    let isMade = withUnsafeMutableBytes(of: &output) { EVP_Digest(input, input.count, $0.baseAddress, nil, sha256, nil) }
+    // Of zeros, all messages would be one.
+    precondition(isMade == 1, "OpenSSL has no SHA-256")
+    return (UInt64(bigEndian: output.0), UInt64(bigEndian: output.1))
   }
 }

@@ -81,11 +81,11 @@ struct BatchMachine: Sendable {
         // Not even the letter is taken: where the record was says enough. One that fails so as well is our own bug.
         guard reason == .databaseRejected else { return .pause(attempt: BatchAttempts.limit) }
         guard !slice[0].isBare else { return .stop(fault) }
-        (slices[0][0].record.key, slices[0][0].record.headers, slices[0][0].record.value) = (nil, [], nil)
+        slices[0][0] = slice[0].bare
       } else if slice[0].elements.count > 1 {
         search = ElementSearch(slice[0], rejection)
       } else {
-        slices[0][0].elements = [.rejected(rejection)]
+        slices[0][0] = slice[0].with([.rejected(rejection)])
       }
     }
     return next()
@@ -96,13 +96,20 @@ extension NormalisedRecord {
   /// All that is to be stored of it is dead letters.
   fileprivate var isLetter: Bool { !elements.isEmpty && elements.allSatisfy { if case .rejected = $0 { true } else { false } } }
   fileprivate var isBare: Bool { record.key == nil && record.headers.isEmpty && record.value == nil }
+  /// Where it was, without its content.
+  var bare: NormalisedRecord {
+    var place = record
+    (place.key, place.headers, place.value) = (nil, [], nil)
+    return NormalisedRecord(record: place, tenant: tenant, elements: elements)
+  }
 }
 
 /// Finds the elements of a record that fail alone: one bad element never costs its siblings.
 private struct ElementSearch: Sendable {
   private let record: NormalisedRecord
   private let rejection: Rejection
-  private var rejected: NormalisedRecord
+  /// With the bad ones rejected, as far as they are found.
+  private var elements: [NormalisedElement]
   private var isFound = false
   private var attempts = BatchAttempts()
   /// What is left to try; the last is under way.
@@ -111,24 +118,18 @@ private struct ElementSearch: Sendable {
   init(_ record: NormalisedRecord, _ rejection: Rejection) {
     self.record = record
     self.rejection = rejection
-    rejected = record
+    elements = record.elements
     ranges = [record.elements.indices]
   }
 
-  var probe: NormalisedRecord {
-    var probe = record
-    probe.elements = Array(record.elements[ranges.last ?? record.elements.indices])
-    return probe
-  }
+  var probe: NormalisedRecord { record.with(Array(record.elements[ranges.last ?? record.elements.indices])) }
 
   /// The record with its bad elements rejected; nil while some are to be tried.
   var result: NormalisedRecord? {
     guard ranges.isEmpty else { return nil }
-    guard !isFound else { return rejected }
+    guard !isFound else { return record.with(elements) }
     // Each element passes alone and all of them together do not: the record is the unit that fails.
-    var whole = record
-    whole.elements = record.elements.map { _ in .rejected(rejection) }
-    return whole
+    return record.with(record.elements.map { _ in .rejected(rejection) })
   }
 
   mutating func answered(_ fault: PostgresFault) -> BatchAttempts.Verdict {
@@ -143,7 +144,7 @@ private struct ElementSearch: Sendable {
         ranges.replaceSubrange(ranges.count - 1..<ranges.count, with: [middle..<range.upperBound, range.lowerBound..<middle])
         return verdict
       case .reject(let reason):
-        rejected.elements[range.lowerBound] = .rejected(Rejection(reason, "SQLSTATE \(fault.sqlState)"))
+        elements[range.lowerBound] = .rejected(Rejection(reason, "SQLSTATE \(fault.sqlState)"))
         isFound = true
       }
     }

@@ -113,11 +113,11 @@ final class DraftAhead: Sendable {
   func take(_ records: [NormalisedRecord]) async -> IngestPipeline.Draft? {
     let draft = state.withLock { state in
       // They are no more to come.
-      if Self.areSame(state.records, records) { state.records = [] }
+      if state.records.elementsEqual(records, by: ===) { state.records = [] }
       defer { state.draft = nil }
       return state.draft
     }
-    guard let draft, Self.areSame(draft.records, records) else { return nil }
+    guard let draft, draft.records.elementsEqual(records, by: ===) else { return nil }
     return await withTaskGroup(of: IngestPipeline.Draft?.self) { group in
       group.addTask {
         for await made in draft.made { return made }
@@ -133,13 +133,6 @@ final class DraftAhead: Sendable {
       if made == nil { state.withLock { if $0.isBusy { $0.resumesAt = .now + Self.pause } } }
       return made
     }
-  }
-
-  private static func areSame(_ some: [NormalisedRecord], _ others: [NormalisedRecord]) -> Bool {
-    some.count == others.count
-      && zip(some, others).allSatisfy {
-        $0.record.offset == $1.record.offset && $0.record.topicAndPartition == $1.record.topicAndPartition
-      }
   }
 
   /// The batch that is being written was not committed, or something else comes between it and the next.

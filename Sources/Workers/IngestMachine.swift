@@ -96,8 +96,8 @@ public struct IngestMachine: Sendable {
   private var unreadable: [TopicAndPartition: Int64] = [:]
   /// Partitions that are being moved, until they are sought: what is said of where they stood is old news.
   private var moving: Set<TopicAndPartition> = []
-  /// To be written in this order; none is empty.
-  private var prepared: [[NormalisedRecord]] = []
+  /// To be written in this order.
+  private var prepared: [Prepared] = []
   /// Not normalised yet: each is read alone, when nothing else is under way.
   private var fetched: [Record] = []
   private var isPolling = false
@@ -110,7 +110,7 @@ public struct IngestMachine: Sendable {
   private var writingTicks = 0
 
   /// What is to be written after what is being written.
-  var next: [NormalisedRecord] { isWriting ? prepared.first ?? [] : [] }
+  var next: [NormalisedRecord] { isWriting ? prepared.first?.records ?? [] : [] }
 
   /// A write takes longer than it should: what is polled meanwhile is no progress.
   var isWriteStuck: Bool { writingTicks >= Self.stuckTicks }
@@ -142,8 +142,7 @@ public struct IngestMachine: Sendable {
     case .polled(let records):
       isPolling = false
       // Records of partitions that are not claimed (any more) will be read again by whoever claims them.
-      let readable = records.filter { isReadable($0.record.topicAndPartition) }
-      if !readable.isEmpty { prepared.append(readable) }
+      if let readable = Prepared(records)?.filter(isReadable) { prepared.append(readable) }
     case .fetched(let record):
       isPolling = false
       if record != nil { emptyPolls = 0 } else if !isPaused { emptyPolls += 1 }
@@ -210,7 +209,7 @@ public struct IngestMachine: Sendable {
     }
     if !isPolling && !isRevoking && !regained.isEmpty {
       actions.append(.seek(Array(regained.values)))
-      prepared = prepared { regained[$0] == nil }
+      prepared = prepared.compactMap { $0.filter { regained[$0] == nil } }
       fetched.removeAll { regained[$0.topicAndPartition] != nil }
       claims.merge(regained) { $1 }
       suspect(Array(regained.values))
@@ -231,11 +230,10 @@ public struct IngestMachine: Sendable {
       isWriting = true
       probedCount += 1
     }
-    prepared = prepared { claims[$0] != nil }
+    prepared = prepared.compactMap { $0.filter { claims[$0] != nil } }
     if !isWriting && !isRevoking && !prepared.isEmpty {
       let batch = prepared.removeFirst()
-      let touched = Set(batch.map(\.record.topicAndPartition))
-      actions.append(.write(batch, under: claims.values.filter { touched.contains($0.key) }))
+      actions.append(.write(batch.records, under: claims.values.filter { batch.partitions.contains($0.key) }))
       isWriting = true
     }
     if !isWriting && !isRevoking && prepared.isEmpty {
@@ -257,12 +255,6 @@ public struct IngestMachine: Sendable {
       actions.append(.resume)
     }
     return actions + pollIfWanted()
-  }
-
-  private func prepared(of isWanted: (TopicAndPartition) -> Bool) -> [[NormalisedRecord]] {
-    // Mostly all are, and to move them is dear.
-    guard !prepared.allSatisfy({ $0.allSatisfy { isWanted($0.record.topicAndPartition) } }) else { return prepared }
-    return prepared.map { $0.filter { isWanted($0.record.topicAndPartition) } }.filter { !$0.isEmpty }
   }
 
   private mutating func letGo() -> [Action] {
@@ -298,7 +290,7 @@ public struct IngestMachine: Sendable {
   private var hasRoom: Bool {
     switch prepared.count {
     case 0: fetched.isEmpty
-    case 1: prepared[0].count >= batchRecords
+    case 1: prepared[0].records.count >= batchRecords
     default: false
     }
   }
@@ -393,5 +385,23 @@ public struct IngestMachine: Sendable {
       actions.append(.claim(due))
     }
     return actions
+  }
+}
+
+/// Records of a poll that are to be written, at least one, and which partitions they are of.
+private struct Prepared: Sendable {
+  let records: [NormalisedRecord]
+  let partitions: Set<TopicAndPartition>
+
+  init?(_ records: [NormalisedRecord]) {
+    guard !records.isEmpty else { return nil }
+    self.records = records
+    partitions = Set(records.lazy.map(\.record.topicAndPartition))
+  }
+
+  /// What is left of it: asked after every event, so of the partitions.
+  func filter(_ isWanted: (TopicAndPartition) -> Bool) -> Prepared? {
+    guard !partitions.allSatisfy(isWanted) else { return self }
+    return Prepared(records.filter { isWanted($0.record.topicAndPartition) })
   }
 }

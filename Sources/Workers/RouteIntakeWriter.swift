@@ -61,7 +61,7 @@ final class RouteIntakeWriter: Sendable {
         case .halve:
           slices.replaceSubrange(0..<1, with: [Array(slice[..<(slice.count / 2)]), Array(slice[(slice.count / 2)...])])
         case .reject(let reason):
-          letters.append(slice[0].rejected(Rejection(reason, "SQLSTATE \(error.sqlState)")))
+          letters.append(slice[0].with([.rejected(Rejection(reason, "SQLSTATE \(error.sqlState)"))]))
           slices.removeFirst()
         }
       }
@@ -99,8 +99,7 @@ final class RouteIntakeWriter: Sendable {
         case .bisect, .stop:
           guard isBare else {
             // Where it was says enough; its bytes may be what is not taken.
-            (letter.record.key, letter.record.headers, letter.record.value) = (nil, [], nil)
-            (isBare, attempt) = (true, 0)
+            (letter, isBare, attempt) = (letter.bare, true, 0)
             continue
           }
           logger.error(
@@ -134,15 +133,6 @@ final class RouteIntakeWriter: Sendable {
     logger.debug(
       "reports committed",
       metadata: ["event.action": "committed", "actions": "\(commit.actions.count)", "reports": "\(commit.reports)"])
-  }
-}
-
-extension NormalisedRecord {
-  /// The whole record as one that cannot be taken.
-  fileprivate func rejected(_ rejection: Rejection) -> NormalisedRecord {
-    var record = self
-    record.elements = [.rejected(rejection)]
-    return record
   }
 }
 

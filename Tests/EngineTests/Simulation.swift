@@ -163,9 +163,10 @@ final class Simulation {
   private func append(_ record: NormalisedRecord) {
     let partition = pick(partitions)
     let offset = (ends[partition] ?? 0) + (one(in: 12) ? 1 : 0)
-    var record = record
-    record.record = Record(
-      topic: partition.topic, partition: partition.partition, offset: offset, timestamp: nil, key: nil, headers: [], value: nil)
+    let record = NormalisedRecord(
+      record: Record(
+        topic: partition.topic, partition: partition.partition, offset: offset, timestamp: nil, key: nil, headers: [], value: nil),
+      tenant: record.tenant, elements: record.elements)
     let place = Place(record.record)
     if one(in: 60) { killers[place] = one(in: 2) ? .crash : .hang }
     // A batch that does not unpack is told of by its first record, whichever of it is asked for.
@@ -614,7 +615,7 @@ final class Simulation {
     if count >= BatchWriter.maximumProbes {
       let isUnlucky = unfinishedProbes[Place(record), default: 0] >= Int(BatchWriter.maximumProbes)
       if killers[Place(record)] == nil && !isUnlucky { flaw = "\(Place(record)) is quarantined and did nothing" }
-      normalised.elements = [.rejected(Rejection(.quarantined, ""))]
+      normalised = normalised.with([.rejected(Rejection(.quarantined, ""))])
       faults["quarantine", default: 0] += 1
     } else if dies(index, record) {
       return

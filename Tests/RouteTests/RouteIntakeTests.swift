@@ -110,9 +110,9 @@ import Testing
     #expect(try await intake.write([poison]))
     #expect(try await bench.sql("SELECT record_offset FROM throughline.dead_letter") == [["1"]])
     // A topic that was made anew has other records at its offsets.
-    var other = poison
-    other.record.value = Array(#"{"other":1}"#.utf8)
-    #expect(try await intake.write([other]))
+    var other = poison.record
+    other.value = Array(#"{"other":1}"#.utf8)
+    #expect(try await intake.write([NormalisedRecord(record: other, tenant: poison.tenant, elements: poison.elements)]))
     #expect(try await bench.value("count(*) FROM throughline.dead_letter") == "2")
     await bench.close()
   }
