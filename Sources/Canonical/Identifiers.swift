@@ -23,14 +23,15 @@ public struct Bytes16: Hashable, Sendable, Comparable {
   public static func < (a: Self, b: Self) -> Bool { a.high != b.high ? a.high < b.high : a.low < b.low }
 }
 
-/// A key of 16 bytes, of which the last eight are as good as random: hashed in one go by these, and that hundreds of times for a message.
+/// A key of 16 bytes. Dictionaries of a batch hash them some hundred times for a message: `_rawHashValue` is the standard library's hook
+/// for types that can do so in one go, as its integers do, with no less protection from those who choose their keys.
 public protocol Key16: Hashable, Sendable, Comparable {
   var raw: Bytes16 { get }
 }
 
 extension Key16 {
-  public func hash(into hasher: inout Hasher) { hasher.combine(raw.low) }
-  public func _rawHashValue(seed: Int) -> Int { raw.low._rawHashValue(seed: seed) }
+  public func hash(into hasher: inout Hasher) { hasher.combine(raw) }
+  public func _rawHashValue(seed: Int) -> Int { raw.low._rawHashValue(seed: seed ^ Int(truncatingIfNeeded: raw.high)) }
   public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
 }
 

@@ -265,7 +265,12 @@ enum EmailRFC822 {
     guard let emptyLine else { return [] }
     var body: [UInt8] = []
     body.reserveCapacity(bytes.count - emptyLine)
-    for piece in bytes[emptyLine...].dropFirst().split(separator: carriageReturn) { body.append(contentsOf: piece) }
+    var rest = bytes[emptyLine...].dropFirst()
+    while let end = rest.firstIndex(of: carriageReturn) {
+      body.append(contentsOf: rest[..<end])
+      rest = rest[end...].dropFirst()
+    }
+    body.append(contentsOf: rest)
     while body.last == lineFeed { body.removeLast() }
     return body
   }

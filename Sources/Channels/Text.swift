@@ -66,7 +66,10 @@ extension String {
   var nonEmpty: String? { isEmpty ? nil : self }
 
   /// The part of a content type before its parameters, in lower case.
-  var mediaType: String { Substring(Substring(self).utf8.prefix { $0 != UInt8(ascii: ";") }).trimmed.lowercased() }
+  var mediaType: String {
+    let type = Substring(self).utf8.split(separator: UInt8(ascii: ";"), maxSplits: 1).first
+    return type.map { Substring($0).trimmed.lowercased() } ?? ""
+  }
 
   /// With the three characters that X and Slack send as HTML, and no others, as they are.
   var htmlUnescaped: String {

@@ -399,7 +399,7 @@ private struct Prepared: Sendable {
     partitions = Set(records.lazy.map(\.record.topicAndPartition))
   }
 
-  /// What is left of it: asked after every event, so of the partitions.
+  /// Its records of the wanted partitions; nil where there is none. Asked after every event: mostly all of them are wanted.
   func filter(_ isWanted: (TopicAndPartition) -> Bool) -> Prepared? {
     guard !partitions.allSatisfy(isWanted) else { return self }
     return Prepared(records.filter { isWanted($0.record.topicAndPartition) })
