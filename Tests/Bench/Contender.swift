@@ -230,8 +230,8 @@ struct Track: Sendable {
       "identities": "SELECT count(*) FROM throughline.identity",
       "conversations": "SELECT count(*) FROM throughline.conversation",
       "messages": "SELECT count(*) FROM throughline.message WHERE id >= '\(firstID)'",
-      "keys": "SELECT count(*) FROM throughline.message_key",
-      "references": "SELECT count(*) FROM throughline.message_ref",
+      "keys": "SELECT count(*) FROM throughline.message_ref WHERE seen",
+      "references": "SELECT count(*) FROM throughline.message_ref WHERE conversation_id IS NOT NULL",
       "attachments": "SELECT count(*) FROM throughline.attachment",
       "originals": "SELECT count(*) FROM throughline.message_original",
       "claims": "SELECT count(*) FROM throughline.identity_claim",
@@ -245,9 +245,10 @@ struct Track: Sendable {
       FROM throughline.message WHERE id >= '\(firstID)'
       """,
       "threads (sum of hashes)": """
-      SELECT sum(hashtextextended(m.external_id || (SELECT count(*) FROM throughline.message o
-      WHERE o.conversation_id = m.conversation_id AND o.id >= '\(firstID)'), 0)::numeric) % 1000000007
-      FROM throughline.message m WHERE m.id >= '\(firstID)'
+      SELECT sum(hashtextextended(m.external_id || m.count, 0)::numeric) % 1000000007
+      FROM (
+        SELECT external_id, count(*) OVER (PARTITION BY conversation_id) FROM throughline.message WHERE id >= '\(firstID)'
+      ) m
       """,
     ]
     var left: [String: Int] = [:]
