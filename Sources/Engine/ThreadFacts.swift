@@ -20,7 +20,7 @@ public struct ThreadFacts: Sendable {
   public var holders: [Holding: (agent: String, until: Timestamp)] = [:]
   /// The messages that results and changes are about.
   public var messages: [InTenant<ID>: StoredMessage] = [:]
-  /// Names that changes wait for and nobody has.
+  /// Names that have a row and lead nowhere: changes wait for them, or they are but the keys of deliveries.
   public var awaited: Set<InTenant<ReferenceKey>> = []
   /// Changes that wait for names of the batch: of sessions (a bot that asked for a human, a ticket's state) and of messages.
   public var parked: [InTenant<ReferenceKey>: [WriteSet.ParkedEvent]] = [:]

@@ -78,8 +78,8 @@ public struct ThreadPlanner: Sendable {
     writes.outcomes = identity.records.map { _ in [] }
     // What is rejected leaves no key: a retry is not a duplicate, nor is a repetition in this batch.
     var rejected: [InTenant<MessageKey>: Rejection] = [:]
-    func settle(_ event: Event, _ outcome: Outcome) {
-      let key = InTenant(event.tenant, event.key)
+    func settle(_ key: MessageKey, of event: Event, _ outcome: Outcome) {
+      let key = InTenant(event.tenant, key)
       if case .deadLetter = outcome { rejected[key] = writes.deadLetters.last?.rejection } else { writes.keys.append(key) }
     }
     for element in identity.elements {
@@ -94,11 +94,10 @@ public struct ThreadPlanner: Sendable {
         for merge in resolved?.merges ?? [] { apply(merge, event) }
         if let resolved, resolved.isNewlyKnown { adopt(InTenant(event.tenant, resolved.customer), orderedAt, event) }
         outcome = store(event, orderedAt, resolved, element, resolver)
-        settle(event, outcome)
+        settle(event.key, of: event, outcome)
       case .result(let event, let result, let orderedAt, let echoes):
-        writes.keys += echoes.map { InTenant(event.tenant, $0) }
         outcome = apply(result, event, orderedAt, element)
-        settle(event, outcome)
+        for key in [event.key] + echoes { settle(key, of: event, outcome) }
       }
       writes.outcomes[element.record].append(outcome)
     }

@@ -4,15 +4,15 @@ import Postgres
 
 /// What an ingest batch reads and locks, each a statement for the whole batch.
 public enum IngestReads {
-  /// The keys that are stored already; `meanwhile` runs while the server looks.
-  public static func seenKeys<R>(
+  /// The keys that have a row, and whether a delivery is stored or they are but names; `meanwhile` runs while the server looks.
+  public static func keys<R>(
     _ keys: [InTenant<MessageKey>], on db: isolated PostgresConnection, meanwhile: () -> R
-  ) throws(PostgresFault) -> (Set<InTenant<MessageKey>>, R) {
-    guard !keys.isEmpty else { return ([], meanwhile()) }
+  ) throws(PostgresFault) -> ([InTenant<MessageKey>: Bool], R) {
+    guard !keys.isEmpty else { return ([:], meanwhile()) }
     try db.send(Queries.named("keys_seen"), [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })])
     let other = meanwhile()
     let result = try db.receive()
-    return (Set((0..<result.count).map { keys[result.position($0)] }), other)
+    return (Dictionary((0..<result.count).map { (keys[result.position($0)], result.bool($0, 1)) }) { $1 }, other)
   }
 
   /// Who the identifiers belong to; `meanwhile` runs while the server looks.
@@ -232,7 +232,7 @@ public enum IngestReads {
     }
   }
 
-  /// Where the names lead; to nothing, those that somebody waits for and nobody has.
+  /// Where the names lead; to nothing, those that somebody waits for and nobody has, and those that are but keys of deliveries.
   private static func references(
     _ names: [InTenant<ReferenceKey>], on db: isolated PostgresConnection
   ) throws(PostgresFault) -> [InTenant<ReferenceKey>: (conversation: ID?, message: ID?)] {
@@ -250,11 +250,25 @@ public enum IngestReads {
   }
 
   /// Which of these nobody has, stored or in `outlook`.
+  ///
+  /// - Parameters:
+  ///   - keys: what was looked up as keys of deliveries in the same snapshot.
+  ///   - stored: those that have a row.
   public static func absentNames(
-    _ names: Set<InTenant<ReferenceKey>>, after outlook: IdentityOutlook, on db: isolated PostgresConnection
+    _ names: Set<InTenant<ReferenceKey>>, after outlook: IdentityOutlook, keys: [InTenant<MessageKey>],
+    stored: [InTenant<MessageKey>: Bool], on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Set<InTenant<ReferenceKey>> {
-    let unknown = names.filter { outlook.names[$0] == nil }
-    return unknown.subtracting(try references(Array(unknown), on: db).keys)
+    let keys = Set(keys)
+    var absent: Set<InTenant<ReferenceKey>> = []
+    var unknown: [InTenant<ReferenceKey>] = []
+    for name in names where outlook.names[name] == nil {
+      let key = InTenant(name.tenant, MessageKey(name.value.raw))
+      guard stored[key] == nil, !outlook.keys.contains(key) else { continue }
+      if keys.contains(key) { absent.insert(name) } else { unknown.append(name) }
+    }
+    absent.formUnion(unknown)
+    absent.subtract(try references(unknown, on: db).keys)
+    return absent
   }
 
   /// Throws the fault of a lost race where somebody has one of these `absent` names by now. Those that get a row are told so by that row.
@@ -299,7 +313,7 @@ public enum IngestReads {
       }
       try readParked(awaited, &facts, on: db)
       // What was said there brings a name of its own, for which others may wait: mostly none, and answers below answers in a row.
-      var known = Set(keys)
+      var known = Set(awaited)
       while true {
         let said = facts.namesOfParked.subtracting(known).sorted()
         guard !said.isEmpty else { break }

@@ -71,15 +71,11 @@ public enum IngestWrites {
     try deliveries(writes, on: db)
     try changes(writes, on: db)
     try aboutCustomers(writes, on: db)
-    try references(writes, on: db)
+    try links(writes, on: db)
     try aside(writes, identity.records, on: db)
     try outbox(writes, identity.records, topicPrefix, on: db)
     // Last, so that a redelivery on another partition waits with no lock that we still need.
-    let keys = writes.keys.sorted()
-    try copy(keys, "message_key (tenant_id, key)", 2, on: db) { row, key in
-      row.text(key.tenant)
-      row.uuid(PostgresUUID(key.value.raw))
-    }
+    try names(writes, on: db)
   }
 
   // MARK: - Customers
@@ -340,8 +336,11 @@ public enum IngestWrites {
     return JSONText(utf8: message.details.utf8.dropLast() + [UInt8(ascii: ",")] + object.dropFirst())
   }
 
-  private static func references(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
+  /// What messages are called, and the keys of the deliveries: mostly the same.
+  private static func names(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     let rows = writes.references.sorted { $0.key < $1.key }
+    let keys = Set(writes.keys)
+    func isSeen(_ name: InTenant<ReferenceKey>) -> Bool { keys.contains(InTenant(name.tenant, MessageKey(name.value.raw))) }
     let replacing = rows.filter { $0.value.replaces }
     if !replacing.isEmpty {
       let result = try db.query(
@@ -349,18 +348,27 @@ public enum IngestWrites {
         [
           .texts(replacing.map(\.key.tenant)), .uuids(replacing.map { PostgresUUID($0.key.value.raw) }),
           .optionalIDs(replacing.map(\.value.conversation)), .optionalIDs(replacing.map(\.value.message)),
-          .optionalIDs(replacing.map(\.value.was)),
+          .optionalIDs(replacing.map(\.value.was)), .bools(replacing.map { isSeen($0.key) }),
         ])
       guard result.affected == replacing.count else { throw .replan("a referenced message was stored by somebody else") }
     }
     try copy(
-      rows.filter { !$0.value.replaces }, "message_ref (tenant_id, key, conversation_id, message_id)", 4, on: db
+      rows.filter { !$0.value.replaces }, "message_ref (tenant_id, key, conversation_id, message_id, seen)", 5, on: db
     ) { row, reference in
       row.text(reference.key.tenant)
       row.uuid(PostgresUUID(reference.key.value.raw))
       row.uuid(reference.value.conversation.map { PostgresUUID($0) })
       row.uuid(reference.value.message.map { PostgresUUID($0) })
+      row.bool(isSeen(reference.key))
     }
+    let others = keys.filter { writes.references[InTenant($0.tenant, ReferenceKey($0.value.raw))] == nil }.sorted()
+    guard !others.isEmpty else { return }
+    let new = try db.query(
+      Queries.named("keys_insert"), [.texts(others.map(\.tenant)), .uuids(others.map { PostgresUUID($0.value.raw) })])
+    guard new.count == others.count else { throw .replan("a delivery was stored by somebody else") }
+  }
+
+  private static func links(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     let links = writes.links.sorted {
       ($0.key.conversation, $0.key.linked, $0.key.reason) < ($1.key.conversation, $1.key.linked, $1.key.reason)
     }

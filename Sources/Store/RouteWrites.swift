@@ -17,7 +17,7 @@ public enum RouteWrites {
     guard !keys.isEmpty else { return [] }
     let keys = keys.sorted()
     let rows = try db.query(
-      Queries.named("route_keys_insert"), [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })])
+      Queries.named("keys_insert"), [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })])
     return Set((0..<rows.count).map { InTenant(rows.text($0, 0), MessageKey(rows.uuid($0, 1).id.raw)) })
   }
 

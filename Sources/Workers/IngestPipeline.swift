@@ -167,13 +167,13 @@ public struct IngestPipeline: Sendable {
     on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Draft {
     let keys = IdentityPlan.keys(of: records)
-    var (seenKeys, (identifiers, found)) = try IngestReads.seenKeys(keys, on: db) {
+    let (stored, (identifiers, found)) = try IngestReads.keys(keys, on: db) {
       let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
       return (
         identifiers, isFirst ? known.take(identifiers, outlook?.identities ?? [:]) : (known: [:], unknown: Array(identifiers))
       )
     }
-    seenKeys.formUnion(outlook?.keys ?? [])
+    let seenKeys = (outlook?.keys ?? []).union(stored.lazy.filter(\.value).map(\.key))
     var facts = IdentityFacts()
     facts.identities = found.known
     facts.identities.merge(try IngestReads.identities(found.unknown, on: db) {}.0) { $1 }
@@ -189,7 +189,9 @@ public struct IngestPipeline: Sendable {
     outlook?.addGains(of: gaining, to: &facts)
     let plan = IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids)
     var draft = Draft(recordCount: records.count, facts: facts, plan: plan, accounts: accounts(of: plan.records))
-    if let outlook { draft.absent = try IngestReads.absentNames(draft.plan.needs.called, after: outlook, on: db) }
+    if let outlook {
+      draft.absent = try IngestReads.absentNames(draft.plan.needs.called, after: outlook, keys: keys, stored: stored, on: db)
+    }
     return draft
   }
 

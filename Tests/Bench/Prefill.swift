@@ -132,9 +132,8 @@ struct Prefill {
     INSERT INTO throughline.message_original (tenant_id, message_id, content_type, bytes)
     SELECT 'default', id, 'message/rfc822', convert_to((SELECT string_agg(md5(n || ' ' || k), '') FROM generate_series(1, 40) k), 'UTF8')
     FROM made WHERE channel = 'email' ORDER BY id;
-    INSERT INTO throughline.message_key (tenant_id, key) SELECT 'default', md5('key ' || n)::uuid FROM made;
-    INSERT INTO throughline.message_ref (tenant_id, key, conversation_id, message_id)
-    SELECT 'default', md5('key ' || n)::uuid, conversation, id FROM made;
+    INSERT INTO throughline.message_ref (tenant_id, key, conversation_id, message_id, seen)
+    SELECT 'default', md5('key ' || n)::uuid, conversation, id, true FROM made;
     DROP TABLE made;
     """
   }

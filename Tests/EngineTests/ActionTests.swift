@@ -321,6 +321,13 @@ import Testing
     try store.receive(sent)
     try store.receive(sent)
     #expect(store.outcomes.suffix(3) == [[.deadLetter(.unknownTarget)], [.stored], [.duplicate]])
+
+    // Its echo is no duplicate of what was rejected.
+    var echo = echo("other", to: [whatsapp("ana")], at: hour(5))
+    echo.key = MessageKey(hash("other"))
+    try store.receive(result(ID(Bytes16(high: 2, low: 2)), "sent", named: "other", at: hour(5)))
+    try store.receive(echo)
+    #expect(store.outcomes.suffix(2) == [[.deadLetter(.unknownTarget)], [.stored]])
   }
 
   @Test func `An invitation carries a signed link, and whoever comes with it is the same customer in the same thread`() throws {

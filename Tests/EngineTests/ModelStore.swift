@@ -98,7 +98,7 @@ struct ModelStore {
     let identity = earlier.resolver.holds(with: facts.identities) ? earlier : known
     if let (store, outlook) = last {
       let appeared = identity.needs.called.filter {
-        store.references[$0] == nil && outlook.names[$0] == nil && references[$0] != nil
+        store.row($0) == nil && outlook.names[$0] == nil && !outlook.keys.contains(asKey($0)) && row($0) != nil
       }
       guard appeared.isEmpty else { throw Refused(description: "a name was not foreseen") }
     }
@@ -196,12 +196,21 @@ struct ModelStore {
     return counts
   }
 
+  private func asKey(_ name: InTenant<ReferenceKey>) -> InTenant<MessageKey> {
+    InTenant(name.tenant, MessageKey(name.value.raw))
+  }
+
+  /// Names and keys are one table: what is but a key leads nowhere.
+  private func row(_ name: InTenant<ReferenceKey>) -> StoredReference? {
+    references[name] ?? (keys.contains(asKey(name)) ? StoredReference(conversation: nil, message: nil) : nil)
+  }
+
   private func threadFacts(_ identity: IdentityPlan) -> ThreadFacts {
     var facts = ThreadFacts()
     let needs = identity.needs
     for key in needs.named { facts.conversations[key] = conversations[key] }
     for key in needs.references {
-      guard let reference = references[key] else { continue }
+      guard let reference = row(key) else { continue }
       guard let id = reference.conversation else {
         facts.awaited.insert(key)
         continue
@@ -237,7 +246,7 @@ struct ModelStore {
       guard !said.isEmpty else { break }
       known.formUnion(said)
       for key in said {
-        guard let reference = references[key] else { continue }
+        guard let reference = row(key) else { continue }
         if let id = reference.conversation {
           facts.references[key] = (id, reference.message)
           facts.conversations[InTenant(key.tenant, id)] = conversations[InTenant(key.tenant, id)]
@@ -474,7 +483,7 @@ struct ModelStore {
     messages += writes.messages
     for (key, new) in writes.references {
       if let conversation = new.conversation { try requireConversation(key.tenant, conversation, "a reference") }
-      let isAsExpected = references[key].map { $0.message == new.was }
+      let isAsExpected = row(key).map { $0.message == new.was }
       guard isAsExpected == (new.replaces ? true : nil) else { throw Refused(description: "takes a reference that is not free") }
       references[key] = StoredReference(conversation: new.conversation, message: new.message)
     }

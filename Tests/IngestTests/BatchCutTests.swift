@@ -187,6 +187,39 @@ import Testing
     await db.close()
   }
 
+  @Test(arguments: [false, true])
+  func `a delivery that somebody else stores after the draft ends its plan; a row that is but awaited becomes the key's`(
+    isStored: Bool
+  ) async throws {
+    let db = PostgresConnection(url: try await TestDatabase.make(), applicationName: "draft", settings: Queries.settings)
+    let time = Timestamp(microseconds: 1_778_577_242_000_000)
+    let contact = Event(
+      tenant: "default", channel: .crm, account: "crm", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time, receivedAt: time,
+      body: .contact(Contact(identifiers: [StatedIdentifier(Identifier(.email, "ana@mail.example"), .a3)], updatedAt: time)))
+    let batch = [
+      NormalisedRecord(
+        record: Record(topic: "channel.crm", partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil),
+        tenant: "default", elements: [.event(contact)])
+    ]
+    let claims = OffsetClaims(group: "race", owner: "test")
+    let pipeline = IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+    let held = try await db.perform { db throws(PostgresFault) in
+      try claims.claim([("channel.crm", 0)], patienceMilliseconds: 1_000, on: db)
+    }
+    let draft = try await db.perform { db throws(PostgresFault) in
+      try pipeline.draft(batch, ids: IDGenerator(milliseconds: 1_778_577_242_000, seed: 1), on: db)
+    }
+    let key = ID(contact.key.raw)
+    try await db.sql("INSERT INTO throughline.message_ref (tenant_id, key, seen) VALUES ('default', '\(key)', \(isStored))")
+    let fault = await db.fault { db throws(PostgresFault) in
+      _ = try pipeline.commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, draft: draft, on: db)
+    }
+    #expect(fault?.disposition == (isStored ? .replan : nil))
+    #expect(try await db.value("SELECT count(*) FROM throughline.customer") == (isStored ? "0" : "1"))
+    #expect(try await db.value("SELECT string_agg(key || ' ' || seen, ',') FROM throughline.message_ref") == "\(key) true")
+    await db.close()
+  }
+
   @Test func `whoever a suggestion would lead to is locked: who became surer meanwhile is merged`() async throws {
     let url = try await TestDatabase.make()
     let (rival, watcher) = (

@@ -89,6 +89,28 @@ import Testing
     await db.close()
   }
 
+  @Test func `names and keys become one table, with what each of them had`() async throws {
+    let db = try await PostgresConnection.fresh(isEmpty: true)
+    try await db.sql("CREATE SCHEMA throughline")
+    for migration in Migrations.all where migration.version < 12 { try await db.sql(migration.sql) }
+    func id(_ digit: Int) -> String { "00000000-0000-0000-0000-00000000000\(digit)" }
+    // A message by its key, a mail by another name, hearsay, a name that is waited for, a key that is no name; and another tenant.
+    try await db.sql(
+      """
+      INSERT INTO throughline.message_ref VALUES ('t', '\(id(1))', '\(id(8))', '\(id(9))'), ('t', '\(id(2))', '\(id(8))', '\(id(9))'),
+        ('t', '\(id(3))', '\(id(8))', NULL), ('t', '\(id(4))', NULL, NULL);
+      INSERT INTO throughline.message_key VALUES ('t', '\(id(1))'), ('t', '\(id(5))'), ('u', '\(id(2))');
+      """)
+    for migration in Migrations.all where migration.version >= 12 { try await db.sql(migration.sql) }
+    let rows = try await db.value(
+      """
+      SELECT string_agg(concat(tenant_id, right(key::text, 1), ' ', coalesce(right(conversation_id::text, 1), '-'),
+        coalesce(right(message_id::text, 1), '-'), ' ', seen), ', ' ORDER BY tenant_id, key) FROM throughline.message_ref
+      """)
+    #expect(rows == "t1 89 t, t2 89 f, t3 8- f, t4 -- f, t5 -- t, u2 -- t")
+    await db.close()
+  }
+
   /// Everything that makes the schema what it is, one line each.
   private static let catalog = """
     SELECT format('%s.%s %s %s %s %s', table_name, column_name, udt_name, column_default, is_nullable, collation_name) AS line

@@ -40,25 +40,31 @@ import Testing
 
   @Test func `what has waited in vain for thirty days goes, and with it the row that kept its name`() async throws {
     let a = Publisher(try await TestDatabase.bounded(), "a")
-    // Ids of long ago and of now; names that nobody has, that somebody still waits for, and that a conversation has.
+    // Ids of long ago and of now; names that nobody has, that somebody still waits for, and that is the key of a delivery.
     let (old, new) = ("00000000-0000-7000-8000-00000000000", "ffffffff-0000-7000-8000-00000000000")
     let (alone, shared) = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b")
-    let rows = [(old + "1", "'\(alone)'"), (old + "2", "'\(shared)'"), (new + "3", "'\(shared)'"), (old + "4", "NULL")].map {
-      "('default', '\($0.0)', 'edit', 'chat', 'w', \($0.1), now(), '{}', 't', 0, 0, 0)"
-    }
+    let key = "00000000-0000-0000-0000-00000000000c"
+    let rows = [
+      (old + "1", "'\(alone)'"), (old + "2", "'\(shared)'"), (new + "3", "'\(shared)'"), (old + "4", "NULL"),
+      (old + "5", "'\(key)'"),
+    ].map { "('default', '\($0.0)', 'edit', 'chat', 'w', \($0.1), now(), '{}', 't', 0, 0, 0)" }
     try await a.db.sql(
       """
       INSERT INTO throughline.parked_event (tenant_id, id, kind, channel, account, target, received_at, details, topic, partition,
         record_offset, element) VALUES \(rows.joined(separator: ", "));
-      INSERT INTO throughline.message_ref (tenant_id, key) VALUES ('default', '\(alone)'), ('default', '\(shared)')
+      INSERT INTO throughline.message_ref (tenant_id, key, seen)
+      VALUES ('default', '\(alone)', false), ('default', '\(shared)', false), ('default', '\(key)', true)
       """)
     let sweep = { () async throws in try await a.db.perform { [a] db throws(PostgresFault) in try a.outbox.sweep(on: db) } }
-    #expect(try await sweep() == 3)
+    #expect(try await sweep() == 4)
     #expect(try await sweep() == 0)
     let left = try await a.db.perform { db throws(PostgresFault) in
-      (try db.textRows("SELECT id FROM throughline.parked_event"), try db.textRows("SELECT key FROM throughline.message_ref"))
+      (
+        try db.textRows("SELECT id FROM throughline.parked_event"),
+        try db.textRows("SELECT key FROM throughline.message_ref ORDER BY key")
+      )
     }
-    #expect(left.0 == [[new + "3"]] && left.1 == [[shared]])
+    #expect(left.0 == [[new + "3"]] && left.1 == [[shared], [key]])
   }
 
   @Test func `one publisher holds every shard, and keeps them`() async throws {

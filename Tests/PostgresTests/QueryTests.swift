@@ -9,7 +9,7 @@ import Testing
   /// The tables that grow, and that a batch looks things up in: one scan per row of a batch is one too many.
   private static let tables: Set<Substring> = [
     "agent", "agent_channel", "agent_skill", "assignment", "channel_account", "conversation", "conversation_segment", "customer",
-    "identity", "message_key", "message_ref", "organization", "outbox",
+    "identity", "message_ref", "organization", "outbox",
   ]
 
   @Test func `every statement prepares`() async throws {
@@ -59,7 +59,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "SELECT m.key FROM unnest($1::uuid[]) AS k(key) JOIN throughline.message_key m ON m.key = k.key",
+    "SELECT m.key FROM unnest($1::uuid[]) AS k(key) JOIN throughline.message_ref m ON m.key = k.key",
     "SELECT id FROM throughline.conversation WHERE status = $1::throughline.conversation_status",
     """
     SELECT i.kind FROM unnest($1::text[], $2::text[]) AS k(tenant_id, value)
@@ -134,7 +134,7 @@ import Testing
     INSERT INTO throughline.conversation
       (tenant_id, id, customer_id, lane, status, version, event_seq, last_channel, opened_at, last_message_at)
     SELECT 't', md5('v' || i)::uuid, md5('c' || i)::uuid, '', 'open', 1, 1, 'chat', now(), now() FROM generate_series(1, 5000) i;
-    INSERT INTO throughline.message_key SELECT 't', md5('k' || i)::uuid FROM generate_series(1, 5000) i;
+    INSERT INTO throughline.message_ref (tenant_id, key, seen) SELECT 't', md5('k' || i)::uuid, true FROM generate_series(1, 5000) i;
     INSERT INTO throughline.message_ref SELECT 't', md5('r' || i)::uuid, md5('v' || i)::uuid FROM generate_series(1, 5000) i;
     INSERT INTO throughline.outbox (shard, topic, subjects, events)
     SELECT i % 16, 'conversation.events', '{s}', '{x}' FROM generate_series(1, 5000) i

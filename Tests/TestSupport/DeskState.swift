@@ -64,7 +64,7 @@ public enum DeskState {
     FROM throughline.message_original o JOIN messages m ON m.tenant_id = o.tenant_id AND m.id = o.message_id
     UNION ALL SELECT concat_ws(' ', 'attachment', a.tenant_id, m.external_id, a.position, a.kind, a.name, a.type, a.size_bytes, a.provider_id, a.url)
     FROM throughline.attachment a JOIN messages m ON m.tenant_id = a.tenant_id AND m.id = a.message_id
-    UNION ALL SELECT concat_ws(' ', 'key', tenant_id, key) FROM throughline.message_key
+    UNION ALL SELECT concat_ws(' ', 'key', tenant_id, key) FROM throughline.message_ref WHERE seen
     UNION ALL SELECT concat_ws(' ', 'ref', r.tenant_id, r.key, v.label, m.external_id)
     FROM throughline.message_ref r JOIN conversations v ON v.tenant_id = r.tenant_id AND v.id = r.conversation_id
     LEFT JOIN messages m ON m.tenant_id = r.tenant_id AND m.id = r.message_id

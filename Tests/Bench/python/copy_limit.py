@@ -24,11 +24,11 @@ TABLES = {
     "message": (MESSAGES + "id", "true", "t.id"),
     "message_original": (MESSAGES + "message_id", "true", "t.message_id"),
     "attachment": (MESSAGES + "message_id", "true", "t.message_id, t.position"),
-    "message_ref": ("JOIN throughline.conversation v ON v.tenant_id = t.tenant_id AND v.id = t.conversation_id "
-                    + ITS_OWN.format("v.customer_id::text"), NEW_ROW, "t.key"),  # fmt: skip
     "identity_claim": (MESSAGES + "message_id", "true", "t.id"),
     "outbox": (ITS_OWN.format("t.subjects[1]"), "t.dead_letter_id IS NULL", "t.id"),
-    "message_key": (ITS_OWN.format("t.key::text"), NEW_ROW, "t.key"),
+    # What is but a key has no conversation.
+    "message_ref": ("LEFT JOIN throughline.conversation v ON v.tenant_id = t.tenant_id AND v.id = t.conversation_id "
+                    + ITS_OWN.format("coalesce(v.customer_id, t.key)::text"), NEW_ROW, "t.key"),  # fmt: skip
 }
 
 

@@ -33,8 +33,7 @@ class RowStore(Store):
                 self.db.execute("INSERT INTO throughline.channel_account (tenant_id, channel, account) VALUES ($1, $2, $3)"
                                 " ON CONFLICT DO NOTHING", (T, message.channel, message.account))  # fmt: skip
                 self.accounts[message.channel, message.account] = message.account
-            if self.row("INSERT INTO throughline.message_key (tenant_id, key) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1",
-                        T, message.key):  # fmt: skip
+            if not self.row("SELECT 1 FROM throughline.message_ref WHERE tenant_id = $1 AND key = $2 AND seen", T, message.key):
                 self.store(message)
         self.db.execute(
             "INSERT INTO throughline.ingest_offset (consumer_group, topic, partition, next_offset) VALUES ($1, $2, $3, $4)"
@@ -78,8 +77,8 @@ class RowStore(Store):
         threads = Threads(identities, {customer: list(profile)} if profile else {}, references, conversations)
         threads.add(message, customer, is_claimed, claims)
         with self.db.pipeline():
-            self.update(identities, threads)
-        self.insert(identities, threads, [])
+            self.update(identities, threads, {message.key})
+        self.insert(identities, threads, {message.key})
 
     def copy(self, target, rows):
         table, _, columns = target.partition(" ")

@@ -72,7 +72,7 @@ class Store:
             if accounts:
                 self.query("accounts_register", *zip(*accounts))
             stored = {(topic, partition): offset for topic, partition, offset in fence}
-            seen = {keys[position - 1] for position, in seen}
+            seen = {keys[position - 1] for position, is_seen in seen if is_seen}
             known = {names[position - 1]: [customer, assurance, last] for position, customer, assurance, _, last in found}
 
         if any(record.offset < (stored.get((record.topic, record.partition)) or 0) for record in records):
@@ -116,14 +116,15 @@ class Store:
         threads = Threads(identities, profiles, references, [Conversation(*row[1:21], *row[24:28]) for row in locked])
         for message, customer, is_claimed, claims in resolved:
             threads.add(message, customer, is_claimed, claims)
+        keys = {message.key for message, *_ in resolved}
         with self.db.pipeline():
-            self.update(identities, threads)
+            self.update(identities, threads, keys)
             self.db.cursor().execute(
                 ADVANCE, (worker.GROUP, array(t for t, _ in order), array(p for _, p in order), array(ends[o] for o in order)))  # fmt: skip
-        self.insert(identities, threads, [message.key for message, *_ in resolved])
+        self.insert(identities, threads, keys)
         return accounts
 
-    def update(self, identities, threads):
+    def update(self, identities, threads, keys):
         if changed := sorted(threads.changed_profiles):
             count = len(changed)
             self.query(
@@ -133,7 +134,7 @@ class Store:
         if seen := sorted(identities.seen.items()):
             self.query("identities_update", *([n[i] for n, _ in seen] for i in range(3)),
                        [i[1] for _, i in seen], [i[2] for _, i in seen])  # fmt: skip
-        if replaced := sorted((k, c, m) for k, (c, m, is_stored) in threads.new_references.items() if is_stored):
+        if replaced := sorted((k, c, m, None, k in keys) for k, (c, m, is_stored) in threads.new_references.items() if is_stored):
             self.query("references_replace", *zip(*replaced))
         # What ends makes room in its lane.
         for is_live in (False, True):
@@ -163,11 +164,11 @@ class Store:
         )
         self.copy("message_original (tenant_id, message_id, content_type, bytes)", threads.originals)
         self.copy("attachment (tenant_id, message_id, position, kind, name, type, size_bytes, provider_id, url)", threads.attachments)
-        self.copy("message_ref (tenant_id, key, conversation_id, message_id)",
-                  sorted((T, k, c, m) for k, (c, m, is_stored) in threads.new_references.items() if not is_stored))  # fmt: skip
         self.copy("identity_claim (tenant_id, id, customer_id, message_id, kind, scope, value, created_at)", threads.claims)
         self.copy("outbox (shard, topic, subjects, events)", threads.outbox)
-        self.copy("message_key (tenant_id, key)", sorted((T, key) for key in keys))
+        names = [(T, k, c, m, k in keys) for k, (c, m, is_stored) in threads.new_references.items() if not is_stored]
+        names += [(T, key, None, None, True) for key in keys - threads.new_references.keys()]
+        self.copy("message_ref (tenant_id, key, conversation_id, message_id, seen)", sorted(names, key=lambda name: name[1]))
 
     def copy(self, target, rows):
         if rows:
