@@ -121,6 +121,8 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
 public struct MessageKey: Key16 {
   public var raw: Bytes16
   public init(_ raw: Bytes16) { self.raw = raw }
+  /// Two deliveries of a provider's message are the same if they have the name that others refer to it by. Mail has keys of its own.
+  public init(_ name: ReferenceKey) { self.init(name.raw) }
 }
 
 /// The hash of an id by which a provider or a mail program refers to a message, a session or a call.

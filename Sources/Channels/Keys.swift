@@ -5,11 +5,6 @@ extension Bytes16 {
   init(_ digest: (high: UInt64, low: UInt64)) { self.init(high: digest.high, low: digest.low) }
 }
 
-extension MessageKey {
-  /// Two deliveries of a provider's message are the same if they have the name that others refer to it by. Mail has keys of its own.
-  public init(_ name: ReferenceKey) { self.init(name.raw) }
-}
-
 extension ReferenceKey {
   /// A message by the provider's id; the account keeps ids apart that are unique only inside it, which X's are not.
   public static func message(_ channel: Channel, account: String, id: String) -> ReferenceKey {

@@ -68,7 +68,7 @@ public struct IdentityPlan: Sendable {
     guard case .result(let result) = event.body else {
       return .event(event, orderedAt: orderedAt, resolver.resolve(event, at: orderedAt))
     }
-    let echoes = result.names.map { MessageKey($0.raw) }.filter { seen.insert(InTenant(event.tenant, $0)).inserted }
+    let echoes = result.names.map { MessageKey($0) }.filter { seen.insert(InTenant(event.tenant, $0)).inserted }
     return .result(event, result, orderedAt: orderedAt, echoes: echoes)
   }
 
@@ -86,7 +86,7 @@ public struct IdentityPlan: Sendable {
     records.flatMap(\.elements).flatMap { element -> [InTenant<MessageKey>] in
       guard case .event(let event) = element else { return [] }
       var keys = [event.key]
-      if case .result(let result) = event.body { keys += result.names.map { MessageKey($0.raw) } }
+      if case .result(let result) = event.body { keys += result.names.map { MessageKey($0) } }
       return keys.map { InTenant(event.tenant, $0) }
     }
   }

@@ -83,6 +83,11 @@ public struct InTenant<Value: Hashable & Sendable>: Hashable, Sendable {
   @inlinable public func _rawHashValue(seed: Int) -> Int { value._rawHashValue(seed: seed) }
 }
 
+extension InTenant<ReferenceKey> {
+  /// The key of a delivery that is called so: names and keys are stored as one.
+  public var asKey: InTenant<MessageKey> { InTenant<MessageKey>(tenant, MessageKey(value)) }
+}
+
 extension InTenant: Comparable where Value: Comparable {
   @inlinable public static func < (a: Self, b: Self) -> Bool {
     a.tenant != b.tenant ? a.tenant.utf8.lexicographicallyPrecedes(b.tenant.utf8) : a.value < b.value

@@ -262,9 +262,8 @@ public enum IngestReads {
     var absent: Set<InTenant<ReferenceKey>> = []
     var unknown: [InTenant<ReferenceKey>] = []
     for name in names where outlook.names[name] == nil {
-      let key = InTenant(name.tenant, MessageKey(name.value.raw))
-      guard stored[key] == nil, !outlook.keys.contains(key) else { continue }
-      if keys.contains(key) { absent.insert(name) } else { unknown.append(name) }
+      guard stored[name.asKey] == nil, !outlook.keys.contains(name.asKey) else { continue }
+      if keys.contains(name.asKey) { absent.insert(name) } else { unknown.append(name) }
     }
     absent.formUnion(unknown)
     absent.subtract(try references(unknown, on: db).keys)

@@ -340,7 +340,6 @@ public enum IngestWrites {
   private static func names(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     let rows = writes.references.sorted { $0.key < $1.key }
     let keys = Set(writes.keys)
-    func isSeen(_ name: InTenant<ReferenceKey>) -> Bool { keys.contains(InTenant(name.tenant, MessageKey(name.value.raw))) }
     let replacing = rows.filter { $0.value.replaces }
     if !replacing.isEmpty {
       let result = try db.query(
@@ -348,7 +347,7 @@ public enum IngestWrites {
         [
           .texts(replacing.map(\.key.tenant)), .uuids(replacing.map { PostgresUUID($0.key.value.raw) }),
           .optionalIDs(replacing.map(\.value.conversation)), .optionalIDs(replacing.map(\.value.message)),
-          .optionalIDs(replacing.map(\.value.was)), .bools(replacing.map { isSeen($0.key) }),
+          .optionalIDs(replacing.map(\.value.was)), .bools(replacing.map { keys.contains($0.key.asKey) }),
         ])
       guard result.affected == replacing.count else { throw .replan("a referenced message was stored by somebody else") }
     }
@@ -359,9 +358,9 @@ public enum IngestWrites {
       row.uuid(PostgresUUID(reference.key.value.raw))
       row.uuid(reference.value.conversation.map { PostgresUUID($0) })
       row.uuid(reference.value.message.map { PostgresUUID($0) })
-      row.bool(isSeen(reference.key))
+      row.bool(keys.contains(reference.key.asKey))
     }
-    let others = keys.filter { writes.references[InTenant($0.tenant, ReferenceKey($0.value.raw))] == nil }.sorted()
+    let others = keys.subtracting(rows.map(\.key.asKey)).sorted()
     guard !others.isEmpty else { return }
     let new = try db.query(
       Queries.named("keys_insert"), [.texts(others.map(\.tenant)), .uuids(others.map { PostgresUUID($0.value.raw) })])

@@ -98,7 +98,7 @@ struct ModelStore {
     let identity = earlier.resolver.holds(with: facts.identities) ? earlier : known
     if let (store, outlook) = last {
       let appeared = identity.needs.called.filter {
-        store.row($0) == nil && outlook.names[$0] == nil && !outlook.keys.contains(asKey($0)) && row($0) != nil
+        store.row($0) == nil && outlook.names[$0] == nil && !outlook.keys.contains($0.asKey) && row($0) != nil
       }
       guard appeared.isEmpty else { throw Refused(description: "a name was not foreseen") }
     }
@@ -196,13 +196,9 @@ struct ModelStore {
     return counts
   }
 
-  private func asKey(_ name: InTenant<ReferenceKey>) -> InTenant<MessageKey> {
-    InTenant(name.tenant, MessageKey(name.value.raw))
-  }
-
   /// Names and keys are one table: what is but a key leads nowhere.
   private func row(_ name: InTenant<ReferenceKey>) -> StoredReference? {
-    references[name] ?? (keys.contains(asKey(name)) ? StoredReference(conversation: nil, message: nil) : nil)
+    references[name] ?? (keys.contains(name.asKey) ? StoredReference(conversation: nil, message: nil) : nil)
   }
 
   private func threadFacts(_ identity: IdentityPlan) -> ThreadFacts {

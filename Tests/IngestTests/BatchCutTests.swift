@@ -145,6 +145,20 @@ import Testing
     for connection in [db, watcher] { await connection.close() }
   }
 
+  /// A batch of one record with this event, and the claim of its partition.
+  private func claimed(
+    _ event: Event, by claims: OffsetClaims, on db: PostgresConnection
+  ) async throws -> ([NormalisedRecord], [OffsetClaim]) {
+    let topic = "channel." + event.channel.rawValue
+    let record = NormalisedRecord(
+      record: Record(topic: topic, partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil), tenant: "default",
+      elements: [.event(event)])
+    let held = try await db.perform { db throws(PostgresFault) in
+      try claims.claim([(topic, 0)], patienceMilliseconds: 1_000, on: db)
+    }
+    return ([record], held)
+  }
+
   @Test(arguments: [false, true])
   func `a name that somebody takes after the draft ends its plan, whether the batch writes the name or only asks for it`(
     isTranscript: Bool
@@ -160,19 +174,12 @@ import Testing
     let event = Event(
       tenant: "default", channel: .whatsapp, account: "1", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time,
       receivedAt: time, body: .message(message))
-    let batch = [
-      NormalisedRecord(
-        record: Record(topic: "channel.whatsapp", partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil),
-        tenant: "default", elements: [.event(event)])
-    ]
     let claims = OffsetClaims(group: "race", owner: "test")
     let pipeline = IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
     let ids = IDGenerator(milliseconds: 1_778_577_242_000, seed: 1)
     let outlook = IdentityOutlook(
       IdentityResolver(facts: .init(), policy: Policy(), ids: ids), identities: [:], writes: WriteSet())
-    let held = try await db.perform { db throws(PostgresFault) in
-      try claims.claim([("channel.whatsapp", 0)], patienceMilliseconds: 1_000, on: db)
-    }
+    let (batch, held) = try await claimed(event, by: claims, on: db)
     let draft = try await db.perform { db throws(PostgresFault) in
       try pipeline.draft(batch, after: outlook, ids: ids, on: db)
     }
@@ -196,16 +203,9 @@ import Testing
     let contact = Event(
       tenant: "default", channel: .crm, account: "crm", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time, receivedAt: time,
       body: .contact(Contact(identifiers: [StatedIdentifier(Identifier(.email, "ana@mail.example"), .a3)], updatedAt: time)))
-    let batch = [
-      NormalisedRecord(
-        record: Record(topic: "channel.crm", partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil),
-        tenant: "default", elements: [.event(contact)])
-    ]
     let claims = OffsetClaims(group: "race", owner: "test")
     let pipeline = IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
-    let held = try await db.perform { db throws(PostgresFault) in
-      try claims.claim([("channel.crm", 0)], patienceMilliseconds: 1_000, on: db)
-    }
+    let (batch, held) = try await claimed(contact, by: claims, on: db)
     let draft = try await db.perform { db throws(PostgresFault) in
       try pipeline.draft(batch, ids: IDGenerator(milliseconds: 1_778_577_242_000, seed: 1), on: db)
     }
@@ -249,16 +249,9 @@ import Testing
     let contact = Event(
       tenant: "default", channel: .crm, account: "crm", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time, receivedAt: time,
       body: .contact(Contact(identifiers: stated.map { StatedIdentifier($0, .a3) }, updatedAt: time)))
-    let batch = [
-      NormalisedRecord(
-        record: Record(topic: "channel.crm", partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil),
-        tenant: "default", elements: [.event(contact)])
-    ]
     let db = PostgresConnection(url: url, applicationName: "loser", settings: Queries.settings)
     let claims = OffsetClaims(group: "race", owner: "test")
-    let held = try await db.perform { db throws(PostgresFault) in
-      try claims.claim([("channel.crm", 0)], patienceMilliseconds: 1_000, on: db)
-    }
+    let (batch, held) = try await claimed(contact, by: claims, on: db)
     @Sendable func commit() async -> PostgresFault? {
       await db.fault { db throws(PostgresFault) in
         _ = try IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
