@@ -46,8 +46,9 @@ public actor KafkaConsumer {
         "session.timeout.ms": "6000",
         "heartbeat.interval.ms": "500",
         // Memory.
-        "queued.max.messages.kbytes": "16384",
-        "fetch.max.bytes": "8388608",
+        "queued.max.messages.kbytes": "8192",
+        // librdkafka refuses less than the largest record that is allowed.
+        "fetch.max.bytes": String(max(4 << 20, configuration.properties["message.max.bytes"].flatMap { Int($0) } ?? 0)),
         // Latency, and a quick return after an outage.
         "fetch.wait.max.ms": "20",
         "fetch.error.backoff.ms": "100",

@@ -28,4 +28,8 @@ import Testing
   @Test func `a property overrides the default`() {
     #expect(Self.fault(["session.timeout.ms": "30000", "security.protocol": "ssl"]) == nil)
   }
+
+  @Test func `records larger than a fetch is by default can be allowed`() {
+    #expect(Self.fault(["message.max.bytes": "6000000"]) == nil)
+  }
 }
