@@ -23,7 +23,7 @@ final class RouteDesk: Sendable {
     var reconcileEvery = Duration.seconds(2)
     var tidyEvery = Duration.milliseconds(250)
     /// Decisions in one transaction.
-    var batchDecisions = 100
+    var batchDecisions = 200
     /// How long one tenant is worked for before it is the next one's turn.
     var turn = Duration.milliseconds(500)
     /// After a tenant is taken, and after the database was away, nobody counts as gone for this long: what agents have reported
@@ -71,13 +71,15 @@ final class RouteDesk: Sendable {
 
   private let settings: Settings
   private let db: PostgresConnection
+  /// Writes a batch of decisions while another one is being written, and renews the leases, so that it is known when it is broken.
+  private let second: PostgresConnection
   private let marks: RouteMarks
   private let logger: Logger
   private let leases: RouteLeases
 
-  init(settings: Settings, db: PostgresConnection, marks: RouteMarks, logger: Logger) {
+  init(settings: Settings, db: PostgresConnection, second: PostgresConnection, marks: RouteMarks, logger: Logger) {
     self.settings = settings
-    self.db = db
+    (self.db, self.second) = (db, second)
     self.marks = marks
     self.logger = logger
     leases = RouteLeases(owner: settings.instance, seconds: settings.leaseSeconds)
@@ -159,7 +161,7 @@ final class RouteDesk: Sendable {
     guard .now >= renewAt else { return }
     // At a third of the lease, so that one slow round does not lose it.
     renewAt = .now + .seconds(settings.leaseSeconds / 3)
-    let (held, all) = try await db.perform { [leases] db throws(PostgresFault) in try leases.renew(on: db) }
+    let (held, all) = try await second.perform { [leases] db throws(PostgresFault) in try leases.renew(on: db) }
     known = all
     guard held != Set(tenants.keys) else { return }
     for name in tenants.keys where !held.contains(name) { tenants[name] = nil }
@@ -281,31 +283,65 @@ final class RouteDesk: Sendable {
     return tenant.unreadConversations.isEmpty && tenant.unreadAgents.isEmpty
   }
 
-  /// Commits what is decided, batch by batch, and what is decided because of it.
+  /// Commits what is decided, a batch on each connection, and what is decided because of it.
   private func decide(
     _ tenant: inout Tenant, _ name: String, until end: ContinuousClock.Instant
   ) async throws(PostgresFault) {
-    while !Task.isCancelled, let batch = tenant.decisions.next(.now) {
-      do throws(PostgresFault) {
-        let (results, takenCount) = try await commit(batch.items, name, isRetry: batch.failureCount > 0)
-        tenant.decisions.add(tenant.engine.handle(results, at: WallClock.now()))
-        tenant.vainCount = takenCount > 0 || tenant.decisions.isIdle ? 0 : tenant.vainCount + 1
-        guard tenant.vainCount < Self.maximumAttempts else { throw .replan("nothing that is decided can be written") }
-      } catch {
-        guard error.isOfItsWork, tenant.vainCount < Self.maximumAttempts else { throw error }
-        note(error, batch.items.count)
-        tenant.decisions.failed(batch, .now)
+    let fault = await withTaskGroup(of: Commit.self) { group -> PostgresFault? in
+      var idle = [second, db]
+      var (hasBegun, fault) = (false, PostgresFault?.none)
+      while true {
+        // One at least: what came before may take the whole turn, each time. What was put aside comes alone: it waits for no
+        // lock.
+        while fault == nil, !Task.isCancelled, !hasBegun || .now < end, !idle.isEmpty,
+          idle.count == 2 || !tenant.decisions.isIdle,
+          let batch = tenant.decisions.next(.now)
+        {
+          hasBegun = true
+          let db = idle.removeLast()
+          group.addTask { await self.commit(batch, name, on: db) }
+        }
+        guard let done = await group.next() else { return fault }
+        idle.append(done.db)
+        do throws(PostgresFault) {
+          let (results, takenCount) = try done.result.get()
+          tenant.decisions.add(tenant.engine.handle(results, at: WallClock.now()))
+          tenant.vainCount = takenCount > 0 || tenant.decisions.isIdle ? 0 : tenant.vainCount + 1
+          guard tenant.vainCount < Self.maximumAttempts else { throw .replan("nothing that is decided can be written") }
+        } catch {
+          if error.isOfItsWork, tenant.vainCount < Self.maximumAttempts {
+            note(error, done.batch.items.count)
+            tenant.decisions.failed(done.batch, .now)
+          } else {
+            fault = error
+          }
+        }
       }
-      if isOver(end) { return }
+    }
+    if let fault { throw fault }
+  }
+
+  private struct Commit: Sendable {
+    var batch: Batches<RoutingDecision>.Batch
+    var db: PostgresConnection
+    var result: Result<(events: [RoutingEvent], takenCount: Int), PostgresFault>
+  }
+
+  private func commit(_ batch: Batches<RoutingDecision>.Batch, _ name: String, on db: PostgresConnection) async -> Commit {
+    do throws(PostgresFault) {
+      let result = try await commit(batch.items, name, isRetry: batch.failureCount > 0, on: db)
+      return Commit(batch: batch, db: db, result: .success(result))
+    } catch {
+      return Commit(batch: batch, db: db, result: .failure(error))
     }
   }
 
   /// Writes the decisions that still hold, and tells what became of each.
   private func commit(
-    _ decisions: [RoutingDecision], _ name: String, isRetry: Bool
+    _ decisions: [RoutingDecision], _ name: String, isRetry: Bool, on db: PostgresConnection
   ) async throws(PostgresFault) -> (events: [RoutingEvent], takenCount: Int) {
     let started = ContinuousClock.now
-    let result = try await retrying { db throws(PostgresFault) -> (events: [RoutingEvent], takenCount: Int) in
+    let result = try await retrying(on: db) { db throws(PostgresFault) -> (events: [RoutingEvent], takenCount: Int) in
       let conversations = Set(decisions.map { InTenant(name, $0.conversation) })
       let agents = Set(decisions.compactMap { $0.agent.map { InTenant(name, $0) } })
       let taken = try db.transaction(settings: Self.settings(isRetry: isRetry)) { () throws(PostgresFault) -> [Bool] in
@@ -384,7 +420,7 @@ final class RouteDesk: Sendable {
       }
     }
     let due = (conversations: conversations, agents: agents)
-    return try await retrying { db throws(PostgresFault) in
+    return try await retrying(on: db) { db throws(PostgresFault) in
       try db.transaction(settings: Self.settings(isRetry: batch.failureCount > 0)) {
         () throws(PostgresFault) -> (conversations: [ID], agents: [String]) in
         let locked = try RouteReads.lock(conversations: due.conversations, agents: due.agents, on: db)
@@ -420,7 +456,7 @@ final class RouteDesk: Sendable {
 
   /// Lost races are run again on fresh reads.
   private func retrying<R: Sendable>(
-    _ body: @Sendable (isolated PostgresConnection) throws(PostgresFault) -> R
+    on db: PostgresConnection, _ body: @Sendable (isolated PostgresConnection) throws(PostgresFault) -> R
   ) async throws(PostgresFault) -> R {
     var attempt = 0
     while true {

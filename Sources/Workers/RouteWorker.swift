@@ -1,6 +1,7 @@
 import Canonical
 import Channels
 import Engine
+import Glibc
 import Kafka
 import Logging
 import Postgres
@@ -81,6 +82,7 @@ public final class RouteWorker: Sendable {
       try await WorkerParts.waitForSchema(
         db, signals: settings.signals, logger: logger, isStopping: { isStopping.withLock { $0 } })
     else { return }
+    let second = PostgresConnection(url: databaseURL, applicationName: "throughline-route", settings: WorkerParts.sessionSettings)
     let intakeDB = PostgresConnection(
       url: databaseURL, applicationName: "throughline-intake", settings: WorkerParts.sessionSettings)
     let intake = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
@@ -94,7 +96,7 @@ public final class RouteWorker: Sendable {
     deskSettings.onTenants = settings.onTenants
     deskSettings.signals = settings.signals
     deskSettings.presenceGrace = settings.presenceGrace
-    let desk = RouteDesk(settings: deskSettings, db: db, marks: marks, logger: logger)
+    let desk = RouteDesk(settings: deskSettings, db: db, second: second, marks: marks, logger: logger)
     let writer = RouteIntakeWriter(
       db: intakeDB, topicPrefix: settings.topicPrefix, policy: { self.policy.withLock { $0 } }, marks: marks, logger: logger)
     logger.info("route started", metadata: ["event.action": "started"])
@@ -276,8 +278,12 @@ public final class RouteWorker: Sendable {
 
   /// The extension of an event of ours: we wrote it, with the envelope before the data and every quote inside a string escaped.
   private static func tenant(of value: [UInt8]) -> String? {
-    guard let name = value.firstRange(of: Array(#","tenantid":""#.utf8)) else { return nil }
-    return String(decoding: value[name.upperBound...].prefix { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
+    let name = Array(#","tenantid":""#.utf8)
+    // Of every event of all routers: the library's search takes ten times as long.
+    let found = value.withUnsafeBytes { bytes in
+      bytes.indices.dropLast(name.count).first { bytes[$0] == name[0] && memcmp(bytes.baseAddress! + $0, name, name.count) == 0 }
+    }
+    return found.map { String(decoding: value[($0 + name.count)...].prefix { $0 != UInt8(ascii: "\"") }, as: UTF8.self) }
   }
 
   // MARK: - Kafka

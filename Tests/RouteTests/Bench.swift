@@ -163,17 +163,21 @@ final class Bench: Sendable {
 
   func desk(
     _ instance: String = "a", leaseSeconds: Double = 6, presenceGrace: Duration = .zero, turn: Duration = .milliseconds(500),
-    reconcileEvery: Duration = .milliseconds(200), marks: RouteMarks? = nil
+    reconcileEvery: Duration = .milliseconds(200), batchDecisions: Int = 200, marks: RouteMarks? = nil
   ) -> RouteDesk {
     var settings = RouteDesk.Settings(instance: instance, topicPrefix: "", policy: { self.policy })
     settings.leaseSeconds = leaseSeconds
     settings.turn = turn
     settings.reconcileEvery = reconcileEvery
+    settings.batchDecisions = batchDecisions
     settings.tidyEvery = .milliseconds(50)
     settings.presenceGrace = presenceGrace
+    func connection() -> PostgresConnection {
+      PostgresConnection(url: url, applicationName: instance, settings: Queries.settings)
+    }
     return RouteDesk(
-      settings: settings, db: PostgresConnection(url: url, applicationName: instance, settings: Queries.settings),
-      marks: marks ?? self.marks, logger: Logger(label: instance) { _ in SwiftLogNoOpLogHandler() })
+      settings: settings, db: connection(), second: connection(), marks: marks ?? self.marks,
+      logger: Logger(label: instance) { _ in SwiftLogNoOpLogHandler() })
   }
 
   /// Runs the desk while `body` does.

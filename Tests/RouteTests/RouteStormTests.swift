@@ -23,8 +23,8 @@ import Testing
     policy.queues = [calls, .init(id: "general")]
     let bench = try await Bench(policy: policy)
     let (one, other) = (RouteMarks(), RouteMarks())
-    try await bench.routing(bench.desk("one", leaseSeconds: 0.3, marks: one), marks: one) {
-      try await bench.routing(bench.desk("other", leaseSeconds: 0.3, marks: other), marks: other) {
+    try await bench.routing(bench.desk("one", leaseSeconds: 0.3, batchDecisions: 2, marks: one), marks: one) {
+      try await bench.routing(bench.desk("other", leaseSeconds: 0.3, batchDecisions: 2, marks: other), marks: other) {
         try await withThrowingTaskGroup(of: Void.self) { group in
           for seed in 0..<3 as Range<UInt64> {
             group.addTask { try await Self.human(seed, bench) }
