@@ -92,8 +92,8 @@ struct OutboxFlight {
     unload(records)
     // Rows that were let go meanwhile are no longer here.
     for record in done { left[record.row]?.remove(record.position) }
-    let rest = records.filter { left[$0.row]?.contains($0.position) == true }
-    failed.subtract(records.lazy.map(\.orderedBy))
+    let rest = done.count < records.count ? records.filter { left[$0.row]?.contains($0.position) == true } : []
+    if !failed.isEmpty { failed.subtract(records.lazy.map(\.orderedBy)) }
     failed.formUnion(rest.lazy.map(\.orderedBy))
     if !rest.isEmpty {
       wait(for: rest)
@@ -143,6 +143,7 @@ struct OutboxFlight {
   static func separate(
     _ records: [OutboxRecord], done: [OutboxRecord]
   ) -> (whole: [OutboxRecord], broken: [OutboxRecord], doneOfBroken: [OutboxRecord]) {
+    guard done.count < records.count else { return (records, [], []) }
     var left: [OutboxSubject: Int] = [:]
     for record in records { left[record.orderedBy, default: 0] += 1 }
     for record in done { left[record.orderedBy, default: 0] -= 1 }
