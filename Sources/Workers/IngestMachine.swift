@@ -222,6 +222,8 @@ public struct IngestMachine: Sendable {
       regained = [:]
     }
     if !isPolling && !isRevoking && !unread.isEmpty { actions += readUnread() }
+    // The write that they waited for has ended: a slow database is no reason to wait for all that is prepared.
+    let resumes = isPaused && !isWriting
     // A single record is only asked for when no batch is prepared, so that it is the older where there are both.
     fetched.removeAll { claims[$0.topicAndPartition] == nil }
     if !isWriting && !isRevoking && !isStopping, let record = fetched.first, let claim = claims[record.topicAndPartition] {
@@ -250,7 +252,7 @@ public struct IngestMachine: Sendable {
       outOfRange = [:]
       unreadable = [:]
     }
-    if isPaused && !isWriting {
+    if resumes {
       isPaused = false
       actions.append(.resume)
     }
