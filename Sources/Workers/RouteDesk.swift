@@ -294,7 +294,7 @@ final class RouteDesk: Sendable {
         // One at least: what came before may take the whole turn, each time. What was put aside comes alone: it waits for no
         // lock.
         while fault == nil, !Task.isCancelled, !hasBegun || .now < end, !idle.isEmpty,
-          idle.count == 2 || !tenant.decisions.isIdle,
+          group.isEmpty || !tenant.decisions.isIdle,
           let batch = tenant.decisions.next(.now)
         {
           hasBegun = true
