@@ -18,7 +18,7 @@ extension PostgresResult {
   func optionalTimestamp(_ row: Int, _ column: Int) -> Timestamp? {
     optionalMicroseconds(row, column).map(Timestamp.init(microseconds:))
   }
-  /// `WITH ORDINALITY` counts from 1.
+  /// Positions count from 1 in SQL.
   func position(_ row: Int) -> Int { Int(int8(row, 0)) - 1 }
 }
 

@@ -4,15 +4,19 @@ import Postgres
 
 /// What an ingest batch reads and locks, each a statement for the whole batch.
 public enum IngestReads {
-  /// The keys that have a row, and whether a delivery is stored or they are but names; `meanwhile` runs while the server looks.
+  /// The keys that have a row, and whether a delivery is stored or they are but names; also the same keys of other tenants.
+  /// `meanwhile` runs while the server looks.
   public static func keys<R>(
     _ keys: [InTenant<MessageKey>], on db: isolated PostgresConnection, meanwhile: () -> R
   ) throws(PostgresFault) -> ([InTenant<MessageKey>: Bool], R) {
     guard !keys.isEmpty else { return ([:], meanwhile()) }
-    try db.send(Queries.named("keys_seen"), [.texts(keys.map(\.tenant)), .uuids(keys.map { PostgresUUID($0.value.raw) })])
+    try db.send(Queries.named("keys_seen"), [.uuids(keys.map { PostgresUUID($0.value.raw) })])
     let other = meanwhile()
     let result = try db.receive()
-    return (Dictionary((0..<result.count).map { (keys[result.position($0)], result.bool($0, 1)) }) { $1 }, other)
+    let rows = (0..<result.count).map {
+      (InTenant(result.text($0, 0), MessageKey(result.uuid($0, 1).id.raw)), result.bool($0, 2))
+    }
+    return (Dictionary(rows) { $1 }, other)
   }
 
   /// Who the identifiers belong to; `meanwhile` runs while the server looks.
@@ -123,23 +127,24 @@ public enum IngestReads {
     return found
   }
 
-  /// Locks the customers, in id order, and returns their profiles; of `joining` with all traits.
+  /// Locks the customers, in the order of tenants and ids, and returns their profiles; of `joining` with all traits.
   ///
   /// - Throws: the fault of a lost race where one has become part of another.
   public static func lockCustomers(
     _ customers: Set<InTenant<ID>>, joining: Set<InTenant<ID>>, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> [InTenant<ID>: CustomerProfile] {
     guard !customers.isEmpty else { return [:] }
-    let keys = customers.sorted()
-    let result = try db.query(Queries.named("customers_lock"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    let result = try db.query(Queries.named("customers_lock"), [.ids(customers.map(\.value))])
     var profiles: [InTenant<ID>: CustomerProfile] = [:]
     for row in 0..<result.count {
-      guard !result.bool(row, 7) else { throw .replan("a customer became part of another") }
+      let key = InTenant(result.text(row, 0), result.uuid(row, 1).id)
+      guard customers.contains(key) else { continue }
+      guard !result.bool(row, 8) else { throw .replan("a customer became part of another") }
       var profile = CustomerProfile(
-        displayName: result.optionalText(row, 1), isVerified: result.bool(row, 2), language: result.optionalText(row, 3),
-        organization: result.optionalText(row, 4), updatedAt: result.optionalTimestamp(row, 5))
-      profile.eventSeq = result.int8(row, 6)
-      profiles[keys[result.position(row)]] = profile
+        displayName: result.optionalText(row, 2), isVerified: result.bool(row, 3), language: result.optionalText(row, 4),
+        organization: result.optionalText(row, 5), updatedAt: result.optionalTimestamp(row, 6))
+      profile.eventSeq = result.int8(row, 7)
+      profiles[key] = profile
     }
     guard !joining.isEmpty else { return profiles }
     let all = Array(joining)
@@ -151,7 +156,7 @@ public enum IngestReads {
     return profiles
   }
 
-  /// Where the references lead, and, locked in id order, the conversations of the lanes, of the references and of what tokens,
+  /// Where the references lead, and, locked in their order, the conversations of the lanes, of the references and of what tokens,
   /// actions and results name. Only under `lockCustomers`: then nobody else opens one.
   ///
   /// - Parameter absent: names that nobody had a while ago, see `absentNames`.
@@ -383,12 +388,11 @@ public enum IngestReads {
     _ conversations: Set<InTenant<ID>>, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> [InTenant<ID>: ConversationState] {
     guard !conversations.isEmpty else { return [:] }
-    let keys = conversations.sorted()
-    let result = try db.query(Queries.named("conversations_lock"), [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))])
+    let result = try db.query(Queries.named("conversations_lock"), [.ids(conversations.map(\.value))])
     var found: [InTenant<ID>: ConversationState] = [:]
     for row in 0..<result.count {
       let key = InTenant(result.text(row, 0), result.uuid(row, 1).id)
-      guard let status = ConversationState.Status(rawValue: result.text(row, 4)),
+      guard conversations.contains(key), let status = ConversationState.Status(rawValue: result.text(row, 4)),
         let owner = ConversationState.Owner.Kind(rawValue: result.text(row, 21))
       else { continue }
       var conversation = ConversationState(

@@ -14,8 +14,10 @@ public enum Queries {
   }()
 
   /// What every connection that runs these statements sets. They are look-ups by index, for each row of a batch; a plan made from
-  /// statistics that say "empty" would be kept when the tables fill.
-  public static let settings = ["jit = off", "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"]
+  /// statistics that say "empty" would be kept when the tables fill. No key comes twice, so that nothing is worth remembering.
+  public static let settings = [
+    "jit = off", "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "enable_memoize = off",
+  ]
 
   private static let statements: [String: Statement] = Dictionary(
     uniqueKeysWithValues: files.compactMap { path, text in

@@ -6,12 +6,16 @@ SET status = k.status::throughline.conversation_status, version = k.version, eve
   customer_version = k.customer_version, waiting_since = k.waiting_since, snoozed_until = k.snoozed_until,
   handoff = k.handoff::jsonb, customer_id = k.customer_id, lane = k.lane, merged_into = k.merged_into,
   origin_customer_id = k.origin_customer_id, automatic_count = k.automatic_count, automatic_since = k.automatic_since
-FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
-    $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::smallint[], $15::bigint[], $16::timestamptz[],
-    $17::timestamptz[], $18::text[], $19::uuid[], $20::text[], $21::uuid[], $22::uuid[], $23::int[], $24::timestamptz[])
-  AS k(tenant_id, id, status, version, event_seq, last_channel, language, subject, opened_at, first_response_at, resolved_at,
-    last_message_at, last_account, priority, customer_version, waiting_since, snoozed_until, handoff, customer_id, lane,
-    merged_into, origin_customer_id, automatic_count, automatic_since)
+FROM (
+  SELECT unnest($1::text[]) AS tenant_id, unnest($2::uuid[]) AS id, unnest($3::text[]) AS status, unnest($4::bigint[]) AS version,
+    unnest($5::bigint[]) AS event_seq, unnest($6::text[]) AS last_channel, unnest($7::text[]) AS language,
+    unnest($8::text[]) AS subject, unnest($9::timestamptz[]) AS opened_at, unnest($10::timestamptz[]) AS first_response_at,
+    unnest($11::timestamptz[]) AS resolved_at, unnest($12::timestamptz[]) AS last_message_at, unnest($13::text[]) AS last_account,
+    unnest($14::smallint[]) AS priority, unnest($15::bigint[]) AS customer_version, unnest($16::timestamptz[]) AS waiting_since,
+    unnest($17::timestamptz[]) AS snoozed_until, unnest($18::text[]) AS handoff, unnest($19::uuid[]) AS customer_id,
+    unnest($20::text[]) AS lane, unnest($21::uuid[]) AS merged_into, unnest($22::uuid[]) AS origin_customer_id,
+    unnest($23::int[]) AS automatic_count, unnest($24::timestamptz[]) AS automatic_since
+) k
 CROSS JOIN LATERAL (
   SELECT t.ctid FROM throughline.conversation t WHERE t.tenant_id = k.tenant_id AND t.id = k.id OFFSET 0
 ) t

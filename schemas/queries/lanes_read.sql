@@ -1,8 +1,10 @@
 -- :many  Under customers_lock: the live conversation of each lane; and, where there is none, messages are from before it or the batch ends it
 -- after a long silence, the two that ended last (a batch may open one again).
 SELECT k.tenant_id, c.id
-FROM unnest($1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
-  AS k(tenant_id, customer_id, lane, earliest, silent_since)
+FROM (
+  SELECT unnest($1::text[]) AS tenant_id, unnest($2::uuid[]) AS customer_id, unnest($3::text[]) AS lane,
+    unnest($4::timestamptz[]) AS earliest, unnest($5::timestamptz[]) AS silent_since
+) k
 LEFT JOIN LATERAL (
   SELECT c.id, c.opened_at, c.last_message_at FROM throughline.conversation c
   WHERE c.tenant_id = k.tenant_id AND c.customer_id = k.customer_id AND c.lane = k.lane

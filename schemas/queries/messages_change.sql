@@ -27,8 +27,12 @@ SET text = CASE WHEN k.deleted_at IS NOT NULL THEN NULL WHEN k.first_edit_at IS 
       || CASE WHEN k.pieces IS NULL THEN '{}' ELSE jsonb_build_object('pieces', k.pieces::jsonb || coalesce(m.details -> 'pieces', '{}')) END
       || CASE WHEN k.files IS NULL THEN '{}' ELSE jsonb_build_object('files', coalesce(m.details -> 'files', '{}') || k.files::jsonb) END
     END
-FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[], $8::text[], $9::text[],
-  $10::text[], $11::text[]) AS k(tenant_id, id, text, first_edit_at, edited_at, edits, deleted_at, deleted_by, parts, pieces, files)
+FROM (
+  SELECT unnest($1::text[]) AS tenant_id, unnest($2::uuid[]) AS id, unnest($3::text[]) AS text,
+    unnest($4::text[]) AS first_edit_at, unnest($5::timestamptz[]) AS edited_at, unnest($6::text[]) AS edits,
+    unnest($7::timestamptz[]) AS deleted_at, unnest($8::text[]) AS deleted_by, unnest($9::text[]) AS parts,
+    unnest($10::text[]) AS pieces, unnest($11::text[]) AS files
+) k
 CROSS JOIN LATERAL (
   SELECT t.ctid FROM throughline.message t WHERE t.tenant_id = k.tenant_id AND t.id = k.id OFFSET 0
 ) t

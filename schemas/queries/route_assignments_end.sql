@@ -2,7 +2,10 @@
 WITH gone AS (
   UPDATE throughline.assignment a
   SET state = 'ended', ended_at = $3::timestamptz, end_reason = k.reason, excluded_until = k.excluded_until
-  FROM unnest($1::text[], $2::uuid[], $4::text[], $5::timestamptz[]) AS k(tenant_id, id, reason, excluded_until)
+  FROM (
+    SELECT unnest($1::text[]) AS tenant_id, unnest($2::uuid[]) AS id, unnest($4::text[]) AS reason,
+      unnest($5::timestamptz[]) AS excluded_until
+  ) k
   CROSS JOIN LATERAL (
     SELECT t.ctid FROM throughline.assignment t WHERE t.tenant_id = k.tenant_id AND t.id = k.id OFFSET 0
   ) t

@@ -6,7 +6,9 @@ SELECT k.position, a.id, a.agent_id, a.queue_id, a.state = 'offered', a.epoch, a
     SELECT FROM throughline.message m
     WHERE m.conversation_id = a.conversation_id AND m.ordered_at >= a.offered_at AND m.tenant_id = a.tenant_id
       AND m.direction = 'outbound' AND m.author_kind = 'agent' AND m.author_id = a.agent_id)
-FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS k(tenant_id, id, position)
+FROM (
+  SELECT unnest($1::text[]) AS tenant_id, unnest($2::uuid[]) AS id, generate_series(1, cardinality($1::text[])::bigint) AS position
+) k
 CROSS JOIN LATERAL (
   SELECT a.* FROM throughline.assignment a
   WHERE a.conversation_id = k.id AND a.tenant_id IS NOT DISTINCT FROM k.tenant_id AND a.ended_at IS NULL

@@ -4,10 +4,13 @@ WITH new AS (
     accept_by, accepted_at, ended_at, end_reason, excluded_until)
   SELECT k.tenant_id, k.id, k.conversation_id, k.agent_id, k.queue_id, k.state, k.epoch, k.channel, k.units, $3::timestamptz,
     k.accept_by, k.accepted_at, k.ended_at, k.end_reason, k.excluded_until
-  FROM unnest($1::text[], $2::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::int[],
-      $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::timestamptz[])
-    AS k(tenant_id, id, conversation_id, agent_id, queue_id, state, epoch, channel, units, accept_by, accepted_at, ended_at,
-      end_reason, excluded_until)
+  FROM (
+    SELECT unnest($1::text[]) AS tenant_id, unnest($2::uuid[]) AS id, unnest($4::uuid[]) AS conversation_id,
+      unnest($5::text[]) AS agent_id, unnest($6::text[]) AS queue_id, unnest($7::text[]) AS state, unnest($8::bigint[]) AS epoch,
+      unnest($9::text[]) AS channel, unnest($10::int[]) AS units, unnest($11::timestamptz[]) AS accept_by,
+      unnest($12::timestamptz[]) AS accepted_at, unnest($13::timestamptz[]) AS ended_at, unnest($14::text[]) AS end_reason,
+      unnest($15::timestamptz[]) AS excluded_until
+  ) k
   RETURNING tenant_id, agent_id, channel, units, state
 ), channels AS (
   UPDATE throughline.agent_channel c

@@ -67,12 +67,12 @@ class Store:
         names = list(dict.fromkeys(name for message in messages for name in lookups(message)))
         with self.db.pipeline():
             fence = self.db.cursor().execute(OFFSETS, (worker.GROUP, array(t for t, _ in order), array(p for _, p in order)))
-            seen = self.query("keys_seen", keys)
+            seen = self.db.cursor().execute(SQL["keys_seen"], [array(keys)])
             found = self.query("identities_read", *zip(*names)) if names else ()
             if accounts:
                 self.query("accounts_register", *zip(*accounts))
             stored = {(topic, partition): offset for topic, partition, offset in fence}
-            seen = {keys[position - 1] for position, is_seen in seen if is_seen}
+            seen = {key.replace("-", "") for _, key, is_seen in seen if is_seen}
             known = {names[position - 1]: [customer, assurance, last] for position, customer, assurance, _, last in found}
 
         if any(record.offset < (stored.get((record.topic, record.partition)) or 0) for record in records):
@@ -101,17 +101,17 @@ class Store:
                 "identities_insert", [n[0] for n, _ in new], [n[1] for n, _ in new], [n[2] for n, _ in new],
                 [i[0] for _, i in new], [i[1] for _, i in new], [i[3] for _, i in new], [i[2] for _, i in new],
                 [i[0] for _, i in new])  # fmt: skip
-            customers = self.query("customers_lock", existing)
+            customers = self.db.cursor().execute(SQL["customers_lock"], [array(existing)])
             found = self.query("references_read", refs)
             silent_since = [at - DAYS_14 for at in latest.values()]
             living = self.query(
                 "lanes_read", [c for c, _ in lanes], [lane for _, lane in lanes], lanes.values(), silent_since)  # fmt: skip
-            profiles = {existing[row[0] - 1]: [row[1], row[2]] for row in customers}
+            profiles = {row[1]: [row[2], row[3]] for row in customers}
             references = {refs[position - 1]: (conversation, message) for position, conversation, message in found}
             conversations = {row[1] for row in living} | {conversation for conversation, _ in references.values()}
             if inserted.rowcount != len(new):
                 raise psycopg.errors.SerializationFailure("an identity was inserted by somebody else")
-        locked = self.query("conversations_lock", sorted(conversations)).fetchall()
+        locked = self.db.cursor().execute(SQL["conversations_lock"], [array(conversations)]).fetchall()
 
         threads = Threads(identities, profiles, references, [Conversation(*row[1:21], *row[24:28]) for row in locked])
         for message, customer, is_claimed, claims in resolved:

@@ -127,7 +127,7 @@ def connect():
         autocommit=True,
         cursor_factory=psycopg.RawCursor,
         prepare_threshold=0,
-        options="-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
+        options="-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_memoize=off",
     )
     # Ids are text here: nobody needs uuid.UUID, which is slow to make.
     connection.adapters.register_loader("uuid", psycopg.types.string.TextLoader)
