@@ -14,9 +14,11 @@ public enum Queries {
   }()
 
   /// What every connection that runs these statements sets. They are look-ups by index, for each row of a batch; a plan made from
-  /// statistics that say "empty" would be kept when the tables fill. No key comes twice, so that nothing is worth remembering.
+  /// statistics that say "empty" would be kept when the tables fill, and one from a batch's values made anew for every batch. No key
+  /// comes twice, so that nothing is worth remembering.
   public static let settings = [
     "jit = off", "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off", "enable_memoize = off",
+    "plan_cache_mode = force_generic_plan",
   ]
 
   private static let statements: [String: Statement] = Dictionary(

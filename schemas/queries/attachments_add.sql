@@ -12,6 +12,6 @@ FROM (
   WHERE NOT EXISTS (
     SELECT FROM throughline.attachment a
     WHERE a.tenant_id = k.tenant_id AND a.message_id = k.message_id
-      AND coalesce(a.provider_id, a.url) = coalesce(f.file ->> 'provider_id', f.file ->> 'url'))
+      AND coalesce(a.provider_id, a.url) = coalesce(f.file ->> 'provider_id', f.file ->> 'url') OFFSET 0)
   ORDER BY k.tenant_id, k.message_id, coalesce(f.file ->> 'provider_id', f.file ->> 'url', f.file::text), k.position, f.n
 ) n;

@@ -6,4 +6,4 @@ CROSS JOIN LATERAL (
   WHERE t.tenant_id = k.tenant_id AND t.id = k.id AND t.direction = 'outbound' AND t.deleted_at IS NULL
   OFFSET 0
 ) t
-WHERE m.tenant_id = t.tenant_id AND m.id = t.id;
+WHERE m.tenant_id = t.tenant_id AND m.id = t.id AND m.id = ANY ($2::uuid[]);

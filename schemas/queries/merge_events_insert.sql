@@ -5,10 +5,10 @@ SELECT k.tenant_id, k.id, k.survivor_id, k.loser_id, k.rule, k.evidence::jsonb, 
     SELECT jsonb_agg(DISTINCT m.id) FROM (
       SELECT k.loser_id AS id
       UNION ALL SELECT value::uuid FROM jsonb_array_elements_text(k.members::jsonb)
-      UNION ALL (SELECT c.id FROM throughline.customer c WHERE c.merged_into = k.loser_id AND c.tenant_id = k.tenant_id)
+      UNION ALL (SELECT c.id FROM throughline.customer c WHERE c.merged_into = k.loser_id AND c.tenant_id IS NOT DISTINCT FROM k.tenant_id)
       UNION ALL SELECT c.id FROM jsonb_array_elements_text(k.members::jsonb)
         CROSS JOIN LATERAL (
-          SELECT c.id FROM throughline.customer c WHERE c.merged_into = value::uuid AND c.tenant_id = k.tenant_id OFFSET 0) c
+          SELECT c.id FROM throughline.customer c WHERE c.merged_into = value::uuid AND c.tenant_id IS NOT DISTINCT FROM k.tenant_id OFFSET 0) c
     ) m), 'conversations', k.conversations::jsonb),
   k.created_at
 FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],

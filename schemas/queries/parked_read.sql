@@ -6,7 +6,10 @@ SELECT k.position, p.id, p.kind, p.channel, p.account, p.target_external_id, p.s
   i.item ->> 'assurance', i.n
 FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS k(tenant_id, key, position)
 CROSS JOIN LATERAL (
-  SELECT p.* FROM throughline.parked_event p WHERE p.target = k.key AND p.tenant_id = k.tenant_id ORDER BY p.id LIMIT 1000
+  SELECT p.* FROM (
+    SELECT p.* FROM throughline.parked_event p WHERE p.target = k.key AND p.tenant_id IS NOT DISTINCT FROM k.tenant_id OFFSET 0
+  ) p
+  ORDER BY p.id LIMIT 1000
 ) p
 LEFT JOIN LATERAL jsonb_array_elements(p.change -> 'customer') WITH ORDINALITY AS i(item, n) ON true
 ORDER BY p.id, i.n;

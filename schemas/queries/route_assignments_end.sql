@@ -1,4 +1,4 @@
--- :exec  Ends assignments and gives their load back, in one.
+-- :exec  Under route_assignments_lock: ends assignments and gives their load back, in one.
 WITH gone AS (
   UPDATE throughline.assignment a
   SET state = 'ended', ended_at = $3::timestamptz, end_reason = k.reason, excluded_until = k.excluded_until
@@ -7,9 +7,9 @@ WITH gone AS (
       unnest($5::timestamptz[]) AS excluded_until
   ) k
   CROSS JOIN LATERAL (
-    SELECT t.ctid FROM throughline.assignment t WHERE t.tenant_id = k.tenant_id AND t.id = k.id OFFSET 0
+    SELECT t.ctid, t.state FROM throughline.assignment t WHERE t.tenant_id = k.tenant_id AND t.id = k.id OFFSET 0
   ) t
-  WHERE a.ctid = t.ctid AND a.state <> 'ended'
+  WHERE a.ctid = t.ctid AND t.state <> 'ended'
   RETURNING a.tenant_id, a.agent_id, a.channel, a.units
 ), channels AS (
   UPDATE throughline.agent_channel c

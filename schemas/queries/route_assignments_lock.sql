@@ -4,7 +4,7 @@ SELECT k.position, a.id, a.agent_id, a.queue_id, a.state = 'offered', a.epoch, a
   -- The agent has written to the customer since.
   a.state = 'offered' AND EXISTS (
     SELECT FROM throughline.message m
-    WHERE m.conversation_id = a.conversation_id AND m.ordered_at >= a.offered_at AND m.tenant_id = a.tenant_id
+    WHERE m.conversation_id = a.conversation_id AND m.ordered_at >= a.offered_at AND m.tenant_id IS NOT DISTINCT FROM a.tenant_id
       AND m.direction = 'outbound' AND m.author_kind = 'agent' AND m.author_id = a.agent_id)
 FROM (
   SELECT unnest($1::text[]) AS tenant_id, unnest($2::uuid[]) AS id, generate_series(1, cardinality($1::text[])::bigint) AS position

@@ -36,7 +36,7 @@ CROSS JOIN LATERAL (
 ) c
 WHERE a.tenant_id = $1::text AND a.state = 'offered' AND (c.status = 'pending' OR EXISTS (
   SELECT FROM throughline.message m
-  WHERE m.conversation_id = a.conversation_id AND m.ordered_at >= a.offered_at AND m.tenant_id = $1::text
+  WHERE m.conversation_id = a.conversation_id AND m.ordered_at >= a.offered_at AND m.tenant_id IS NOT DISTINCT FROM $1::text
     AND m.direction = 'outbound' AND m.author_kind = 'agent' AND m.author_id = a.agent_id))
 LIMIT $6::int)
 UNION

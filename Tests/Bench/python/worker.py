@@ -127,7 +127,8 @@ def connect():
         autocommit=True,
         cursor_factory=psycopg.RawCursor,
         prepare_threshold=0,
-        options="-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_memoize=off",
+        options="-c jit=off -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_memoize=off"
+        " -c plan_cache_mode=force_generic_plan",
     )
     # Ids are text here: nobody needs uuid.UUID, which is slow to make.
     connection.adapters.register_loader("uuid", psycopg.types.string.TextLoader)
