@@ -52,11 +52,16 @@ extension IngestWrites {
     var moves = writes.moves
     if !pairs.isEmpty {
       let result = try db.query(
-        Queries.named("conversations_move"), [.texts(pairs.map(\.0)), .ids(pairs.map(\.1)), .ids(pairs.map(\.2))])
-      for row in 0..<result.count {
-        let conversation = result.uuid(row, 1).id
-        moves.append(.init(tenant: result.text(row, 0), from: conversation, into: conversation, customer: result.uuid(row, 2).id))
+        Queries.named("conversations_to_move"), [.texts(pairs.map(\.0)), .ids(pairs.map(\.1)), .ids(pairs.map(\.2))])
+      // Who has been merged, and become known before, is named twice: merges come first.
+      let found = (0..<result.count).map { (InTenant(result.text($0, 0), result.uuid($0, 1).id), result.uuid($0, 2).id) }
+      let ended = Array(Dictionary(found) { first, _ in first })
+      if !ended.isEmpty {
+        try db.send(
+          Queries.named("conversations_move"),
+          [.texts(ended.map(\.key.tenant)), .ids(ended.map(\.key.value)), .ids(ended.map(\.value))])
       }
+      moves += ended.map { .init(tenant: $0.key.tenant, from: $0.key.value, into: $0.key.value, customer: $0.value) }
     }
     guard !moves.isEmpty else { return }
     let joined = moves.filter { $0.from != $0.into }

@@ -96,7 +96,7 @@ public struct IngestPipeline: Sendable {
       commit.fenced = held.filter { next[$0.key] == nil }
       let live = records.filter { $0.record.offset >= next[$0.record.topicAndPartition] ?? .max }
 
-      // Look up, and lock in the global order: accounts, identities in key order, customers and conversations in id order.
+      // Look up, and lock in the global order: accounts, identities in key order, customers and conversations by tenant and id.
       let ids = IDGenerator(milliseconds: milliseconds, seed: seed)
       var first: Draft
       // One whose conversations have been opened or have changed hands since would fail, after the locks.

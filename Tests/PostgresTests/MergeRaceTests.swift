@@ -39,8 +39,12 @@ import Testing
     try await watcher.wait(untilLocked: "other")
     async let moved = db.perform { db throws(PostgresFault) -> Int in
       let key: [PostgresParameter] = [.texts(["t"]), .ids([loser]), .ids([survivor])]
-      let count = try db.query(Queries.named("conversations_move"), key).count
+      try db.execute("BEGIN")
+      let found = try db.query(Queries.named("conversations_to_move"), key)
+      let rows: [PostgresParameter] = [.texts([found.text(0, 0)]), .uuids([found.uuid(0, 1)]), .uuids([found.uuid(0, 2)])]
+      let count = try db.query(Queries.named("conversations_move"), rows).affected
       _ = try db.query(Queries.named("conversations_flatten"), [.texts(["t"]), .ids([ended]), .ids([live])])
+      try db.execute("COMMIT")
       return count
     }
     try await watcher.wait(untilLocked: "merge")
