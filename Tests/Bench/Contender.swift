@@ -29,6 +29,8 @@ enum Contender: Sendable, Hashable {
     }
   }
 
+  var label: String { "\(name) × \(count)" }
+
   var command: [String] {
     switch self {
     case .throughline: [Paths.throughline, "ingest"]

@@ -19,12 +19,15 @@ struct Ingest {
     var prefilled: Int
     /// The median of the rounds of each contender.
     var measured: [Measured]
+    /// Records a second of each contender, round by round.
+    var rates: [String: [Double]]
     /// What set-based Python left otherwise than the worker.
     var differences: [String: [Int]] = [:]
+  }
 
-    func rate(_ contender: Contender) -> Double? {
-      measured.first { $0.name == contender.name && $0.processes == contender.count }?.recordsPerSecond
-    }
+  /// The median of what each round says: what a machine does meanwhile slows those down who run side by side.
+  private static func ratio(_ a: [Double]?, _ b: [Double]?) -> Double? {
+    if let a, let b { zip(a, b).map { $0 / $1 }.median } else { nil }
   }
 
   static let ours = Contender.throughline(processes: 1, publishes: true)
@@ -40,15 +43,18 @@ struct Ingest {
         database: database, template: try await database.template(messages: prefilled), records: records, folder: options.folder)
       result.stages.append(try await stage(track, prefilled))
     }
-    let empty = result.stages[0]
-    func ratio(_ a: Double?, _ b: Double?) -> Double? { if let a, let b { a / b } else { nil } }
-    let rate = empty.rate(Self.ours)
-    result.ratio_to_limit = ratio(rate, empty.rate(.limit(connections: 1)))
-    result.ratio_to_set_based_python = ratio(rate, empty.rate(.setBased(processes: 1)))
-    result.ratio_to_set_based_python_in_two = ratio(rate, empty.rate(.setBased(processes: 2)))
-    result.ratio_to_plain_sink = ratio(rate, empty.rate(.plainSink(processes: 1)))
-    result.ratio_of_two_to_one = ratio(empty.rate(.throughline(processes: 2, publishes: true)), rate)
-    if result.stages.count > 1 { result.ratio_of_full_to_empty = ratio(rate, result.stages[1].rate(Self.ours)) }
+    func ratio(_ a: Contender, _ b: Contender) -> Double? {
+      Self.ratio(result.stages[0].rates[a.label], result.stages[0].rates[b.label])
+    }
+    result.ratio_to_limit = ratio(Self.ours, .limit(connections: 1))
+    result.ratio_to_set_based_python = ratio(Self.ours, .setBased(processes: 1))
+    result.ratio_to_set_based_python_in_two = ratio(Self.ours, .setBased(processes: 2))
+    result.ratio_to_plain_sink = ratio(Self.ours, .plainSink(processes: 1))
+    result.ratio_of_two_to_one = ratio(.throughline(processes: 2, publishes: true), Self.ours)
+    if result.stages.count > 1 {
+      result.ratio_of_full_to_empty = Self.ratio(
+        result.stages[0].rates[Self.ours.label], result.stages[1].rates[Self.ours.label])
+    }
     return result
   }
 
@@ -80,7 +86,7 @@ struct Ingest {
         default: measured = try await track.run(contender)
         }
         say(
-          "  \(round)/\(options.rounds) \(contender.name) × \(contender.count): \(measured.recordsPerSecond.rounded(0)) records/s"
+          "  \(round)/\(options.rounds) \(contender.label): \(measured.recordsPerSecond.rounded(0)) records/s"
         )
         all[contender, default: []].append(measured)
       }
@@ -89,7 +95,8 @@ struct Ingest {
       prefilled: prefilled,
       measured: contenders.compactMap { contender in
         all[contender]?.sorted { $0.recordsPerSecond < $1.recordsPerSecond }.dropFirst((options.rounds - 1) / 2).first
-      })
+      },
+      rates: Dictionary(uniqueKeysWithValues: all.map { ($0.key.label, $0.value.map(\.recordsPerSecond)) }))
     // Ours in two processes and theirs must agree with ours in one, where both have left everything.
     let reference = stage.measured.first { $0.name == recorded.name }
     for other in stage.measured where other.name == Contender.setBased(processes: 1).name || other.name == Self.ours.name {
@@ -111,7 +118,7 @@ struct Ingest {
         "", "processes", "records/s", "ours against it", "worker µs", "PostgreSQL µs", "worker CPU s", "PostgreSQL CPU s",
         "broker CPU s", "peak MiB")
       for m in stage.measured {
-        let ratio = stage.rate(Self.ours).map { ($0 / m.recordsPerSecond).rounded(2) } ?? ""
+        let ratio = Self.ratio(stage.rates[Self.ours.label], stage.rates["\(m.name) × \(m.processes)"])?.rounded(2) ?? ""
         table.add(
           m.name, "\(m.processes)", m.recordsPerSecond.rounded(0), ratio, m.workerMicrosecondsPerRecord.rounded(1),
           m.postgresMicrosecondsPerRecord.rounded(1), m.workerCPUSeconds.rounded(2), m.postgresCPUSeconds.rounded(2),
