@@ -325,7 +325,8 @@ public struct IngestMachine: Sendable {
     for claim in claims where Self.isSuspect(claim) {
       var end = logEnds.removeValue(forKey: claim.key) ?? .max
       if let next = claim.nextOffset { end = min(end, next + suspiciousRecords) }
-      if claim.nextOffset ?? .min < end { suspects[claim.key] = end }
+      // Of a topic that nobody has written to, nothing can have been read.
+      if claim.nextOffset ?? 0 < end { suspects[claim.key] = end }
     }
     (emptyPolls, probedCount) = (0, 0)
   }

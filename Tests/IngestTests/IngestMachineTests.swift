@@ -356,6 +356,10 @@ import Testing
     _ = short.on(.fetched(a.record(5).record))
     #expect(short.on(.written(.committed(advanced: [a.claim(9, at: 6)], fenced: []))).last == "poll")
     #expect(reading(suspect, ends: [a: 5]).log.last == "poll", "nothing was there to be read")
+    var unread = suspect
+    unread.nextOffset = nil
+    #expect(reading(unread, ends: [a: 0]).log.last == "poll", "nor has anything ever been")
+    #expect(reading(unread, ends: [a: 1]).log.last == "poll single")
 
     // A neighbour that is never quiet does not keep the suspicion of one that is.
     var busy = Run(batchRecords: 10)
