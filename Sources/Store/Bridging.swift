@@ -18,6 +18,8 @@ extension PostgresResult {
   func optionalTimestamp(_ row: Int, _ column: Int) -> Timestamp? {
     optionalMicroseconds(row, column).map(Timestamp.init(microseconds:))
   }
+  /// Of a row that begins with a tenant and an id.
+  func key(_ row: Int) -> InTenant<ID> { InTenant(text(row, 0), uuid(row, 1).id) }
   /// Positions count from 1 in SQL.
   func position(_ row: Int) -> Int { Int(int8(row, 0)) - 1 }
 }

@@ -137,7 +137,7 @@ public enum IngestReads {
     let result = try db.query(Queries.named("customers_lock"), [.ids(customers.map(\.value))])
     var profiles: [InTenant<ID>: CustomerProfile] = [:]
     for row in 0..<result.count {
-      let key = InTenant(result.text(row, 0), result.uuid(row, 1).id)
+      let key = result.key(row)
       guard customers.contains(key) else { continue }
       guard !result.bool(row, 8) else { throw .replan("a customer became part of another") }
       var profile = CustomerProfile(
@@ -190,7 +190,7 @@ public enum IngestReads {
           .texts(lanes.map(\.key.tenant)), .ids(lanes.map(\.key.customer)), .texts(lanes.map(\.key.name)),
           .times(lanes.map(\.value.earliest)), .times(lanes.map(\.value.silentSince)),
         ])
-      for row in 0..<result.count { conversations.insert(InTenant(result.text(row, 0), result.uuid(row, 1).id)) }
+      for row in 0..<result.count { conversations.insert(result.key(row)) }
     }
     var answerable = answered
     let joining = Array(needs.joining)
@@ -198,7 +198,7 @@ public enum IngestReads {
       let result = try db.query(
         Queries.named("conversations_live"), [.texts(joining.map(\.tenant)), .ids(joining.map(\.value))])
       for row in 0..<result.count {
-        let key = InTenant(result.text(row, 0), result.uuid(row, 1).id)
+        let key = result.key(row)
         conversations.insert(key)
         if !answered.isEmpty { answerable.insert(key) }
       }
@@ -391,7 +391,7 @@ public enum IngestReads {
     let result = try db.query(Queries.named("conversations_lock"), [.ids(conversations.map(\.value))])
     var found: [InTenant<ID>: ConversationState] = [:]
     for row in 0..<result.count {
-      let key = InTenant(result.text(row, 0), result.uuid(row, 1).id)
+      let key = result.key(row)
       guard conversations.contains(key), let status = ConversationState.Status(rawValue: result.text(row, 4)),
         let owner = ConversationState.Owner.Kind(rawValue: result.text(row, 21))
       else { continue }

@@ -54,7 +54,7 @@ extension IngestWrites {
       let result = try db.query(
         Queries.named("conversations_to_move"), [.texts(pairs.map(\.0)), .ids(pairs.map(\.1)), .ids(pairs.map(\.2))])
       // Who has been merged, and become known before, is named twice: merges come first.
-      let found = (0..<result.count).map { (InTenant(result.text($0, 0), result.uuid($0, 1).id), result.uuid($0, 2).id) }
+      let found = (0..<result.count).map { (result.key($0), result.uuid($0, 2).id) }
       let ended = Array(Dictionary(found) { first, _ in first })
       if !ended.isEmpty {
         try db.send(

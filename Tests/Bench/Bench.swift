@@ -64,7 +64,7 @@ struct Options: ParsableArguments, Sendable {
     }
     if parts.contains(.latency) {
       let latency = Latency(options: options)
-      let known = report.ingest?.stages.first?.rates[Ingest.ours.label]?.median
+      let known = report.ingest?.stages.first?.rates(Ingest.ours)?.median
       let result = try await latency.run(database, maximumRate: known)
       if !options.json { latency.show(result) }
       report.latency = result

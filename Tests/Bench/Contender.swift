@@ -29,8 +29,6 @@ enum Contender: Sendable, Hashable {
     }
   }
 
-  var label: String { "\(name) × \(count)" }
-
   var command: [String] {
     switch self {
     case .throughline: [Paths.throughline, "ingest"]
@@ -58,6 +56,8 @@ struct Measured: Codable, Sendable {
   /// From the first commit to the last; the records of the first are not counted in the rate.
   var seconds: Double
   var recordsPerSecond: Double
+  /// Of every round, where this is the median of several.
+  var rates: [Double] = []
   /// All processes of the worker, of PostgreSQL, and of broker and harness, over the same time.
   var workerCPUSeconds: Double
   var postgresCPUSeconds: Double

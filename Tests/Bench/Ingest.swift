@@ -19,10 +19,12 @@ struct Ingest {
     var prefilled: Int
     /// The median of the rounds of each contender.
     var measured: [Measured]
-    /// Records a second of each contender, round by round.
-    var rates: [String: [Double]]
     /// What set-based Python left otherwise than the worker.
     var differences: [String: [Int]] = [:]
+
+    func rates(_ contender: Contender) -> [Double]? {
+      measured.first { $0.name == contender.name && $0.processes == contender.count }?.rates
+    }
   }
 
   /// The median of what each round says: what a machine does meanwhile slows those down who run side by side.
@@ -44,7 +46,7 @@ struct Ingest {
       result.stages.append(try await stage(track, prefilled))
     }
     func ratio(_ a: Contender, _ b: Contender) -> Double? {
-      Self.ratio(result.stages[0].rates[a.label], result.stages[0].rates[b.label])
+      Self.ratio(result.stages[0].rates(a), result.stages[0].rates(b))
     }
     result.ratio_to_limit = ratio(Self.ours, .limit(connections: 1))
     result.ratio_to_set_based_python = ratio(Self.ours, .setBased(processes: 1))
@@ -52,8 +54,7 @@ struct Ingest {
     result.ratio_to_plain_sink = ratio(Self.ours, .plainSink(processes: 1))
     result.ratio_of_two_to_one = ratio(.throughline(processes: 2, publishes: true), Self.ours)
     if result.stages.count > 1 {
-      result.ratio_of_full_to_empty = Self.ratio(
-        result.stages[0].rates[Self.ours.label], result.stages[1].rates[Self.ours.label])
+      result.ratio_of_full_to_empty = Self.ratio(result.stages[0].rates(Self.ours), result.stages[1].rates(Self.ours))
     }
     return result
   }
@@ -86,7 +87,7 @@ struct Ingest {
         default: measured = try await track.run(contender)
         }
         say(
-          "  \(round)/\(options.rounds) \(contender.label): \(measured.recordsPerSecond.rounded(0)) records/s"
+          "  \(round)/\(options.rounds) \(contender.name) × \(contender.count): \(measured.recordsPerSecond.rounded(0)) records/s"
         )
         all[contender, default: []].append(measured)
       }
@@ -94,9 +95,11 @@ struct Ingest {
     var stage = Stage(
       prefilled: prefilled,
       measured: contenders.compactMap { contender in
-        all[contender]?.sorted { $0.recordsPerSecond < $1.recordsPerSecond }.dropFirst((options.rounds - 1) / 2).first
-      },
-      rates: Dictionary(uniqueKeysWithValues: all.map { ($0.key.label, $0.value.map(\.recordsPerSecond)) }))
+        guard let rounds = all[contender] else { return nil }
+        var median = rounds.sorted { $0.recordsPerSecond < $1.recordsPerSecond }[(rounds.count - 1) / 2]
+        median.rates = rounds.map(\.recordsPerSecond)
+        return median
+      })
     // Ours in two processes and theirs must agree with ours in one, where both have left everything.
     let reference = stage.measured.first { $0.name == recorded.name }
     for other in stage.measured where other.name == Contender.setBased(processes: 1).name || other.name == Self.ours.name {
@@ -118,7 +121,7 @@ struct Ingest {
         "", "processes", "records/s", "ours against it", "worker µs", "PostgreSQL µs", "worker CPU s", "PostgreSQL CPU s",
         "broker CPU s", "peak MiB")
       for m in stage.measured {
-        let ratio = Self.ratio(stage.rates[Self.ours.label], stage.rates["\(m.name) × \(m.processes)"])?.rounded(2) ?? ""
+        let ratio = Self.ratio(stage.rates(Self.ours), m.rates)?.rounded(2) ?? ""
         table.add(
           m.name, "\(m.processes)", m.recordsPerSecond.rounded(0), ratio, m.workerMicrosecondsPerRecord.rounded(1),
           m.postgresMicrosecondsPerRecord.rounded(1), m.workerCPUSeconds.rounded(2), m.postgresCPUSeconds.rounded(2),

@@ -56,6 +56,10 @@ class Store:
         tenants = "{" + ",".join([T] * len(columns[0])) + "}"
         return self.db.cursor().execute(SQL[name], [tenants, *map(array, columns)])
 
+    def look_up(self, name, ids):
+        """Sends a statement for the rows of these ids, of any tenant."""
+        return self.db.cursor().execute(SQL[name], [array(ids)])
+
     def write(self, records):
         ends = {}
         for record in records:
@@ -67,7 +71,7 @@ class Store:
         names = list(dict.fromkeys(name for message in messages for name in lookups(message)))
         with self.db.pipeline():
             fence = self.db.cursor().execute(OFFSETS, (worker.GROUP, array(t for t, _ in order), array(p for _, p in order)))
-            seen = self.db.cursor().execute(SQL["keys_seen"], [array(keys)])
+            seen = self.look_up("keys_seen", keys)
             found = self.query("identities_read", *zip(*names)) if names else ()
             if accounts:
                 self.query("accounts_register", *zip(*accounts))
@@ -101,7 +105,7 @@ class Store:
                 "identities_insert", [n[0] for n, _ in new], [n[1] for n, _ in new], [n[2] for n, _ in new],
                 [i[0] for _, i in new], [i[1] for _, i in new], [i[3] for _, i in new], [i[2] for _, i in new],
                 [i[0] for _, i in new])  # fmt: skip
-            customers = self.db.cursor().execute(SQL["customers_lock"], [array(existing)])
+            customers = self.look_up("customers_lock", existing)
             found = self.query("references_read", refs)
             silent_since = [at - DAYS_14 for at in latest.values()]
             living = self.query(
@@ -111,7 +115,7 @@ class Store:
             conversations = {row[1] for row in living} | {conversation for conversation, _ in references.values()}
             if inserted.rowcount != len(new):
                 raise psycopg.errors.SerializationFailure("an identity was inserted by somebody else")
-        locked = self.db.cursor().execute(SQL["conversations_lock"], [array(conversations)]).fetchall()
+        locked = self.look_up("conversations_lock", conversations).fetchall()
 
         threads = Threads(identities, profiles, references, [Conversation(*row[1:21], *row[24:28]) for row in locked])
         for message, customer, is_claimed, claims in resolved:
