@@ -1,12 +1,14 @@
 import Canonical
 
-/// What the database knows about the identifiers of a batch, before and again after the customers are locked.
+/// What the database knows about the identifiers of a batch, before the customers are locked; what is in doubt by then is read again.
 public struct IdentityFacts: Sendable {
   public struct Stored: Sendable, Equatable {
     public var customer: ID
     public var assurance: Assurance
     public var isShared: Bool
     public var lastSeenAt: Timestamp
+    /// `CustomerProfile.identitiesVersion` under the lock of the customer, when this was so; nil: nobody looked there.
+    public var version: Int64?
     public init(customer: ID, assurance: Assurance, isShared: Bool, lastSeenAt: Timestamp) {
       self.customer = customer
       self.assurance = assurance
@@ -57,13 +59,42 @@ extension Identifier {
 }
 
 extension IdentityResolver {
+  /// The identities that may not be any more what the plan was made from, now that their customers are locked.
+  ///
+  /// Nobody has taken anything from a customer whose version is the same as ever. How sure an identity is can change without it.
+  public func doubtful(under profiles: [InTenant<ID>: CustomerProfile]) -> [InTenant<Identifier>] {
+    facts.identities.compactMap { key, found in
+      let version = profiles[InTenant(key.tenant, found.customer)]?.identitiesVersion
+      return version == nil || version != found.version || weighed.contains(key) ? key : nil
+    }
+  }
+
+  /// Whether the plan is the same with what is `found` of these identities, under the locks of their customers, as with what it was made
+  /// from.
+  ///
+  /// When somebody was last seen decides nothing, and how sure an identity is only where a record leads to several customers; elsewhere
+  /// it may have become surer.
+  public func holds(_ doubtful: [InTenant<Identifier>], with found: [InTenant<Identifier>: IdentityFacts.Stored]) -> Bool {
+    doubtful.allSatisfy { key in
+      guard let before = facts.identities[key], let now = found[key], before.customer == now.customer,
+        before.isShared == now.isShared
+      else { return false }
+      return before.assurance == now.assurance || before.assurance < now.assurance && !weighed.contains(key)
+    }
+  }
+
   /// What is stored of the batch's identities once it is written; nil when others, that it does not name, have changed hands with it.
   ///
-  /// - Parameter before: those that were there, as the plan found them.
-  public func stored(after before: [InTenant<Identifier>: IdentityFacts.Stored]) -> [InTenant<Identifier>: IdentityFacts.Stored]?
-  {
+  /// - Parameter found: of those that were `doubtful`.
+  public func stored(
+    after found: [InTenant<Identifier>: IdentityFacts.Stored], under profiles: [InTenant<ID>: CustomerProfile]
+  ) -> [InTenant<Identifier>: IdentityFacts.Stored]? {
     guard merges.isEmpty, !endsPlan else { return nil }
-    var stored = before
+    var stored = facts.identities
+    for (key, now) in found {
+      stored[key] = now
+      stored[key]?.version = profiles[InTenant(key.tenant, now.customer)]?.identitiesVersion
+    }
     for (key, seen) in seenIdentities {
       guard var now = stored[key] else { continue }
       now.assurance = max(now.assurance, seen.assurance)
@@ -71,22 +102,13 @@ extension IdentityResolver {
       stored[key] = now
     }
     for (key, new) in newIdentities {
-      stored[key] = .init(customer: new.customer, assurance: new.assurance, isShared: false, lastSeenAt: new.lastSeenAt)
+      let customer = InTenant(key.tenant, new.customer)
+      var now = IdentityFacts.Stored(
+        customer: new.customer, assurance: new.assurance, isShared: false, lastSeenAt: new.lastSeenAt)
+      now.version = profiles[customer]?.identitiesVersion ?? newCustomers[customer].map { _ in 0 }
+      stored[key] = now
     }
     return stored
-  }
-
-  /// Whether the plan is the same with these identities, read under the locks of their customers, as with those that it was made from.
-  ///
-  /// When somebody was last seen decides nothing, and how sure an identity is only where a record leads to several customers; elsewhere
-  /// it may have become surer.
-  public func holds(with found: [InTenant<Identifier>: IdentityFacts.Stored]) -> Bool {
-    found.count == facts.identities.count
-      && found.allSatisfy { key, now in
-        guard let before = facts.identities[key], before.customer == now.customer, before.isShared == now.isShared
-        else { return false }
-        return before.assurance == now.assurance || before.assurance < now.assurance && !weighed.contains(key)
-      }
   }
 }
 

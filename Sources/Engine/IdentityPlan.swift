@@ -129,6 +129,19 @@ public struct LaneSpan: Sendable {
   public var earliest: Timestamp
   /// A live conversation in which nothing was said since then ends by the latest of them.
   public var silentSince: Timestamp
+
+  /// Whether nothing matters but the lane's live conversation, if it is the one that it was.
+  public var mayNeedOnly: Bool { earliest > .storable.lowerBound }
+
+  /// Whether the conversation is the lane's live one, and what ended before it does not matter.
+  public func needsOnly(_ conversation: ConversationState?, in lane: Lane) -> Bool {
+    guard let conversation, conversation.laneKey == lane, conversation.status.isLive else { return false }
+    return conversation.openedAt <= earliest && conversation.lastMessageAt >= silentSince
+  }
+}
+
+extension ConversationState {
+  public var laneKey: Lane { Lane(tenant: tenant, customer: customer, name: lane) }
 }
 
 /// Where a customer can have one live conversation: everywhere, or inside one channel account when they are but a claim.
@@ -143,6 +156,10 @@ public struct Lane: Hashable, Sendable {
     self.customer = customer
     self.name = name
   }
+
+  /// A customer has few.
+  public func hash(into hasher: inout Hasher) { hasher.combine(customer) }
+  public func _rawHashValue(seed: Int) -> Int { customer._rawHashValue(seed: seed) }
 
   init(event: Event, resolved: Resolved) {
     self.init(tenant: event.tenant, customer: resolved.customer, name: resolved.isClaimed ? event.lane : "")

@@ -41,7 +41,7 @@ extension ThreadPlanner {
     case .note: add(message(action, direction: .internal), to: key, ids.next(), event, at)
     case .resolve: resolve(key, at: at, event, reason: action.reason ?? "agent", agent: action.agent)
     case .reopen:
-      let lane = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
+      let lane = conversation.laneKey
       // The lane may have been read by nobody: then the database refuses a second live one, and the batch is planned again.
       guard live[lane] == nil else { return refuse(action, &conversation, event, at, .otherIsLive) }
       reopen(key, lane)

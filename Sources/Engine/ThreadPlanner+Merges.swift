@@ -28,7 +28,7 @@ extension ThreadPlanner {
     _ key: InTenant<ID>, to customer: ID, _ time: Timestamp, _ event: Event
   ) -> [(from: ID, into: ID)] {
     guard var conversation = conversations[key] else { return [] }
-    let old = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
+    let old = conversation.laneKey
     let new = Lane(tenant: key.tenant, customer: customer, name: "")
     if conversation.status.isLive { live[old] = nil } else { ended[old]?.remove(key.value) }
     if conversation.customer != customer {

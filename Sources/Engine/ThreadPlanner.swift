@@ -54,7 +54,7 @@ public struct ThreadPlanner: Sendable {
   }
 
   mutating func index(_ conversation: ConversationState, _ key: InTenant<ID>) {
-    let lane = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
+    let lane = conversation.laneKey
     if conversation.status.isLive {
       live[lane] = conversation.id
     } else if conversation.mergedInto == nil {
@@ -391,7 +391,7 @@ public struct ThreadPlanner: Sendable {
     }
     conversations[key] = conversation
     change(key)
-    let lane = Lane(tenant: key.tenant, customer: conversation.customer, name: conversation.lane)
+    let lane = conversation.laneKey
     live[lane] = nil
     ended[lane, default: []].insert(key.value)
   }

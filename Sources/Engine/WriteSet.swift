@@ -236,6 +236,14 @@ public struct WriteSet: Sendable {
   public var organizations: [InTenant<String>: (organization: Organization, at: Timestamp)] = [:]
   public var newConversations: [ConversationState] = []
   public var changedConversations: [ConversationState] = []
+  /// Of the new and the changed ones those that are live in their lanes.
+  public var liveConversations: [Lane: ID] {
+    var live = [Lane: ID](minimumCapacity: newConversations.count + changedConversations.count)
+    for conversations in [newConversations, changedConversations] {
+      for conversation in conversations where conversation.status.isLive { live[conversation.laneKey] = conversation.id }
+    }
+    return live
+  }
   public var messages: [NewMessage] = []
   public var keys: [InTenant<MessageKey>] = []
   public var references: [InTenant<ReferenceKey>: NewReference] = [:]
@@ -329,6 +337,8 @@ public struct CustomerProfile: Sendable, Equatable {
   public var updatedAt: Timestamp?
   /// The last seq of this subject on conversation.events.
   public var eventSeq: Int64 = 0
+  /// How often an identity has been taken from them, or changed other than by being seen or becoming surer.
+  public var identitiesVersion: Int64 = 0
 
   public init(
     displayName: String? = nil, isVerified: Bool, language: String? = nil, organization: String? = nil,
@@ -404,6 +414,8 @@ public struct ConversationState: Sendable, Equatable {
   public var mergedInto: ID?
   /// The customer it began with, if that is another one by now.
   public var originCustomer: ID?
+  /// Where its row is while it is locked; only the store knows how to read it.
+  public var place: UInt64 = 0
 
   public init(
     tenant: String, id: ID, customer: ID, lane: String, status: Status, version: Int64 = 0, eventSeq: Int64 = 0,

@@ -22,8 +22,11 @@ public actor PostgresConnection {
   private let settings: [String]
   private var handle: Handle?
   private var prepared: Set<String> = []
-  /// A command was sent whose result nobody has read yet.
-  private var isUnderWay = false
+  private struct Sent {
+    var affecting: Int?
+  }
+  /// A command whose result nobody has read yet.
+  private var underWay: Sent?
   /// How often it has connected: whoever keeps something about the backend sees that it is another one.
   public private(set) var generation = 0
 
@@ -67,7 +70,7 @@ public actor PostgresConnection {
     }
     handle = consume new
     prepared = []
-    isUnderWay = false
+    underWay = nil
     generation += 1
     do throws(PostgresFault) {
       if !settings.isEmpty { try execute(settings.map { "SET " + $0 }.joined(separator: ";")) }
@@ -167,7 +170,11 @@ public actor PostgresConnection {
 
   /// Sends the statement and returns while the server works on it. Its rows are dropped and its fault, if any, is that of the next call:
   /// of the end of the transaction at the latest.
-  public func send(_ statement: Statement, _ parameters: [PostgresParameter] = []) throws(PostgresFault) {
+  ///
+  /// - Parameter affecting: so many rows must have been written; 40001 where they are not.
+  public func send(
+    _ statement: Statement, _ parameters: [PostgresParameter] = [], affecting: Int? = nil
+  ) throws(PostgresFault) {
     try settle()
     let pg = try connection()
     try prepare(statement)
@@ -188,7 +195,7 @@ public actor PostgresConnection {
       return PQsendQueryPrepared(pg, statement.name, Int32(parameters.count), values, lengths, formats, 1)
     }
     guard isSent == 1 else { throw .connectionLost(pg) }
-    isUnderWay = true
+    underWay = Sent(affecting: affecting)
   }
 
   /// The rows of the statement that was sent last, when the server has them.
@@ -204,13 +211,18 @@ public actor PostgresConnection {
 
   /// Waits for what was sent, and throws what it failed with.
   public func settle() throws(PostgresFault) {
-    guard isUnderWay else { return }
-    isUnderWay = false
+    guard let sent = underWay else { return }
+    underWay = nil
     let pg = try connection()
     var fault: PostgresFault?
     // Drained to the end, or the next command fails.
     while let raw = PQgetResult(pg) {
-      do throws(PostgresFault) { _ = try check(raw, pg) } catch { fault = fault ?? error }
+      do throws(PostgresFault) {
+        let result = try check(raw, pg)
+        if let count = sent.affecting, result.affected != count {
+          fault = PostgresFault(sqlState: "40001", message: "\(result.affected) rows written, not \(count)")
+        }
+      } catch { fault = fault ?? error }
     }
     if let fault { throw fault }
   }
@@ -241,7 +253,7 @@ public actor PostgresConnection {
     let ended =
       isSent && trailer.withUnsafeBytes { PQputCopyData(pg, $0.baseAddress?.assumingMemoryBound(to: CChar.self), 2) } == 1
     guard ended, PQputCopyEnd(pg, nil) == 1 else { throw .connectionLost(pg) }
-    isUnderWay = true
+    underWay = Sent()
   }
 
   private func connection() throws(PostgresFault) -> OpaquePointer {

@@ -43,6 +43,12 @@ public struct PostgresEncoder: Sendable {
     bytes.append(1)
     bytes.append(contentsOf: utf8)
   }
+  /// `tid` from what `PostgresResult.place` gives.
+  mutating func place(_ place: UInt64) {
+    length(6)
+    raw(UInt32(truncatingIfNeeded: place >> 16))
+    raw(UInt16(truncatingIfNeeded: place))
+  }
   public mutating func texts(_ values: [String]?) { array(25, values) { $0.text($1) } }
   public mutating func byteas(_ values: [[UInt8]]?) { array(17, values) { $0.bytea($1) } }
 
@@ -101,6 +107,7 @@ public struct PostgresParameter: Sendable {
   public static func int8s(_ values: [Int64]) -> Self { Self(20, values) { $0.int8($1) } }
   public static func bools(_ values: [Bool]) -> Self { Self(16, values) { $0.bool($1) } }
   public static func byteas(_ values: [[UInt8]?]) -> Self { Self(17, values) { $0.bytea($1) } }
+  public static func places(_ values: [UInt64]) -> Self { Self(27, values) { $0.place($1) } }
   public static func uuids(_ values: [PostgresUUID]) -> Self { Self(2950, values) { $0.uuid($1) } }
   public static func optionalUUIDs(_ values: [PostgresUUID?]) -> Self { Self(2950, values) { $0.uuid($1) } }
   public static func timestamps(microseconds values: [Int64?]) -> Self { Self(1184, values) { $0.timestamp($1) } }

@@ -37,6 +37,9 @@ public struct PostgresResult: ~Copyable {
   }
   public func optionalUUID(_ row: Int, _ column: Int) -> PostgresUUID? { isNull(row, column) ? nil : uuid(row, column) }
 
+  /// `tid`, where a row version is: block and position, of 32 and 16 bits.
+  public func place(_ row: Int, _ column: Int) -> UInt64 { integer(row, column, 6) }
+
   /// `timestamptz` in microseconds since 1970.
   public func microseconds(_ row: Int, _ column: Int) -> Int64 { int8(row, column) &+ PostgresEpoch.microseconds }
   public func optionalMicroseconds(_ row: Int, _ column: Int) -> Int64? {

@@ -144,6 +144,7 @@ public enum IngestReads {
         displayName: result.optionalText(row, 2), isVerified: result.bool(row, 3), language: result.optionalText(row, 4),
         organization: result.optionalText(row, 5), updatedAt: result.optionalTimestamp(row, 6))
       profile.eventSeq = result.int8(row, 7)
+      profile.identitiesVersion = result.int8(row, 9)
       profiles[key] = profile
     }
     guard !joining.isEmpty else { return profiles }
@@ -159,9 +160,11 @@ public enum IngestReads {
   /// Where the references lead, and, locked in their order, the conversations of the lanes, of the references and of what tokens,
   /// actions and results name. Only under `lockCustomers`: then nobody else opens one.
   ///
-  /// - Parameter absent: names that nobody had a while ago, see `absentNames`.
+  /// - Parameters:
+  ///   - absent: names that nobody had a while ago, see `absentNames`.
+  ///   - live: conversations that were live in lanes of these a while ago: where they are still, their lanes are not looked up.
   public static func threads(
-    _ identity: IdentityPlan, absent: Set<InTenant<ReferenceKey>>, on db: isolated PostgresConnection
+    _ identity: IdentityPlan, absent: Set<InTenant<ReferenceKey>>, live: [Lane: ID], on db: isolated PostgresConnection
   ) throws(PostgresFault) -> ThreadFacts {
     var facts = ThreadFacts()
     let needs = identity.needs
@@ -182,16 +185,7 @@ public enum IngestReads {
         conversations.insert(InTenant(number.tenant, result.uuid(row, 1).id))
       }
     }
-    let lanes = Array(needs.lanes)
-    if !lanes.isEmpty {
-      let result = try db.query(
-        Queries.named("lanes_read"),
-        [
-          .texts(lanes.map(\.key.tenant)), .ids(lanes.map(\.key.customer)), .texts(lanes.map(\.key.name)),
-          .times(lanes.map(\.value.earliest)), .times(lanes.map(\.value.silentSince)),
-        ])
-      for row in 0..<result.count { conversations.insert(result.key(row)) }
-    }
+    conversations.formUnion(try lanes(needs.lanes.filter { live[$0.key] == nil }, on: db))
     var answerable = answered
     let joining = Array(needs.joining)
     if !joining.isEmpty {
@@ -203,18 +197,19 @@ public enum IngestReads {
         if !answered.isEmpty { answerable.insert(key) }
       }
     }
-    facts.conversations = try lock(conversations, on: db)
+    facts.conversations = try lock(conversations.union(live.map { InTenant($0.key.tenant, $0.value) }), on: db)
+    try lookAgain(in: needs.lanes, live, asked: conversations, &facts, on: db)
     // What has become part of another leads there.
     let roots = Set(facts.conversations.values.compactMap { found in found.mergedInto.map { InTenant(found.tenant, $0) } })
-    try facts.conversations.merge(lock(roots.subtracting(conversations), on: db)) { $1 }
+    try facts.conversations.merge(lock(roots.subtracting(facts.conversations.keys), on: db)) { $1 }
     try look(again: watched, about, &facts, on: db)
     answerable.formUnion(answerable.compactMap { key in facts.conversations[key]?.mergedInto.map { InTenant(key.tenant, $0) } })
     try routes(answerable, &facts, on: db)
     if !answerable.isEmpty { try consents(of: identity, &facts, on: db) }
-    let late = needs.holdings.filter { holding in
+    let former = needs.holdings.filter { holding in
       facts.conversations[InTenant(holding.tenant, holding.conversation)].map { $0.owner.epoch != holding.epoch } ?? false
     }
-    try holders(Array(late), &facts, on: db)
+    try holders(Array(former), &facts, on: db)
     return facts
   }
 
@@ -382,95 +377,6 @@ public enum IngestReads {
     else { return [] }
     let identifier = Identifier(IdentifierKind(rawValue: kind), scope: rows.optionalText(row, 18) ?? "", value)
     return [StatedIdentifier(identifier, assurance)]
-  }
-
-  private static func lock(
-    _ conversations: Set<InTenant<ID>>, on db: isolated PostgresConnection
-  ) throws(PostgresFault) -> [InTenant<ID>: ConversationState] {
-    guard !conversations.isEmpty else { return [:] }
-    let result = try db.query(Queries.named("conversations_lock"), [.ids(conversations.map(\.value))])
-    var found: [InTenant<ID>: ConversationState] = [:]
-    for row in 0..<result.count {
-      let key = result.key(row)
-      guard conversations.contains(key), let status = ConversationState.Status(rawValue: result.text(row, 4)),
-        let owner = ConversationState.Owner.Kind(rawValue: result.text(row, 21))
-      else { continue }
-      var conversation = ConversationState(
-        tenant: key.tenant, id: key.value, customer: result.uuid(row, 2).id, lane: result.text(row, 3), status: status,
-        version: result.int8(row, 5), eventSeq: result.int8(row, 6), lastChannel: result.text(row, 7),
-        language: result.optionalText(row, 8), subject: result.optionalText(row, 9), previous: result.optionalUUID(row, 10)?.id,
-        openedAt: result.timestamp(row, 11), firstResponseAt: result.optionalTimestamp(row, 12),
-        resolvedAt: result.optionalTimestamp(row, 13), lastMessageAt: result.timestamp(row, 14))
-      conversation.lastAccount = result.optionalText(row, 15)
-      conversation.priority = result.int2(row, 16)
-      conversation.customerVersion = result.int8(row, 17)
-      conversation.waitingSince = result.optionalTimestamp(row, 18)
-      conversation.snoozedUntil = result.optionalTimestamp(row, 19)
-      conversation.handoff = result.optionalText(row, 20).map { JSONText(utf8: Array($0.utf8)) }
-      conversation.owner = .init(kind: owner, id: result.optionalText(row, 22), epoch: result.int8(row, 23))
-      conversation.mergedInto = result.optionalUUID(row, 24)?.id
-      conversation.originCustomer = result.optionalUUID(row, 25)?.id
-      conversation.automaticCount = result.int4(row, 26)
-      conversation.automaticSince = result.optionalTimestamp(row, 27)
-      found[key] = conversation
-    }
-    return found
-  }
-
-  /// Who had the conversations before.
-  private static func holders(
-    _ holdings: [Holding], _ facts: inout ThreadFacts, on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
-    guard !holdings.isEmpty else { return }
-    let rows = try db.query(
-      Queries.named("segments_read"),
-      [.texts(holdings.map(\.tenant)), .ids(holdings.map(\.conversation)), .int8s(holdings.map(\.epoch))])
-    for row in 0..<rows.count {
-      guard let agent = rows.optionalText(row, 1), let until = rows.optionalTimestamp(row, 2) else { continue }
-      facts.holders[holdings[rows.position(row)]] = (agent, until)
-    }
-  }
-
-  /// What was said about being written to, where the customers were last heard and where the batch's messages come from.
-  private static func consents(
-    of identity: IdentityPlan, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
-    var addresses = identity.senders
-    for (key, routes) in facts.routes {
-      for (surface, route) in routes {
-        addresses.insert(.init(tenant: key.tenant, channel: surface.channel, account: route.account, address: route.address))
-      }
-    }
-    guard !addresses.isEmpty else { return }
-    let keys = addresses.sorted()
-    let rows = try db.query(Queries.named("consents_read"), IngestWrites.keys(keys))
-    for row in 0..<rows.count {
-      facts.consents[keys[rows.position(row)]] = Consent(isGiven: rows.bool(row, 1), at: rows.timestamp(row, 2))
-    }
-  }
-
-  /// How the customers were last heard, and how much was sent.
-  private static func routes(
-    _ conversations: Set<InTenant<ID>>, _ facts: inout ThreadFacts, on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
-    guard !conversations.isEmpty else { return }
-    let keys = conversations.sorted()
-    let parameters: [PostgresParameter] = [.texts(keys.map(\.tenant)), .ids(keys.map(\.value))]
-    let routes = try db.query(Queries.named("routes_read"), parameters)
-    for row in 0..<routes.count {
-      guard let channel = Channel(rawValue: routes.text(row, 1)), let visibility = Visibility(rawValue: routes.text(row, 2))
-      else { continue }
-      facts.routes[keys[routes.position(row)], default: [:]][Surface(channel, visibility)] = Route(
-        account: routes.text(row, 3), address: routes.text(row, 4), replyAddress: routes.optionalText(row, 5),
-        externalID: routes.optionalText(row, 6), orderedAt: routes.timestamp(row, 7), message: routes.uuid(row, 8).id,
-        isHeard: routes.bool(row, 9))
-    }
-    let seqs = try db.query(Queries.named("outbound_seqs_read"), parameters)
-    for row in 0..<seqs.count {
-      guard let channel = Channel(rawValue: seqs.text(row, 1)) else { continue }
-      let key = keys[seqs.position(row)]
-      facts.outboundSeqs[OutboundTopic(tenant: key.tenant, conversation: key.value, channel: channel)] = seqs.int8(row, 2)
-    }
   }
 
   private static func parameters(_ keys: [InTenant<Identifier>]) -> [PostgresParameter] {

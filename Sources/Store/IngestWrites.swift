@@ -181,7 +181,7 @@ public enum IngestWrites {
       try db.send(
         Queries.named("conversations_update"),
         [
-          .texts(changed.map(\.tenant)), .ids(changed.map(\.id)), .texts(changed.map(\.status.rawValue)),
+          .places(changed.map(\.place)), .ids(changed.map(\.id)), .texts(changed.map(\.status.rawValue)),
           .int8s(changed.map(\.version)), .int8s(changed.map(\.eventSeq)), .texts(changed.map(\.lastChannel)),
           .texts(changed.map(\.language)), .texts(changed.map(\.subject)), .times(changed.map(\.openedAt)),
           .times(changed.map(\.firstResponseAt)), .times(changed.map(\.resolvedAt)), .times(changed.map(\.lastMessageAt)),
@@ -190,7 +190,7 @@ public enum IngestWrites {
           .ids(changed.map(\.customer)), .texts(changed.map(\.lane)),
           .optionalIDs(changed.map(\.mergedInto)), .optionalIDs(changed.map(\.originCustomer)),
           .int4s(changed.map(\.automaticCount)), .times(changed.map(\.automaticSince)),
-        ])
+        ], affecting: changed.count)
     }
     try copy(
       writes.newConversations.sorted { ($0.mergedInto == nil ? 0 : 1, $0.id) < ($1.mergedInto == nil ? 0 : 1, $1.id) },

@@ -186,6 +186,7 @@ final class BatchWriter: Sendable {
         try pipeline.claims.adopt(on: db)
         self.adopted.withLock { $0 = db.generation }
         self.ahead.reconnect()
+        pipeline.forget()
       }
       return try pipeline.commit(
         records, under: held, milliseconds: milliseconds, seed: seed, isProbe: isProbe, draft: isProbe || isNew ? nil : draft,

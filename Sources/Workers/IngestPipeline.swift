@@ -19,7 +19,8 @@ public struct IngestPipeline: Sendable {
   let lockTimeoutMilliseconds: Int
   /// So often is the first half of a plan made, whoever else inserts identities meanwhile; then everything begins anew.
   private static let identityAttempts = 5
-  private let known = KnownIdentities()
+  private let knownIdentities = Known<InTenant<Identifier>, IdentityFacts.Stored>(limit: 40_000)
+  private let liveConversations = Known<Lane, ID>(limit: 20_000)
 
   public init(
     claims: OffsetClaims, policy: Policy, topicPrefix: String, statementTimeoutMilliseconds: Int = 30_000,
@@ -37,6 +38,12 @@ public struct IngestPipeline: Sendable {
       "statement_timeout = \(statementTimeoutMilliseconds)", "lock_timeout = \(lockTimeoutMilliseconds)",
       "idle_in_transaction_session_timeout = \(lockTimeoutMilliseconds)",
     ]
+  }
+
+  /// Another server may not have what was committed last.
+  func forget() {
+    knownIdentities.forget()
+    liveConversations.forget()
   }
 
   /// What a committed batch left behind.
@@ -74,18 +81,20 @@ public struct IngestPipeline: Sendable {
     draft: Draft? = nil, foresee: (IdentityOutlook?) -> Void = { _ in }, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
     for record in records where record.isRejected { try IngestWrites.insertPieces(of: record.record, on: db) }
+    var isTaught = false
     do {
-      return try write(records, under: held, milliseconds, seed, isProbe: isProbe, draft: draft, foresee: foresee, on: db)
+      return try write(
+        records, under: held, milliseconds, seed, isProbe: isProbe, draft: draft, foresee: foresee, isTaught: &isTaught, on: db)
     } catch {
-      // What it has taught was not committed.
-      known.forget()
+      // What was used has been taken out already.
+      if isTaught { forget() }
       throw error
     }
   }
 
   private func write(
     _ records: [NormalisedRecord], under held: [OffsetClaim], _ milliseconds: UInt64, _ seed: UInt64, isProbe: Bool,
-    draft: Draft?, foresee: (IdentityOutlook?) -> Void, on db: isolated PostgresConnection
+    draft: Draft?, foresee: (IdentityOutlook?) -> Void, isTaught: inout Bool, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
     try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
       var commit = Commit()
@@ -104,7 +113,7 @@ public struct IngestPipeline: Sendable {
         try IngestReads.owners(IdentityPlan.namedConversations(live), on: db) == draft.facts.owners
       {
         first = draft
-        known.forget(draft.facts.identities.keys)
+        knownIdentities.forget(draft.facts.identities.keys)
       } else {
         first = try self.draft(live, ids: ids, on: db)
       }
@@ -123,18 +132,20 @@ public struct IngestPipeline: Sendable {
       let joining = identity.needs.joining
       let profiles = try IngestReads.lockCustomers(
         identity.resolver.touchedCustomers.union(joining), joining: joining, on: db)
-      var threadFacts = try IngestReads.threads(identity, absent: first.absent, on: db)
+      var threadFacts = try IngestReads.threads(
+        identity, absent: first.absent, live: liveConversations.take(identity.needs.lanes.filter(\.value.mayNeedOnly).keys).known,
+        on: db)
       threadFacts.profiles = profiles
       // What an agent did was judged before the conversation was locked.
       for key in identity.needs.named where facts.owners[key]?.epoch != threadFacts.conversations[key]?.owner.epoch {
         throw .replan("an owner changed")
       }
-      let (stored, plan) = try verify(identity, facts, on: db) {
+      let (found, plan) = try verify(identity, facts, profiles, on: db) {
         ThreadPlanner.plan(
           identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
       }
       try IngestReads.verify(first.absent, in: plan, on: db)
-      let learned = identity.resolver.stored(after: stored)
+      let learned = identity.resolver.stored(after: found, under: profiles)
       if !isProbe, identity.rest.isEmpty, let learned {
         foresee(IdentityOutlook(identity.resolver, identities: learned, writes: plan))
       }
@@ -151,7 +162,9 @@ public struct IngestPipeline: Sendable {
         throw .probed
       }
       // While the server works on the last of it.
-      if let learned { known.put(learned) } else { known.forget() }
+      isTaught = true
+      if let learned { knownIdentities.put(learned) } else { knownIdentities.forget() }
+      liveConversations.put(plan.liveConversations)
       foresee(nil)
       return commit
     }
@@ -170,7 +183,8 @@ public struct IngestPipeline: Sendable {
     let (stored, (identifiers, found)) = try IngestReads.keys(keys, on: db) {
       let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
       return (
-        identifiers, isFirst ? known.take(identifiers, outlook?.identities ?? [:]) : (known: [:], unknown: Array(identifiers))
+        identifiers,
+        isFirst ? knownIdentities.take(identifiers, outlook?.identities ?? [:]) : (known: [:], unknown: Array(identifiers))
       )
     }
     let seenKeys = (outlook?.keys ?? []).union(stored.lazy.filter(\.value).map(\.key))
@@ -195,13 +209,15 @@ public struct IngestPipeline: Sendable {
     return draft
   }
 
-  /// Reads the identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold. The rest of
-  /// the plan is made meanwhile.
+  /// Reads the doubtful identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold. The
+  /// rest of the plan is made meanwhile.
   private func verify(
-    _ identity: IdentityPlan, _ facts: IdentityFacts, on db: isolated PostgresConnection, meanwhile: () -> WriteSet
-  ) throws(PostgresFault) -> ([InTenant<Identifier>: IdentityFacts.Stored], WriteSet) {
-    let (stored, plan) = try IngestReads.identities(Array(facts.identities.keys), on: db, meanwhile: meanwhile)
-    guard identity.resolver.holds(with: stored) else { throw .replan("an identity changed hands") }
+    _ identity: IdentityPlan, _ facts: IdentityFacts, _ profiles: [InTenant<ID>: CustomerProfile],
+    on db: isolated PostgresConnection, meanwhile: () -> WriteSet
+  ) throws(PostgresFault) -> (found: [InTenant<Identifier>: IdentityFacts.Stored], WriteSet) {
+    let doubtful = identity.resolver.doubtful(under: profiles)
+    let (found, plan) = try IngestReads.identities(doubtful, on: db, meanwhile: meanwhile)
+    guard identity.resolver.holds(doubtful, with: found) else { throw .replan("an identity changed hands") }
     let owners = try IngestReads.owners(Set(facts.owners.keys), on: db)
     guard owners == facts.owners else { throw .replan("a conversation changed hands") }
     // What the batch has inserted is there already.
@@ -222,7 +238,7 @@ public struct IngestPipeline: Sendable {
     guard merging.allSatisfy({ customers[$0]?.neverMerge == facts.customers[$0]?.neverMerge }) else {
       throw .replan("customers must not be merged")
     }
-    return (stored, plan)
+    return (found, plan)
   }
 
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {

@@ -87,19 +87,58 @@ import Testing
         keys[1]: .init(customer: phoneOwner, assurance: assurance, isShared: isShared, lastSeenAt: hour(2)),
       ]
     }
+    let keys = shared.map { InTenant("shop", $0.identifier) }
     let same = plan(stored(one, .a1))
-    #expect(same.holds(with: stored(one, .a1)) && same.holds(with: stored(one, .a2)))
-    #expect(!same.holds(with: stored(one, .a0)))
-    #expect(!same.holds(with: stored(other, .a1)))
-    #expect(!same.holds(with: stored(one, .a1, isShared: true)))
-    #expect(!same.holds(with: stored(one, .a1).filter { $0.value.assurance == .a2 }))
+    #expect(same.holds(keys, with: stored(one, .a1)) && same.holds(keys, with: stored(one, .a2)))
+    #expect(!same.holds(keys, with: stored(one, .a0)))
+    #expect(!same.holds(keys, with: stored(other, .a1)))
+    #expect(!same.holds(keys, with: stored(one, .a1, isShared: true)))
+    #expect(!same.holds(keys, with: stored(one, .a1).filter { $0.value.assurance == .a2 }))
     // A suggestion that would be a merge.
     let several = plan(stored(other, .a1))
     #expect(several.merges.isEmpty && several.suggestions.count == 1)
-    #expect(several.holds(with: stored(other, .a1)) && !several.holds(with: stored(other, .a2)))
+    #expect(several.holds(keys, with: stored(other, .a1)) && !several.holds(keys, with: stored(other, .a2)))
     #expect(several.touchedCustomers == [InTenant("shop", one), InTenant("shop", other)])
     // What is known from now on is what is stored, not what the plan was made from.
-    #expect(same.stored(after: stored(one, .a3))?.values.map(\.assurance).sorted() == [.a2, .a3])
+    #expect(same.stored(after: stored(one, .a3), under: [:])?.values.map(\.assurance).sorted() == [.a2, .a3])
+  }
+
+  @Test func `An identity is in doubt until its customer is the one that it was seen with, and where it is weighed`() {
+    let (one, other) = (ID(Bytes16(high: 1, low: 0)), ID(Bytes16(high: 2, low: 0)))
+    let keys = shared.map { InTenant("shop", $0.identifier) }
+    func profiles(_ version: Int64) -> [InTenant<ID>: CustomerProfile] {
+      var profile = CustomerProfile(isVerified: true)
+      profile.identitiesVersion = version
+      return [InTenant("shop", one): profile, InTenant("shop", other): profile]
+    }
+    func plan(_ known: [InTenant<Identifier>: IdentityFacts.Stored]) -> IdentityResolver {
+      var facts = IdentityFacts()
+      facts.identities = known
+      let records = [record([.event(message("c", from: shared, at: hour(3)))])]
+      return IdentityPlan(
+        records: records, seenKeys: [], facts: facts, policy: Policy(), ids: IDGenerator(milliseconds: 0, seed: 1)
+      ).resolver
+    }
+    func stored(_ phoneOwner: ID) -> [InTenant<Identifier>: IdentityFacts.Stored] {
+      [
+        keys[0]: .init(customer: one, assurance: .a2, isShared: false, lastSeenAt: hour(1)),
+        keys[1]: .init(customer: phoneOwner, assurance: .a1, isShared: false, lastSeenAt: hour(1)),
+      ]
+    }
+    let fresh = plan(stored(one))
+    #expect(Set(fresh.doubtful(under: profiles(4))) == Set(keys))
+    #expect(Set(fresh.doubtful(under: [:])) == Set(keys))
+    let known = fresh.stored(after: stored(one), under: profiles(4)) ?? [:]
+    #expect(known.count == 2 && known.values.allSatisfy { $0.version == 4 })
+    #expect(plan(known).doubtful(under: profiles(4)).isEmpty)
+    #expect(Set(plan(known).doubtful(under: profiles(5))) == Set(keys))
+    #expect(Set(plan(known).doubtful(under: [:])) == Set(keys))
+    let several = plan(stored(other)).stored(after: stored(other), under: profiles(4)) ?? [:]
+    #expect(Set(plan(several).doubtful(under: profiles(4))) == Set(keys))
+    // New ones are known as they are written: of a customer who is there, and of one who comes with them.
+    let half = known.filter { $0.key == keys[0] }
+    #expect(plan(half).stored(after: [:], under: profiles(4))?.mapValues(\.version) == [keys[0]: 4, keys[1]: 4])
+    #expect(plan([:]).stored(after: [:], under: [:])?.values.map(\.version) == [0, 0])
   }
 
   @Test func `An answer to a message that was moved finds the conversation it moved to`() throws {

@@ -56,6 +56,16 @@ struct ModelStore {
   var events: [WriteSet.DomainEvent] = []
   /// One entry per record, in the order of arrival.
   var outcomes: [[Outcome]] = []
+  /// As the database counts what is taken from customers.
+  private var identityVersions: [InTenant<ID>: Int64] = [:]
+  /// What workers know who never forget.
+  private var remembered: [Remembered: Bool] = [:]
+  private struct Remembered: Hashable {
+    var key: InTenant<Identifier>
+    var customer: ID
+    var version: Int64
+  }
+  private var onceLive: [Lane: ID] = [:]
   private var batches: UInt64 = 0
   private var foreseen: (() -> (ModelStore, IdentityOutlook))?
 
@@ -95,7 +105,7 @@ struct ModelStore {
     let known = IdentityPlan(records: records, seenKeys: seen, facts: facts, policy: policy, ids: ids)
     // One that was made before some of the identities became surer is as good, where it says so.
     let earlier = IdentityPlan(records: records, seenKeys: seen, facts: lessSure(facts), policy: policy, ids: ids)
-    let identity = earlier.resolver.holds(with: facts.identities) ? earlier : known
+    let identity = earlier.resolver.holds(Array(facts.identities.keys), with: facts.identities) ? earlier : known
     if let (store, outlook) = last {
       let appeared = identity.needs.called.filter {
         store.row($0) == nil && outlook.names[$0] == nil && !outlook.keys.contains($0.asKey) && row($0) != nil
@@ -113,13 +123,19 @@ struct ModelStore {
       }
       threadFacts.profiles[key] = customer.profile
       if !identity.needs.joining.contains(key) { threadFacts.profiles[key]?.traits = [:] }
+      threadFacts.profiles[key]?.identitiesVersion = identityVersions[key] ?? 0
     }
     let seed = ~batches
     let plan = ThreadPlanner.plan(
       identity, facts: threadFacts, policy: policy,
       ids: IDGenerator(milliseconds: 1_767_225_600_000 + batches * 1_000, seed: seed))
     foreseen = nil
-    if var before, let stored = identity.resolver.stored(after: facts.identities) {
+    let doubtful = Set(identity.resolver.doubtful(under: threadFacts.profiles))
+    let stored = identity.resolver.stored(
+      after: facts.identities.filter { doubtful.contains($0.key) }, under: threadFacts.profiles)
+    remember(stored ?? [:])
+    onceLive.merge(plan.liveConversations) { $1 }
+    if var before, let stored {
       before.foreseen = nil
       let (store, outlook) = (before, IdentityOutlook(identity.resolver, identities: stored, writes: plan))
       foreseen = { (store, outlook) }
@@ -169,6 +185,22 @@ struct ModelStore {
       earlier.identities[key]?.assurance = assurances.randomElement(using: &random) ?? .a0
     }
     return earlier
+  }
+
+  /// What is known of the batch's identities from now on, as long as nothing is taken from their customers.
+  private mutating func remember(_ stored: [InTenant<Identifier>: IdentityFacts.Stored]) {
+    for (key, known) in stored {
+      guard let version = known.version else { continue }
+      remembered[Remembered(key: key, customer: known.customer, version: version)] = known.isShared
+    }
+  }
+
+  /// As the trigger in the database does.
+  private mutating func change(
+    _ key: InTenant<Identifier>, _ change: (inout StoredIdentity?) -> Void
+  ) {
+    if let owner = identities[key]?.customer { identityVersions[InTenant(key.tenant, owner), default: 0] += 1 }
+    change(&identities[key])
   }
 
   // MARK: - Reads
@@ -259,6 +291,11 @@ struct ModelStore {
       }
     }
     for (lane, span) in needs.lanes {
+      let known = onceLive[lane].map { InTenant(lane.tenant, $0) }
+      if let known, span.needsOnly(conversations[known], in: lane) {
+        facts.conversations[known] = conversations[known]
+        continue
+      }
       let inLane = conversations.values.filter { $0.isIn(lane) && $0.mergedInto == nil }
       // As `ORDER BY resolved_at DESC` has it: no time is the latest.
       let ended = inLane.filter { !$0.status.isLive }.sorted {
@@ -399,18 +436,18 @@ struct ModelStore {
       let root = resolver.survivor(of: loser)
       for part in parts + [merge.loser] { customers[InTenant(merge.tenant, part)]?.mergedInto = root }
       for (key, identity) in identities where key.tenant == merge.tenant && identity.customer == merge.loser {
-        identities[key]?.customer = root
+        change(key) { $0?.customer = root }
       }
     }
     for (key, former) in resolver.retired {
       guard identities[key]?.customer == former.owner else { throw Refused(description: "retires what is not theirs") }
-      identities[key] = nil
+      change(key) { $0 = nil }
       retired.append((key, former.owner))
     }
     for customer in resolver.identified.keys {
       for (key, identity) in identities
       where key.tenant == customer.tenant && identity.customer == customer.value && key.value.kind.isClaimed {
-        identities[key] = nil
+        change(key) { $0 = nil }
         retired.append((key, customer.value))
       }
     }
@@ -520,6 +557,11 @@ struct ModelStore {
     let deliveries = records.flatMap(\.events)
     let all = outcomes.flatMap { $0 }
     if Set(deliveries.map { InTenant($0.tenant, $0.key) }) != keys { return "a delivery is not remembered" }
+    for (known, isShared) in remembered {
+      guard known.version == identityVersions[InTenant(known.key.tenant, known.customer)] ?? 0 else { continue }
+      let stored = identities[known.key]
+      if stored?.customer != known.customer || stored?.isShared != isShared { return "an identity changed and nobody was told" }
+    }
     // What is ignored although it is an event (a loop, an edit by somebody else) leaves its key as well.
     let heeded = zip(records.flatMap(\.elements), all).count { element, outcome in
       if case .event = element { outcome != .duplicate && outcome.label != "dead_letter" } else { false }
@@ -597,12 +639,13 @@ struct ModelStore {
     for key in conversations.keys where key.value == conversation { conversations[key]?.owner = owner }
   }
 
-  mutating func markShared(_ identifier: Identifier, tenant: String) { identities[InTenant(tenant, identifier)]?.isShared = true }
+  mutating func markShared(_ identifier: Identifier, tenant: String) {
+    change(InTenant(tenant, identifier)) { $0?.isShared = true }
+  }
 }
 
 extension ConversationState {
-  var laneKey: Lane { Lane(tenant: tenant, customer: customer, name: lane) }
-  func isIn(_ lane: Lane) -> Bool { customer == lane.customer && laneKey == lane }
+  func isIn(_ lane: Lane) -> Bool { laneKey == lane }
 }
 
 extension NormalisedRecord {

@@ -272,6 +272,109 @@ import Testing
     for connection in [db, rival, watcher] { await connection.close() }
   }
 
+  @Test(arguments: [
+    ("shared = true", 1, 2, 0), ("valid_to = now()", 1, 2, 1), ("customer_id = '\(strangerID)'", 1, 2, 1), ("", 1, 2, 1),
+    ("assurance = 'A0'", 1, 1, 2), ("last_seen_at = last_seen_at + '1 day', assurance = 'A3'", 0, 1, 2),
+  ])
+  func `what somebody takes from a customer by hand is not remembered as theirs`(
+    change: String, noticed: Int, customers: Int, ours: Int
+  ) async throws {
+    let url = try await TestDatabase.make()
+    let db = PostgresConnection(url: url, applicationName: "worker", settings: Queries.settings)
+    let receive = try await receiver(on: db)
+    #expect(await receive(0) == nil)
+    try await db.sql(
+      "INSERT INTO throughline.customer (tenant_id, id, verified, created_at) VALUES ('default', '\(Self.strangerID)', true, now())"
+    )
+    try await db.sql(change.isEmpty ? "DELETE FROM throughline.identity" : "UPDATE throughline.identity SET " + change)
+    let fault = await receive(1)
+    #expect((fault?.disposition == .replan) == (noticed == 1))
+    if fault != nil { #expect(await receive(1) == nil) }
+    let found = try await db.perform { db throws(PostgresFault) in
+      try db.textRows(
+        """
+        SELECT count(*), count(DISTINCT m.customer_id), max(c.identities_version), count(*) FILTER (WHERE c.id = i.customer_id)
+        FROM throughline.message m JOIN throughline.customer c ON c.id = m.customer_id
+        LEFT JOIN throughline.identity i ON i.valid_to IS NULL AND i.kind = 'phone' AND NOT i.shared
+        """)
+    }
+    #expect(found == [["2", "\(customers)", "\(noticed)", "\(ours)"]])
+    #expect(try await db.value("SELECT count(*) FROM throughline.identity WHERE assurance < 'A2'") == (ours == 0 ? "1" : "0"))
+    await db.close()
+  }
+  private static let strangerID = "01970000-0000-7000-8000-000000000009"
+
+  @Test func `a conversation that changes while it is waited for is written where it is then`() async throws {
+    let url = try await TestDatabase.make()
+    let db = PostgresConnection(url: url, applicationName: "worker", settings: Queries.settings)
+    let (rival, watcher) = (
+      PostgresConnection(url: url, applicationName: "rival"), PostgresConnection(url: url, applicationName: "watcher")
+    )
+    let receive = try await receiver(on: db)
+    #expect(await receive(0) == nil)
+    try await watcher.sql("SELECT pg_advisory_lock(1)")
+    // Commits when it is told to.
+    async let changed = rival.sql(
+      "BEGIN; UPDATE throughline.conversation SET priority = 3; SELECT pg_advisory_xact_lock(1); COMMIT")
+    try await watcher.wait(untilLocked: "rival")
+    async let received = receive(1)
+    try await watcher.wait(untilLocked: "worker")
+    try await watcher.sql("SELECT pg_advisory_unlock(1)")
+    _ = try await changed
+    #expect(await received == nil)
+    #expect(try await watcher.sql("SELECT priority, customer_version > 1 FROM throughline.conversation") == [["3", "t"]])
+    #expect(try await watcher.value("SELECT count(*) FROM throughline.message") == "2")
+    for connection in [db, rival, watcher] { await connection.close() }
+  }
+
+  @Test func `a conversation that is over is not remembered as live, whether another has been opened or not`() async throws {
+    let url = try await TestDatabase.make()
+    let (db, otherDB) = (
+      PostgresConnection(url: url, applicationName: "worker", settings: Queries.settings),
+      PostgresConnection(url: url, applicationName: "other", settings: Queries.settings)
+    )
+    let (receive, receiveElsewhere) = (try await receiver(on: db), try await receiver(on: otherDB, partition: 1))
+    let close = "UPDATE throughline.conversation SET status = 'closed', resolved_at = now()"
+    #expect(await receive(0) == nil)
+    try await otherDB.sql(close)
+    #expect(await receive(1) == nil)
+    try await otherDB.sql(close)
+    #expect(await receiveElsewhere(2) == nil)
+    #expect(await receive(3) == nil)
+    let found = try await otherDB.sql(
+      """
+      SELECT c.status, count(*) FROM throughline.conversation c JOIN throughline.message m ON m.conversation_id = c.id
+      GROUP BY c.id, c.status ORDER BY c.id
+      """)
+    #expect(found == [["closed", "1"], ["closed", "1"], ["open", "2"]])
+    for connection in [db, otherDB] { await connection.close() }
+  }
+
+  /// Commits the message of that number, all of one sender, as a batch of its own; one worker receives them all.
+  private func receiver(
+    on db: PostgresConnection, partition: Int32 = 0
+  ) async throws -> @Sendable (UInt64) async -> PostgresFault? {
+    let claims = OffsetClaims(group: "sms", owner: "test-\(partition)")
+    let pipeline = IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+    let time = Timestamp(microseconds: 1_778_577_242_000_000)
+    let sender = StatedIdentifier(Identifier(.phone, "+34600000001"), .a2)
+    let held = try await db.perform { db throws(PostgresFault) in
+      try claims.claim([("channel.sms", partition)], patienceMilliseconds: 1_000, on: db)
+    }
+    return { number in
+      let event = Event(
+        tenant: "default", channel: .sms, account: "1", key: MessageKey(Bytes16(high: 1, low: number)), sentAt: time,
+        receivedAt: time, body: .message(Message(direction: .inbound, authorKind: .customer, customer: [sender])))
+      let record = NormalisedRecord(
+        record: Record(
+          topic: "channel.sms", partition: partition, offset: Int64(number), timestamp: nil, key: nil, headers: [], value: nil),
+        tenant: "default", elements: [.event(event)])
+      return await db.fault { db throws(PostgresFault) in
+        _ = try pipeline.commit([record], under: held, milliseconds: 1_778_577_242_000 + number, seed: number, on: db)
+      }
+    }
+  }
+
   /// SQL for a customer with one identity.
   private static func rows(of customer: String, _ identifier: Identifier, _ assurance: String) -> String {
     """

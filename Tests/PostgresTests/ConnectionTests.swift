@@ -77,6 +77,24 @@ import Testing
     await db.close()
   }
 
+  @Test func `a statement that writes other rows than it must ends its transaction as a lost race`() async throws {
+    let db = try await PostgresConnection.fresh(isEmpty: true)
+    try await db.sql("CREATE TABLE t (n int4); INSERT INTO t VALUES (1), (2)")
+    let delete = Statement(name: "delete", sql: "DELETE FROM t WHERE n <= $1")
+    for (count, state) in [(1, "40001"), (3, "40001"), (2, nil)] {
+      let fault = await db.fault { db throws(PostgresFault) in
+        try db.transaction { () throws(PostgresFault) in
+          try db.send(delete, [.int4(2)], affecting: count)
+          // Nothing is expected of what comes after it.
+          try db.send(delete, [.int4(0)])
+        }
+      }
+      #expect(fault?.sqlState == state)
+      #expect(try await db.value("SELECT count(*) FROM t") == (state == nil ? "0" : "2"))
+    }
+    await db.close()
+  }
+
   // MARK: - COPY
 
   @Test func `a COPY that is refused leaves nothing behind and the connection usable`() async throws {

@@ -102,6 +102,10 @@ import Testing
     try await unnest(
       "uuid", .optionalUUIDs([nil] + Self.uuids.map(Optional.some)), as: [nil] + Self.uuidTexts, [nil] + Self.uuids
     ) { $0.uuid($1, $2) }
+    let places: [UInt64] = [0x1, 0x1234_5678_9abc, 0xffff_fffe_ffff]
+    try await unnest("tid", .places(places), as: ["(0,1)", "(305419896,39612)", "(4294967294,65535)"], places) {
+      $0.place($1, $2)
+    }
     let times = [nil] + Self.instants.map { Optional($0.microseconds) }
     try await unnest("timestamptz", .timestamps(microseconds: times), as: [nil] + Self.instants.map { $0.text }, times) {
       $0.microseconds($1, $2)
@@ -113,7 +117,7 @@ import Testing
       ("text", .texts([String]())), ("text", .texts([String?]())), ("int2", .int2s([])), ("int4", .int4s([])),
       ("int8", .int8s([])),
       ("bool", .bools([])), ("bytea", .byteas([])), ("uuid", .uuids([])), ("uuid", .optionalUUIDs([])),
-      ("timestamptz", .timestamps(microseconds: [])),
+      ("timestamptz", .timestamps(microseconds: [])), ("tid", .places([])),
     ]
     for (type, parameter) in parameters { try await echo(type + "[]", parameter, as: "{}", 0) { $0.isNull($1, $2) ? 1 : 0 } }
   }

@@ -56,9 +56,9 @@ class Store:
         tenants = "{" + ",".join([T] * len(columns[0])) + "}"
         return self.db.cursor().execute(SQL[name], [tenants, *map(array, columns)])
 
-    def look_up(self, name, ids):
-        """Sends a statement for the rows of these ids, of any tenant."""
-        return self.db.cursor().execute(SQL[name], [array(ids)])
+    def query_any(self, name, *columns):
+        """The same for one that is told no tenants: it finds its rows by ids, or by where they are."""
+        return self.db.cursor().execute(SQL[name], [*map(array, columns)])
 
     def write(self, records):
         ends = {}
@@ -71,7 +71,7 @@ class Store:
         names = list(dict.fromkeys(name for message in messages for name in lookups(message)))
         with self.db.pipeline():
             fence = self.db.cursor().execute(OFFSETS, (worker.GROUP, array(t for t, _ in order), array(p for _, p in order)))
-            seen = self.look_up("keys_seen", keys)
+            seen = self.query_any("keys_seen", keys)
             found = self.query("identities_read", *zip(*names)) if names else ()
             if accounts:
                 self.query("accounts_register", *zip(*accounts))
@@ -105,7 +105,7 @@ class Store:
                 "identities_insert", [n[0] for n, _ in new], [n[1] for n, _ in new], [n[2] for n, _ in new],
                 [i[0] for _, i in new], [i[1] for _, i in new], [i[3] for _, i in new], [i[2] for _, i in new],
                 [i[0] for _, i in new])  # fmt: skip
-            customers = self.look_up("customers_lock", existing)
+            customers = self.query_any("customers_lock", existing)
             found = self.query("references_read", refs)
             silent_since = [at - DAYS_14 for at in latest.values()]
             living = self.query(
@@ -115,9 +115,9 @@ class Store:
             conversations = {row[1] for row in living} | {conversation for conversation, _ in references.values()}
             if inserted.rowcount != len(new):
                 raise psycopg.errors.SerializationFailure("an identity was inserted by somebody else")
-        locked = self.look_up("conversations_lock", conversations).fetchall()
+        locked = self.query_any("conversations_lock", conversations).fetchall()
 
-        threads = Threads(identities, profiles, references, [Conversation(*row[1:21], *row[24:28]) for row in locked])
+        threads = Threads(identities, profiles, references, [Conversation(*row[1:21], *row[24:28], place=row[28]) for row in locked])
         for message, customer, is_claimed, claims in resolved:
             threads.add(message, customer, is_claimed, claims)
         keys = {message.key for message, *_ in resolved}
@@ -143,8 +143,8 @@ class Store:
         # What ends makes room in its lane.
         for is_live in (False, True):
             if c := [c for c in threads.changed.values() if (c.status in LIVE) == is_live]:
-                self.query(
-                    "conversations_update", [x.id for x in c], [x.status for x in c], [x.version for x in c],
+                self.query_any(
+                    "conversations_update", [x.place for x in c], [x.id for x in c], [x.status for x in c], [x.version for x in c],
                     [x.event_seq for x in c], [x.last_channel for x in c], [x.language for x in c], [x.subject for x in c],
                     [x.opened_at for x in c], [x.first_response_at for x in c], [x.resolved_at for x in c],
                     [x.last_message_at for x in c], [x.last_account for x in c], [x.priority for x in c],

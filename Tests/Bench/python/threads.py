@@ -40,10 +40,10 @@ class Conversation:
         "id", "customer", "lane", "status", "version", "event_seq", "last_channel", "language", "subject", "previous",
         "opened_at", "first_response_at", "resolved_at", "last_message_at", "last_account", "priority", "customer_version",
         "waiting_since", "snoozed_until", "handoff", "merged_into", "origin_customer", "automatic_count", "automatic_since",
-        "is_new",
+        "is_new", "place",
     )  # fmt: skip
 
-    def __init__(self, *values):
+    def __init__(self, *values, place=None):
         (
             self.id, self.customer, self.lane, self.status, self.version, self.event_seq, self.last_channel, self.language,
             self.subject, self.previous, self.opened_at, self.first_response_at, self.resolved_at, self.last_message_at,
@@ -51,6 +51,7 @@ class Conversation:
             self.merged_into, self.origin_customer, self.automatic_count, self.automatic_since,
         ) = values  # fmt: skip
         self.is_new = False
+        self.place = place
 
 
 def lookups(message):

@@ -1,0 +1,53 @@
+import Synchronization
+
+/// What this worker last wrote or saw: whose identities are, and which conversation is live in a lane. Spares batches the reading of it.
+///
+/// It may be out of date, since other workers write, too. Identities are held against the versions of their customers, conversations
+/// against their rows, under locks: `IdentityResolver.doubtful`, `LaneSpan.needsOnly`. What is used is taken out, so that whoever fails
+/// and plans again reads the rows.
+final class Known<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+  private struct Halves {
+    var younger: [Key: Value] = [:]
+    var older: [Key: Value] = [:]
+
+    mutating func remove(_ key: Key) -> Value? { younger.removeValue(forKey: key) ?? older.removeValue(forKey: key) }
+  }
+  private let limit: Int
+  private let halves = Mutex(Halves())
+
+  /// - Parameter limit: of the younger half, after which the older one is forgotten.
+  init(limit: Int) { self.limit = limit }
+
+  /// Takes out what is known of the keys, and says of which nothing is.
+  ///
+  /// - Parameter newer: what is known better, and stays where it is.
+  func take(_ keys: some Collection<Key>, _ newer: [Key: Value] = [:]) -> (known: [Key: Value], unknown: [Key]) {
+    halves.withLock { halves in
+      var known = [Key: Value](minimumCapacity: keys.count)
+      var unknown: [Key] = []
+      for key in keys {
+        if let found = newer[key] ?? halves.remove(key) { known[key] = found } else { unknown.append(key) }
+      }
+      return (known, unknown)
+    }
+  }
+
+  /// These are in use.
+  func forget(_ keys: some Sequence<Key>) {
+    halves.withLock { halves in
+      for key in keys { _ = halves.remove(key) }
+    }
+  }
+
+  func forget() { halves.withLock { $0 = Halves() } }
+
+  /// What is committed now.
+  func put(_ values: [Key: Value]) {
+    halves.withLock { halves in
+      halves.younger.merge(values) { $1 }
+      guard halves.younger.count > limit else { return }
+      halves.older = halves.younger
+      halves.younger = [:]
+    }
+  }
+}
