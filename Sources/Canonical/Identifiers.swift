@@ -61,19 +61,33 @@ public struct ID: Key16, CustomStringConvertible {
 
   public var description: String {
     String(unsafeUninitializedCapacity: 36) { out in
-      var position = 0
-      for nibble in 0..<32 {
-        if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
-          out[position] = UInt8(ascii: "-")
-          position += 1
-        }
-        let word = nibble < 16 ? raw.high : raw.low
-        let value = UInt8(truncatingIfNeeded: word >> UInt64(60 - (nibble % 16) * 4) & 0xf)
-        out[position] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-        position += 1
+      func put(_ digits: UInt64, _ position: Int) {
+        UnsafeMutableRawBufferPointer(out).storeBytes(of: digits.bigEndian, toByteOffset: position, as: UInt64.self)
       }
+      func put(half digits: UInt64, _ position: Int) {
+        let half = UInt32(truncatingIfNeeded: digits).bigEndian
+        UnsafeMutableRawBufferPointer(out).storeBytes(of: half, toByteOffset: position, as: UInt32.self)
+      }
+      let (second, third) = (Self.digits(raw.high), Self.digits(raw.low >> 32))
+      put(Self.digits(raw.high >> 32), 0)
+      put(half: second >> 32, 9)
+      put(half: second, 14)
+      put(half: third >> 32, 19)
+      put(half: third, 24)
+      put(Self.digits(raw.low), 28)
+      for position in [8, 13, 18, 23] { out[position] = UInt8(ascii: "-") }
       return 36
     }
+  }
+
+  /// The lower half of `word` in eight hexadecimal digits, a byte each, the first in the highest.
+  private static func digits(_ word: UInt64) -> UInt64 {
+    var nibbles = word & 0xffff_ffff
+    nibbles = (nibbles | nibbles << 16) & 0x0000_ffff_0000_ffff
+    nibbles = (nibbles | nibbles << 8) & 0x00ff_00ff_00ff_00ff
+    nibbles = (nibbles | nibbles << 4) & 0x0f0f_0f0f_0f0f_0f0f
+    let letters = (nibbles + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    return nibbles + 0x3030_3030_3030_3030 + letters * 39
   }
 }
 

@@ -127,6 +127,7 @@ public struct JSONObjectWriter: Sendable {
     utf8.append(UInt8(ascii: "\""))
     var text = text
     text.withUTF8 { bytes in
+      guard !isPlain(bytes) else { return utf8.append(contentsOf: bytes) }
       var start = 0
       for position in bytes.indices {
         let byte = bytes[position]
@@ -143,5 +144,22 @@ public struct JSONObjectWriter: Sendable {
       utf8.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start...]))
     }
     utf8.append(UInt8(ascii: "\""))
+  }
+
+  /// Whether nothing has to be escaped, looked at eight bytes at a time: in `marks` the highest bit of each says whether it is a quote, a
+  /// backslash or below a space.
+  private static func isPlain(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    let (ones, high): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
+    func marks(_ word: UInt64) -> UInt64 {
+      let (quote, backslash) = (word ^ ones &* 0x22, word ^ ones &* 0x5c)
+      return ((word &- ones &* 0x20) & ~word | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash) & high
+    }
+    let raw = UnsafeRawBufferPointer(bytes)
+    var position = 0
+    while position + 8 <= raw.count {
+      if marks(raw.loadUnaligned(fromByteOffset: position, as: UInt64.self)) != 0 { return false }
+      position += 8
+    }
+    return raw[position...].allSatisfy { $0 >= 0x20 && $0 != 0x22 && $0 != 0x5c }
   }
 }
