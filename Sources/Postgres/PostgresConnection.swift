@@ -220,7 +220,7 @@ public actor PostgresConnection {
       do throws(PostgresFault) {
         let result = try check(raw, pg)
         if let count = sent.affecting, result.affected != count {
-          fault = PostgresFault(sqlState: "40001", message: "\(result.affected) rows written, not \(count)")
+          fault = fault ?? PostgresFault(sqlState: "40001", message: "\(result.affected) rows written, not \(count)")
         }
       } catch { fault = fault ?? error }
     }

@@ -15,11 +15,13 @@ extension IngestReads {
     }
     guard !gone.isEmpty else { return }
     let found = try Self.lanes(lanes.filter { gone[$0.key] != nil }, on: db)
-    for key in Set(gone.map { InTenant($0.key.tenant, $0.value) }).subtracting(found).subtracting(asked) {
-      facts.conversations[key] = nil
-    }
+    let kept = live.filter { gone[$0.key] == nil }
+    let unasked = keys(gone).subtracting(keys(kept)).subtracting(found).subtracting(asked)
+    for key in unasked { facts.conversations[key] = nil }
     try facts.conversations.merge(lock(found.subtracting(facts.conversations.keys), on: db)) { $1 }
   }
+
+  static func keys(_ live: [Lane: ID]) -> Set<InTenant<ID>> { Set(live.map { InTenant($0.key.tenant, $0.value) }) }
 
   /// The conversations of the lanes.
   static func lanes(

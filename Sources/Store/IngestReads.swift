@@ -197,7 +197,7 @@ public enum IngestReads {
         if !answered.isEmpty { answerable.insert(key) }
       }
     }
-    facts.conversations = try lock(conversations.union(live.map { InTenant($0.key.tenant, $0.value) }), on: db)
+    facts.conversations = try lock(conversations.union(keys(live)), on: db)
     try lookAgain(in: needs.lanes, live, asked: conversations, &facts, on: db)
     // What has become part of another leads there.
     let roots = Set(facts.conversations.values.compactMap { found in found.mergedInto.map { InTenant(found.tenant, $0) } })

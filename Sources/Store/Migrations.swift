@@ -43,6 +43,10 @@ public enum Migrations {
           """)
       }
       let pending = try pending(on: db)
+      // The first lock of every batch: none is half way while other tables are locked.
+      if pending.first?.version ?? 1 > 1 {
+        try mapped { () throws(PostgresFault) in try db.execute("LOCK TABLE throughline.ingest_offset IN EXCLUSIVE MODE") }
+      }
       for migration in pending {
         try mapped { () throws(PostgresFault) in
           try db.execute(migration.sql)

@@ -79,7 +79,7 @@ import Testing
       try claims.claim(Set(batch.map(\.record.topic)).map { ($0, 0) }, patienceMilliseconds: 1_000, on: db)
     }
     async let commit = db.perform { db throws(PostgresFault) in
-      try IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+      try Self.pipeline(claims)
         .commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, on: db)
     }
     try await watcher.wait(untilLocked: "loser")
@@ -103,7 +103,7 @@ import Testing
   {
     let url = try await TestDatabase.make()
     let db = PostgresConnection(url: url, applicationName: "draft", settings: Queries.settings)
-    let pipeline = IngestPipeline(claims: OffsetClaims(group: "draft", owner: "test"), policy: Policy(), topicPrefix: "")
+    let pipeline = Self.pipeline(OffsetClaims(group: "draft", owner: "test"))
     let ids = IDGenerator(milliseconds: 1_778_577_242_000, seed: 1)
     let ahead = DraftAhead(pipeline: pipeline, db: db, logger: Logger(label: "draft")) { ids }
     async let _: Void = ahead.run()
@@ -175,7 +175,7 @@ import Testing
       tenant: "default", channel: .whatsapp, account: "1", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time,
       receivedAt: time, body: .message(message))
     let claims = OffsetClaims(group: "race", owner: "test")
-    let pipeline = IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+    let pipeline = Self.pipeline(claims)
     let ids = IDGenerator(milliseconds: 1_778_577_242_000, seed: 1)
     let outlook = IdentityOutlook(
       IdentityResolver(facts: .init(), policy: Policy(), ids: ids), identities: [:], writes: WriteSet())
@@ -204,7 +204,7 @@ import Testing
       tenant: "default", channel: .crm, account: "crm", key: MessageKey(Bytes16(high: 1, low: 1)), sentAt: time, receivedAt: time,
       body: .contact(Contact(identifiers: [StatedIdentifier(Identifier(.email, "ana@mail.example"), .a3)], updatedAt: time)))
     let claims = OffsetClaims(group: "race", owner: "test")
-    let pipeline = IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+    let pipeline = Self.pipeline(claims)
     let (batch, held) = try await claimed(contact, by: claims, on: db)
     let draft = try await db.perform { db throws(PostgresFault) in
       try pipeline.draft(batch, ids: IDGenerator(milliseconds: 1_778_577_242_000, seed: 1), on: db)
@@ -254,7 +254,7 @@ import Testing
     let (batch, held) = try await claimed(contact, by: claims, on: db)
     @Sendable func commit() async -> PostgresFault? {
       await db.fault { db throws(PostgresFault) in
-        _ = try IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+        _ = try Self.pipeline(claims)
           .commit(batch, under: held, milliseconds: 1_778_577_242_000, seed: 1, on: db)
       }
     }
@@ -355,7 +355,7 @@ import Testing
     on db: PostgresConnection, partition: Int32 = 0
   ) async throws -> @Sendable (UInt64) async -> PostgresFault? {
     let claims = OffsetClaims(group: "sms", owner: "test-\(partition)")
-    let pipeline = IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "")
+    let pipeline = Self.pipeline(claims)
     let time = Timestamp(microseconds: 1_778_577_242_000_000)
     let sender = StatedIdentifier(Identifier(.phone, "+34600000001"), .a2)
     let held = try await db.perform { db throws(PostgresFault) in
@@ -373,6 +373,11 @@ import Testing
         _ = try pipeline.commit([record], under: held, milliseconds: 1_778_577_242_000 + number, seed: number, on: db)
       }
     }
+  }
+
+  /// One that waits for locks for as long as a busy machine takes to give them.
+  private static func pipeline(_ claims: OffsetClaims) -> IngestPipeline {
+    IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "", lockTimeoutMilliseconds: 60_000)
   }
 
   /// SQL for a customer with one identity.
@@ -395,7 +400,7 @@ import Testing
     let url = try await TestDatabase.make()
     let db = PostgresConnection(url: url, applicationName: "cut-\(cut)", settings: Queries.settings)
     let claims = OffsetClaims(group: "cuts", owner: "test")
-    let pipelines = (0..<workers).map { _ in IngestPipeline(claims: claims, policy: Policy(), topicPrefix: "") }
+    let pipelines = (0..<workers).map { _ in Self.pipeline(claims) }
     var (replanCount, draftCount) = (0, 0)
     let draftDB = PostgresConnection(url: url, applicationName: "draft-\(cut)", settings: Queries.settings)
     let ahead = DraftAhead(pipeline: pipelines[0], db: draftDB, logger: Logger(label: "draft")) {

@@ -1,9 +1,6 @@
 -- An identity that has been seen under the lock of its customer need not be read again as long as nothing is taken from them: whoever takes
 -- an identity away says so in the customer's row, a worker or somebody by hand. Who does it by hand locks the customers first, by their ids.
 
--- The first lock of every batch: none is half way while both tables are locked.
-LOCK TABLE throughline.ingest_offset IN EXCLUSIVE MODE;
-
 ALTER TABLE throughline.customer ADD COLUMN identities_version bigint NOT NULL DEFAULT 0;
 
 CREATE FUNCTION throughline.count_identity_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,6 +1,6 @@
 """The sibling that most people write first: the same semantics, one transaction a record, one statement a row."""
 import worker
-from set_based import RACES, Store
+from set_based import RACES, Store, check
 from threads import Conversation, Identities, Ids, Threads, lookups
 
 T = "default"
@@ -72,12 +72,13 @@ class RowStore(Store):
                 "SELECT id, customer_id, lane, status::text, version, event_seq, last_channel, language, subject,"
                 " previous_conversation_id, opened_at, first_response_at, resolved_at, last_message_at, last_account, priority,"
                 " customer_version, waiting_since, snoozed_until, handoff::text, merged_into, origin_customer_id, automatic_count,"
-                " automatic_since FROM throughline.conversation WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE", T, id)  # fmt: skip
-            conversations.append(Conversation(*found))
+                " automatic_since, ctid FROM throughline.conversation WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE", T, id)  # fmt: skip
+            conversations.append(Conversation(*found[:-1], place=found[-1]))
         threads = Threads(identities, {customer: list(profile)} if profile else {}, references, conversations)
         threads.add(message, customer, is_claimed, claims)
         with self.db.pipeline():
-            self.update(identities, threads, {message.key})
+            updates = self.update(identities, threads, {message.key})
+        check(updates)
         self.insert(identities, threads, {message.key})
 
     def copy(self, target, rows):

@@ -29,6 +29,12 @@ def element(value):
     return f'"{value}"'
 
 
+def check(updates):
+    """Conversations are written where they were locked."""
+    if any(cursor.rowcount != count for cursor, count in updates):
+        raise psycopg.errors.SerializationFailure("a conversation is not where it was locked")
+
+
 class Store:
     def __init__(self):
         self.db = worker.connect()
@@ -122,9 +128,10 @@ class Store:
             threads.add(message, customer, is_claimed, claims)
         keys = {message.key for message, *_ in resolved}
         with self.db.pipeline():
-            self.update(identities, threads, keys)
+            updates = self.update(identities, threads, keys)
             self.db.cursor().execute(
                 ADVANCE, (worker.GROUP, array(t for t, _ in order), array(p for _, p in order), array(ends[o] for o in order)))  # fmt: skip
+        check(updates)
         self.insert(identities, threads, keys)
         return accounts
 
@@ -140,10 +147,11 @@ class Store:
                        [i[1] for _, i in seen], [i[2] for _, i in seen])  # fmt: skip
         if replaced := sorted((k, c, m, None, k in keys) for k, (c, m, is_stored) in threads.new_references.items() if is_stored):
             self.query("references_replace", *zip(*replaced))
+        updates = []
         # What ends makes room in its lane.
         for is_live in (False, True):
             if c := [c for c in threads.changed.values() if (c.status in LIVE) == is_live]:
-                self.query_any(
+                cursor = self.query_any(
                     "conversations_update", [x.place for x in c], [x.id for x in c], [x.status for x in c], [x.version for x in c],
                     [x.event_seq for x in c], [x.last_channel for x in c], [x.language for x in c], [x.subject for x in c],
                     [x.opened_at for x in c], [x.first_response_at for x in c], [x.resolved_at for x in c],
@@ -151,6 +159,8 @@ class Store:
                     [x.customer_version for x in c], [x.waiting_since for x in c], [x.snoozed_until for x in c],
                     [x.handoff for x in c], [x.customer for x in c], [x.lane for x in c], [x.merged_into for x in c],
                     [x.origin_customer for x in c], [x.automatic_count for x in c], [x.automatic_since for x in c])  # fmt: skip
+                updates.append((cursor, len(c)))
+        return updates
 
     def insert(self, identities, threads, keys):
         self.copy("customer (tenant_id, id, display_name, verified, created_at)",
