@@ -19,21 +19,19 @@ public enum IngestReads {
     return (Dictionary(rows) { $1 }, other)
   }
 
-  /// Who the identifiers belong to; `meanwhile` runs while the server looks.
-  public static func identities<R>(
-    _ keys: [InTenant<Identifier>], on db: isolated PostgresConnection, meanwhile: () -> R
-  ) throws(PostgresFault) -> ([InTenant<Identifier>: IdentityFacts.Stored], R) {
-    guard !keys.isEmpty else { return ([:], meanwhile()) }
-    try db.send(Queries.named("identities_read"), parameters(keys))
-    let other = meanwhile()
-    let found = try db.receive()
+  /// Who the identifiers belong to.
+  public static func identities(
+    _ keys: [InTenant<Identifier>], on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<Identifier>: IdentityFacts.Stored] {
+    guard !keys.isEmpty else { return [:] }
+    let found = try db.query(Queries.named("identities_read"), parameters(keys))
     var identities = [InTenant<Identifier>: IdentityFacts.Stored](minimumCapacity: found.count)
     for row in 0..<found.count {
       guard let assurance = Assurance(label: found.text(row, 2)) else { continue }
       identities[keys[found.position(row)]] = .init(
         customer: found.uuid(row, 1).id, assurance: assurance, isShared: found.bool(row, 3), lastSeenAt: found.timestamp(row, 4))
     }
-    return (identities, other)
+    return identities
   }
 
   /// Which of the identifiers' values are accounts of ours.

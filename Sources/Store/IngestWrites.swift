@@ -56,13 +56,32 @@ public enum IngestWrites {
     }
   }
 
-  /// Writes the plan: changes before inserts (at most one conversation is live in a lane at any instant), parents before children.
+  /// What the first half of the plan changes of identities that are there, under the locks of their customers.
+  public static func update(_ resolver: IdentityResolver, on db: isolated PostgresConnection) throws(PostgresFault) {
+    func keys(_ rows: [InTenant<Identifier>]) -> [PostgresParameter] {
+      [
+        .texts(rows.map(\.tenant)), .texts(rows.map(\.value.kind.rawValue)), .texts(rows.map(\.value.scope)),
+        .texts(rows.map(\.value.value)),
+      ]
+    }
+    let seen = resolver.seenIdentities.sorted { $0.key < $1.key }
+    if !seen.isEmpty {
+      try db.send(
+        Queries.named("identities_update"),
+        keys(seen.map(\.key)) + [.texts(seen.map(\.value.assurance.label)), .times(seen.map(\.value.lastSeenAt))])
+    }
+    let retired = resolver.retired.sorted { $0.key < $1.key }
+    if !retired.isEmpty {
+      try db.send(Queries.named("identities_retire"), keys(retired.map(\.key)) + [.times(retired.map { $0.value.at })])
+    }
+  }
+
+  /// Writes the rest of the plan: changes before inserts (at most one conversation is live in a lane at any instant), parents before children.
   public static func write(
     _ writes: WriteSet, identity: IdentityPlan, topicPrefix: String, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
     try organizations(writes, on: db)
     try customers(writes, on: db)
-    try identities(identity.resolver, on: db)
     try suggestions(identity.resolver.suggestions, on: db)
     try merge(writes, identity.resolver, on: db)
     try conversations(writes, on: db)
@@ -135,25 +154,6 @@ public enum IngestWrites {
     var object = JSONObjectWriter()
     for (name, value) in profile.traits.sorted(by: { $0.key < $1.key }) { object.member(name, value.json) }
     return object.finish()
-  }
-
-  private static func identities(_ resolver: IdentityResolver, on db: isolated PostgresConnection) throws(PostgresFault) {
-    func keys(_ rows: [InTenant<Identifier>]) -> [PostgresParameter] {
-      [
-        .texts(rows.map(\.tenant)), .texts(rows.map(\.value.kind.rawValue)), .texts(rows.map(\.value.scope)),
-        .texts(rows.map(\.value.value)),
-      ]
-    }
-    let seen = resolver.seenIdentities.sorted { $0.key < $1.key }
-    if !seen.isEmpty {
-      try db.send(
-        Queries.named("identities_update"),
-        keys(seen.map(\.key)) + [.texts(seen.map(\.value.assurance.label)), .times(seen.map(\.value.lastSeenAt))])
-    }
-    let retired = resolver.retired.sorted { $0.key < $1.key }
-    if !retired.isEmpty {
-      try db.send(Queries.named("identities_retire"), keys(retired.map(\.key)) + [.times(retired.map { $0.value.at })])
-    }
   }
 
   private static func suggestions(

@@ -140,10 +140,11 @@ public struct IngestPipeline: Sendable {
       for key in identity.needs.named where facts.owners[key]?.epoch != threadFacts.conversations[key]?.owner.epoch {
         throw .replan("an owner changed")
       }
-      let (found, plan) = try verify(identity, facts, profiles, on: db) {
-        ThreadPlanner.plan(
-          identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
-      }
+      let found = try verify(identity, facts, profiles, on: db)
+      // While the server works on it, the rest of the plan is made.
+      try IngestWrites.update(identity.resolver, on: db)
+      let plan = ThreadPlanner.plan(
+        identity, facts: threadFacts, policy: policy, ids: IDGenerator(milliseconds: milliseconds, seed: ~seed))
       try IngestReads.verify(first.absent, in: plan, on: db)
       let learned = identity.resolver.stored(after: found, under: profiles)
       if !isProbe, identity.rest.isEmpty, let learned {
@@ -190,7 +191,7 @@ public struct IngestPipeline: Sendable {
     let seenKeys = (outlook?.keys ?? []).union(stored.lazy.filter(\.value).map(\.key))
     var facts = IdentityFacts()
     facts.identities = found.known
-    facts.identities.merge(try IngestReads.identities(found.unknown, on: db) {}.0) { $1 }
+    facts.identities.merge(try IngestReads.identities(found.unknown, on: db)) { $1 }
     facts.ownAccounts = try IngestReads.ownAccounts(identifiers, on: db)
     outlook?.addAccounts(to: &facts)
     facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(records), on: db)
@@ -209,14 +210,13 @@ public struct IngestPipeline: Sendable {
     return draft
   }
 
-  /// Reads the doubtful identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold. The
-  /// rest of the plan is made meanwhile.
+  /// Reads the doubtful identities under the locks of their customers, in a new snapshot: what the plan was made from must still hold.
   private func verify(
     _ identity: IdentityPlan, _ facts: IdentityFacts, _ profiles: [InTenant<ID>: CustomerProfile],
-    on db: isolated PostgresConnection, meanwhile: () -> WriteSet
-  ) throws(PostgresFault) -> (found: [InTenant<Identifier>: IdentityFacts.Stored], WriteSet) {
+    on db: isolated PostgresConnection
+  ) throws(PostgresFault) -> [InTenant<Identifier>: IdentityFacts.Stored] {
     let doubtful = identity.resolver.doubtful(under: profiles)
-    let (found, plan) = try IngestReads.identities(doubtful, on: db, meanwhile: meanwhile)
+    let found = try IngestReads.identities(doubtful, on: db)
     guard identity.resolver.holds(doubtful, with: found) else { throw .replan("an identity changed hands") }
     let owners = try IngestReads.owners(Set(facts.owners.keys), on: db)
     guard owners == facts.owners else { throw .replan("a conversation changed hands") }
@@ -238,7 +238,7 @@ public struct IngestPipeline: Sendable {
     guard merging.allSatisfy({ customers[$0]?.neverMerge == facts.customers[$0]?.neverMerge }) else {
       throw .replan("customers must not be merged")
     }
-    return (found, plan)
+    return found
   }
 
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {
