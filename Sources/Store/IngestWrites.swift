@@ -57,7 +57,9 @@ public enum IngestWrites {
   }
 
   /// What the first half of the plan changes of identities that are there, under the locks of their customers.
-  public static func update(_ resolver: IdentityResolver, on db: isolated PostgresConnection) throws(PostgresFault) {
+  public static func update(
+    _ resolver: IdentityResolver, on db: isolated PostgresConnection
+  ) throws(PostgresFault) {
     func keys(_ rows: [InTenant<Identifier>]) -> [PostgresParameter] {
       [
         .texts(rows.map(\.tenant)), .texts(rows.map(\.value.kind.rawValue)), .texts(rows.map(\.value.scope)),
@@ -76,7 +78,8 @@ public enum IngestWrites {
     }
   }
 
-  /// Writes the rest of the plan: changes before inserts (at most one conversation is live in a lane at any instant), parents before children.
+  /// Writes the rest of the plan: changes before inserts (at most one conversation is live in a lane at any instant), parents before
+  /// children.
   public static func write(
     _ writes: WriteSet, identity: IdentityPlan, topicPrefix: String, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
