@@ -61,19 +61,15 @@ public struct ID: Key16, CustomStringConvertible {
 
   public var description: String {
     String(unsafeUninitializedCapacity: 36) { out in
-      func put(_ digits: UInt64, _ position: Int) {
-        UnsafeMutableRawBufferPointer(out).storeBytes(of: digits.bigEndian, toByteOffset: position, as: UInt64.self)
-      }
-      func put(half digits: UInt64, _ position: Int) {
-        let half = UInt32(truncatingIfNeeded: digits).bigEndian
-        UnsafeMutableRawBufferPointer(out).storeBytes(of: half, toByteOffset: position, as: UInt32.self)
+      func put<Digits: FixedWidthInteger>(_ digits: Digits, _ position: Int) {
+        UnsafeMutableRawBufferPointer(out).storeBytes(of: digits.bigEndian, toByteOffset: position, as: Digits.self)
       }
       let (second, third) = (Self.digits(raw.high), Self.digits(raw.low >> 32))
       put(Self.digits(raw.high >> 32), 0)
-      put(half: second >> 32, 9)
-      put(half: second, 14)
-      put(half: third >> 32, 19)
-      put(half: third, 24)
+      put(UInt32(truncatingIfNeeded: second >> 32), 9)
+      put(UInt32(truncatingIfNeeded: second), 14)
+      put(UInt32(truncatingIfNeeded: third >> 32), 19)
+      put(UInt32(truncatingIfNeeded: third), 24)
       put(Self.digits(raw.low), 28)
       for position in [8, 13, 18, 23] { out[position] = UInt8(ascii: "-") }
       return 36

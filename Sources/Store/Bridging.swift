@@ -27,5 +27,12 @@ extension PostgresResult {
 extension PostgresParameter {
   static func ids(_ values: [ID]) -> Self { uuids(values.map { PostgresUUID($0) }) }
   static func optionalIDs(_ values: [ID?]) -> Self { optionalUUIDs(values.map { $0.map { PostgresUUID($0) } }) }
+  /// What tells identities apart, as statements of them begin.
+  static func identities(_ keys: [InTenant<Identifier>]) -> [Self] {
+    [
+      texts(keys.map(\.tenant)), texts(keys.map(\.value.kind.rawValue)), texts(keys.map(\.value.scope)),
+      texts(keys.map(\.value.value)),
+    ]
+  }
   static func times(_ values: [Timestamp?]) -> Self { timestamps(microseconds: values.map { $0?.stored }) }
 }

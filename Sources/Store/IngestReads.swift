@@ -24,7 +24,7 @@ public enum IngestReads {
     _ keys: [InTenant<Identifier>], on db: isolated PostgresConnection
   ) throws(PostgresFault) -> [InTenant<Identifier>: IdentityFacts.Stored] {
     guard !keys.isEmpty else { return [:] }
-    let found = try db.query(Queries.named("identities_read"), parameters(keys))
+    let found = try db.query(Queries.named("identities_read"), PostgresParameter.identities(keys))
     var identities = [InTenant<Identifier>: IdentityFacts.Stored](minimumCapacity: found.count)
     for row in 0..<found.count {
       guard let assurance = Assurance(label: found.text(row, 2)) else { continue }
@@ -375,12 +375,5 @@ public enum IngestReads {
     else { return [] }
     let identifier = Identifier(IdentifierKind(rawValue: kind), scope: rows.optionalText(row, 18) ?? "", value)
     return [StatedIdentifier(identifier, assurance)]
-  }
-
-  private static func parameters(_ keys: [InTenant<Identifier>]) -> [PostgresParameter] {
-    [
-      .texts(keys.map(\.tenant)), .texts(keys.map(\.value.kind.rawValue)), .texts(keys.map(\.value.scope)),
-      .texts(keys.map(\.value.value)),
-    ]
   }
 }

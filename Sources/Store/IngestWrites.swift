@@ -33,9 +33,8 @@ public enum IngestWrites {
     try register(accounts, on: db)
     let result = try db.query(
       Queries.named("identities_insert"),
-      [
-        .texts(rows.map(\.key.tenant)), .texts(rows.map(\.key.value.kind.rawValue)), .texts(rows.map(\.key.value.scope)),
-        .texts(rows.map(\.key.value.value)), .ids(rows.map(\.value.customer)), .texts(rows.map(\.value.assurance.label)),
+      PostgresParameter.identities(rows.map(\.key)) + [
+        .ids(rows.map(\.value.customer)), .texts(rows.map(\.value.assurance.label)),
         .times(rows.map(\.value.firstSeenAt)), .times(rows.map(\.value.lastSeenAt)), .ids(rows.map(\.value.origin)),
       ])
     let isComplete = result.affected == rows.count
@@ -60,21 +59,19 @@ public enum IngestWrites {
   public static func update(
     _ resolver: IdentityResolver, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    func keys(_ rows: [InTenant<Identifier>]) -> [PostgresParameter] {
-      [
-        .texts(rows.map(\.tenant)), .texts(rows.map(\.value.kind.rawValue)), .texts(rows.map(\.value.scope)),
-        .texts(rows.map(\.value.value)),
-      ]
-    }
     let seen = resolver.seenIdentities.sorted { $0.key < $1.key }
     if !seen.isEmpty {
       try db.send(
         Queries.named("identities_update"),
-        keys(seen.map(\.key)) + [.texts(seen.map(\.value.assurance.label)), .times(seen.map(\.value.lastSeenAt))])
+        PostgresParameter.identities(seen.map(\.key)) + [
+          .texts(seen.map(\.value.assurance.label)), .times(seen.map(\.value.lastSeenAt)),
+        ])
     }
     let retired = resolver.retired.sorted { $0.key < $1.key }
     if !retired.isEmpty {
-      try db.send(Queries.named("identities_retire"), keys(retired.map(\.key)) + [.times(retired.map { $0.value.at })])
+      try db.send(
+        Queries.named("identities_retire"),
+        PostgresParameter.identities(retired.map(\.key)) + [.times(retired.map { $0.value.at })])
     }
   }
 

@@ -69,25 +69,30 @@ import Testing
     #expect(forbidden.suggestions.keys.map(\.rule) == ["merge_evidence"])
   }
 
+  /// The first half of a plan for one record that states `shared`, where this is stored.
+  private func plan(_ stored: [InTenant<Identifier>: IdentityFacts.Stored]) -> IdentityResolver {
+    var facts = IdentityFacts()
+    facts.identities = stored
+    let records = [record([.event(message("c", from: shared, at: hour(3)))])]
+    return IdentityPlan(
+      records: records, seenKeys: [], facts: facts, policy: Policy(), ids: IDGenerator(milliseconds: 0, seed: 1)
+    ).resolver
+  }
+  private let one = ID(Bytes16(high: 1, low: 0))
+  private let other = ID(Bytes16(high: 2, low: 0))
+  private var keys: [InTenant<Identifier>] { shared.map { InTenant("shop", $0.identifier) } }
+
+  /// Its first identifier is `one`'s.
+  private func stored(
+    _ phoneOwner: ID, _ assurance: Assurance, isShared: Bool = false
+  ) -> [InTenant<Identifier>: IdentityFacts.Stored] {
+    [
+      keys[0]: .init(customer: one, assurance: .a2, isShared: false, lastSeenAt: hour(1)),
+      keys[1]: .init(customer: phoneOwner, assurance: assurance, isShared: isShared, lastSeenAt: hour(2)),
+    ]
+  }
+
   @Test func `A plan holds when an identity became surer meanwhile, unless its record leads to several customers`() {
-    let (one, other) = (ID(Bytes16(high: 1, low: 0)), ID(Bytes16(high: 2, low: 0)))
-    func plan(_ stored: [InTenant<Identifier>: IdentityFacts.Stored]) -> IdentityResolver {
-      var facts = IdentityFacts()
-      facts.identities = stored
-      let records = [record([.event(message("c", from: shared, at: hour(3)))])]
-      return IdentityPlan(
-        records: records, seenKeys: [], facts: facts, policy: Policy(), ids: IDGenerator(milliseconds: 0, seed: 1)
-      ).resolver
-    }
-    func stored(_ phoneOwner: ID, _ assurance: Assurance, isShared: Bool = false) -> [InTenant<Identifier>: IdentityFacts.Stored]
-    {
-      let keys = shared.map { InTenant("shop", $0.identifier) }
-      return [
-        keys[0]: .init(customer: one, assurance: .a2, isShared: false, lastSeenAt: hour(1)),
-        keys[1]: .init(customer: phoneOwner, assurance: assurance, isShared: isShared, lastSeenAt: hour(2)),
-      ]
-    }
-    let keys = shared.map { InTenant("shop", $0.identifier) }
     let same = plan(stored(one, .a1))
     #expect(same.holds(keys, with: stored(one, .a1)) && same.holds(keys, with: stored(one, .a2)))
     #expect(!same.holds(keys, with: stored(one, .a0)))
@@ -104,36 +109,20 @@ import Testing
   }
 
   @Test func `An identity is in doubt until its customer is the one that it was seen with, and where it is weighed`() {
-    let (one, other) = (ID(Bytes16(high: 1, low: 0)), ID(Bytes16(high: 2, low: 0)))
-    let keys = shared.map { InTenant("shop", $0.identifier) }
     func profiles(_ version: Int64) -> [InTenant<ID>: CustomerProfile] {
       var profile = CustomerProfile(isVerified: true)
       profile.identitiesVersion = version
       return [InTenant("shop", one): profile, InTenant("shop", other): profile]
     }
-    func plan(_ known: [InTenant<Identifier>: IdentityFacts.Stored]) -> IdentityResolver {
-      var facts = IdentityFacts()
-      facts.identities = known
-      let records = [record([.event(message("c", from: shared, at: hour(3)))])]
-      return IdentityPlan(
-        records: records, seenKeys: [], facts: facts, policy: Policy(), ids: IDGenerator(milliseconds: 0, seed: 1)
-      ).resolver
-    }
-    func stored(_ phoneOwner: ID) -> [InTenant<Identifier>: IdentityFacts.Stored] {
-      [
-        keys[0]: .init(customer: one, assurance: .a2, isShared: false, lastSeenAt: hour(1)),
-        keys[1]: .init(customer: phoneOwner, assurance: .a1, isShared: false, lastSeenAt: hour(1)),
-      ]
-    }
-    let fresh = plan(stored(one))
+    let fresh = plan(stored(one, .a1))
     #expect(Set(fresh.doubtful(under: profiles(4))) == Set(keys))
     #expect(Set(fresh.doubtful(under: [:])) == Set(keys))
-    let known = fresh.stored(after: stored(one), under: profiles(4)) ?? [:]
+    let known = fresh.stored(after: stored(one, .a1), under: profiles(4)) ?? [:]
     #expect(known.count == 2 && known.values.allSatisfy { $0.version == 4 })
     #expect(plan(known).doubtful(under: profiles(4)).isEmpty)
     #expect(Set(plan(known).doubtful(under: profiles(5))) == Set(keys))
     #expect(Set(plan(known).doubtful(under: [:])) == Set(keys))
-    let several = plan(stored(other)).stored(after: stored(other), under: profiles(4)) ?? [:]
+    let several = plan(stored(other, .a1)).stored(after: stored(other, .a1), under: profiles(4)) ?? [:]
     #expect(Set(plan(several).doubtful(under: profiles(4))) == Set(keys))
     // New ones are known as they are written: of a customer who is there, and of one who comes with them.
     let half = known.filter { $0.key == keys[0] }

@@ -296,7 +296,7 @@ struct ModelStore {
         facts.conversations[known] = conversations[known]
         continue
       }
-      let inLane = conversations.values.filter { $0.isIn(lane) && $0.mergedInto == nil }
+      let inLane = conversations.values.filter { $0.laneKey == lane && $0.mergedInto == nil }
       // As `ORDER BY resolved_at DESC` has it: no time is the latest.
       let ended = inLane.filter { !$0.status.isLive }.sorted {
         ($0.resolvedAt ?? Timestamp(microseconds: .max), $0.id) < ($1.resolvedAt ?? Timestamp(microseconds: .max), $1.id)
@@ -544,7 +544,7 @@ struct ModelStore {
   }
 
   private func requireOneLive(in lane: Lane) throws {
-    guard conversations.values.count(where: { $0.status.isLive && $0.isIn(lane) }) <= 1 else {
+    guard conversations.values.count(where: { $0.status.isLive && $0.laneKey == lane }) <= 1 else {
       throw Refused(description: "two live conversations in one lane")
     }
   }
@@ -642,10 +642,6 @@ struct ModelStore {
   mutating func markShared(_ identifier: Identifier, tenant: String) {
     change(InTenant(tenant, identifier)) { $0?.isShared = true }
   }
-}
-
-extension ConversationState {
-  func isIn(_ lane: Lane) -> Bool { laneKey == lane }
 }
 
 extension NormalisedRecord {

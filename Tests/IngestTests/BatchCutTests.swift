@@ -145,14 +145,20 @@ import Testing
     for connection in [db, watcher] { await connection.close() }
   }
 
+  private static func record(
+    _ event: Event, _ topic: String, partition: Int32 = 0, offset: Int64 = 0
+  ) -> NormalisedRecord {
+    NormalisedRecord(
+      record: Record(topic: topic, partition: partition, offset: offset, timestamp: nil, key: nil, headers: [], value: nil),
+      tenant: "default", elements: [.event(event)])
+  }
+
   /// A batch of one record with this event, and the claim of its partition.
   private func claimed(
     _ event: Event, by claims: OffsetClaims, on db: PostgresConnection
   ) async throws -> ([NormalisedRecord], [OffsetClaim]) {
     let topic = "channel." + event.channel.rawValue
-    let record = NormalisedRecord(
-      record: Record(topic: topic, partition: 0, offset: 0, timestamp: nil, key: nil, headers: [], value: nil), tenant: "default",
-      elements: [.event(event)])
+    let record = Self.record(event, topic)
     let held = try await db.perform { db throws(PostgresFault) in
       try claims.claim([(topic, 0)], patienceMilliseconds: 1_000, on: db)
     }
@@ -365,10 +371,7 @@ import Testing
       let event = Event(
         tenant: "default", channel: .sms, account: "1", key: MessageKey(Bytes16(high: 1, low: number)), sentAt: time,
         receivedAt: time, body: .message(Message(direction: .inbound, authorKind: .customer, customer: [sender])))
-      let record = NormalisedRecord(
-        record: Record(
-          topic: "channel.sms", partition: partition, offset: Int64(number), timestamp: nil, key: nil, headers: [], value: nil),
-        tenant: "default", elements: [.event(event)])
+      let record = Self.record(event, "channel.sms", partition: partition, offset: Int64(number))
       return await db.fault { db throws(PostgresFault) in
         _ = try pipeline.commit([record], under: held, milliseconds: 1_778_577_242_000 + number, seed: number, on: db)
       }

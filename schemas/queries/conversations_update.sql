@@ -1,4 +1,5 @@
--- :exec  By their places under conversations_lock (by no index of the id, on an empty table either); those that end first, and new ones after: at most one is live in a lane at any instant.
+-- :exec  By their places under conversations_lock (by no index of the id, on an empty table either); those that end first, and new ones
+-- after: at most one is live in a lane at any instant.
 UPDATE throughline.conversation c
 SET status = k.status::throughline.conversation_status, version = k.version, event_seq = k.event_seq, last_channel = k.last_channel,
   language = k.language, subject = k.subject, opened_at = k.opened_at, first_response_at = k.first_response_at,
