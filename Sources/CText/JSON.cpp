@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <simdjson.h>
-#include <string>
+#include <string_view>
 
 using namespace simdjson;
 
 struct ct_json {
   dom::parser parser;
-  std::string text;
+  internal::string_builder<> text;
   size_t maximum_keys, maximum_key_bytes;
   ct_json(size_t maximum_bytes, size_t maximum_keys, size_t maximum_key_bytes)
       : parser(maximum_bytes), maximum_keys(maximum_keys), maximum_key_bytes(maximum_key_bytes) {}
@@ -112,8 +112,10 @@ double ct_json_double(const ct_json *json, uint32_t index) { return tape(json, i
 
 ct_slice ct_json_text(ct_json *json, uint32_t index) {
   try {
-    json->text = minify(element(json, index));
-    return {json->text.data(), json->text.size()};
+    json->text.clear();
+    json->text.append(element(json, index));
+    const std::string_view view = json->text.str();
+    return {view.data(), view.size()};
   } catch (...) {
     return {nullptr, 0};
   }

@@ -32,26 +32,58 @@ public struct Attested: OptionSet, Sendable, Hashable {
   }
 }
 
-/// The envelope of a record: CloudEvents 1.0 over the Kafka protocol binding, binary or structured content mode.
-public struct CloudEvent: Sendable {
+/// The envelope of a record: CloudEvents 1.0 over the Kafka protocol binding, binary or structured content mode. A class, because
+/// whoever reads an element has it.
+public final class CloudEvent: Sendable {
   public static let defaultTenant = "default"
 
-  public var id: String
+  public let id: String
   /// The payload's format.
-  public var type: String
+  public let type: String
   /// Where it came through: `/channels/<channel>/<account>`, percent-encoded; of the agents' desktop any URI.
-  public var source: String
-  public var tenant: String
+  public let source: String
+  public let tenant: String
   /// nil when absent or unreadable.
-  public var time: Timestamp?
-  public var partitionKey: String?
-  public var attested: Attested
+  public let time: Timestamp?
+  public let partitionKey: String?
+  public let attested: Attested
   /// nil when absent or not of the W3C form.
-  public var traceparent: String?
-  public var dataSchema: String?
-  public var dataContentType: String?
+  public let traceparent: String?
+  public let dataSchema: String?
+  public let dataContentType: String?
   /// The provider's HTTP headers (`http_…`) and `envelope_rcpt`, names in lower case; the first of equal names.
-  public var headers: [String: String]
+  public let headers: [String: String]
+
+  /// - Parameter attribute: is asked for each by the name of its header, `ce_…`.
+  private init(
+    headers: [String: String], dataContentType: String?, limits: Limits, attribute: (String) throws(Rejection) -> String?
+  ) throws(Rejection) {
+    func optional(_ name: String) throws(Rejection) -> String? {
+      guard let text = try attribute(name), !text.isEmpty else { return nil }
+      guard text.utf8.count <= limits.attributeBytes else { throw Rejection(.tooLarge, CloudEvent.word(name)) }
+      guard !text.utf8.contains(0) else { throw Rejection(.nulInText, CloudEvent.word(name)) }
+      return text
+    }
+    func required(_ name: String) throws(Rejection) -> String {
+      guard let text = try optional(name) else { throw Rejection(.envelopeInvalid, CloudEvent.word(name)) }
+      return text
+    }
+    tenant = try optional("ce_tenantid") ?? CloudEvent.defaultTenant
+    guard CloudEvent.isTenant(tenant) else { throw Rejection(.tenantInvalid, "tenantid") }
+    // The specification demands a version; adapters that forget it mean 1.0.
+    if let version = try optional("ce_specversion"), !version.hasPrefix("1.") { throw Rejection(.envelopeInvalid, "specversion") }
+    id = try required("ce_id")
+    type = try required("ce_type")
+    source = try required("ce_source")
+    time = try optional("ce_time").flatMap(ISO8601.microseconds).map(Timestamp.init(microseconds:))
+      .flatMap { Timestamp.storable.contains($0) ? $0 : nil }
+    partitionKey = try optional("ce_partitionkey")
+    attested = Attested(words: try optional("ce_attested") ?? "")
+    traceparent = try optional("ce_traceparent").flatMap { CloudEvent.isTraceparent($0) ? $0 : nil }
+    dataSchema = try optional("ce_dataschema")
+    self.dataContentType = dataContentType
+    self.headers = headers
+  }
 }
 
 /// The data of a CloudEvent: a JSON value of the structured mode, or bytes.
@@ -86,12 +118,14 @@ extension CloudEvent {
       guard !bytes.contains(0) else { throw Rejection(.nulInText, "header") }
       kept[name] = String(decoding: bytes, as: UTF8.self)
     }
-    let contentType = record.header("content-type").map { String(decoding: $0, as: UTF8.self).trimmed }
+    let contentType = record.headers.value(of: "content-type").map { String(decoding: $0, as: UTF8.self).trimmed }
 
     guard let mediaType = contentType?.mediaType, mediaType.hasPrefix("application/cloudevents") else {
+      // Not the record: it would be copied for every attribute.
+      let sent = record.headers
       let event = try CloudEvent(headers: kept, dataContentType: contentType, limits: limits) { name throws(Rejection) in
-        guard let bytes = record.header("ce_" + name) else { return nil }
-        guard let text = String(utf8: bytes) else { throw Rejection(.invalidUTF8, "ce_" + name) }
+        guard let bytes = sent.value(of: name) else { return nil }
+        guard let text = String(utf8: bytes) else { throw Rejection(.invalidUTF8, name) }
         return text
       }
       return (event, .bytes(value))
@@ -101,40 +135,13 @@ extension CloudEvent {
     guard root.isObject else { throw Rejection(.envelopeInvalid, "not an object") }
     let dataContentType = root["datacontenttype"].string(atMost: limits.attributeBytes)
     let event = try CloudEvent(headers: kept, dataContentType: dataContentType, limits: limits) { name throws(Rejection) in
-      root[name].idString
+      root[Self.word(name)].idString
     }
     return (event, try payload(of: root, contentType: event.dataContentType))
   }
 
-  private init(
-    headers: [String: String], dataContentType: String?, limits: Limits, attribute: (String) throws(Rejection) -> String?
-  ) throws(Rejection) {
-    func optional(_ name: String) throws(Rejection) -> String? {
-      guard let text = try attribute(name), !text.isEmpty else { return nil }
-      guard text.utf8.count <= limits.attributeBytes else { throw Rejection(.tooLarge, name) }
-      guard !text.utf8.contains(0) else { throw Rejection(.nulInText, name) }
-      return text
-    }
-    func required(_ name: String) throws(Rejection) -> String {
-      guard let text = try optional(name) else { throw Rejection(.envelopeInvalid, name) }
-      return text
-    }
-    tenant = try optional("tenantid") ?? Self.defaultTenant
-    guard Self.isTenant(tenant) else { throw Rejection(.tenantInvalid, "tenantid") }
-    // The specification demands a version; adapters that forget it mean 1.0.
-    if let version = try optional("specversion"), !version.hasPrefix("1.") { throw Rejection(.envelopeInvalid, "specversion") }
-    id = try required("id")
-    type = try required("type")
-    source = try required("source")
-    time = try optional("time").flatMap(ISO8601.microseconds).map(Timestamp.init(microseconds:))
-      .flatMap { Timestamp.storable.contains($0) ? $0 : nil }
-    partitionKey = try optional("partitionkey")
-    attested = Attested(words: try optional("attested") ?? "")
-    traceparent = try optional("traceparent").flatMap { Self.isTraceparent($0) ? $0 : nil }
-    dataSchema = try optional("dataschema")
-    self.dataContentType = dataContentType
-    self.headers = headers
-  }
+  /// What CloudEvents calls the attribute of this header.
+  private static func word(_ header: String) -> String { String(header.dropFirst("ce_".count)) }
 
   /// `[a-z0-9][a-z0-9_-]{0,62}`.
   private static func isTenant(_ text: String) -> Bool {
@@ -184,11 +191,11 @@ extension Limits {
   }
 }
 
-extension Record {
+extension [Record.Header] {
   /// The value of the first header of this name, which is in lower case, letter case aside. Records have a dozen headers: looking beats
   /// hashing, and comparing texts of 15 bytes beats comparing their bytes.
-  fileprivate func header(_ name: String) -> [UInt8]? {
-    headers.first { header in
+  fileprivate func value(of name: String) -> [UInt8]? {
+    first { header in
       header.value != nil && header.name.utf8.count == name.utf8.count
         && (header.name == name || header.name.equalsIgnoringCase(name))
     }?.value

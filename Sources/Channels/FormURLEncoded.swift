@@ -8,9 +8,10 @@ struct FormURLEncoded {
   /// Far more than any provider sends; above: `tooLarge`.
   static let maximumParameters = 1_000
 
-  /// The names in the order of the body, each once.
-  private var names: [String] = []
-  private var values: [String: String] = [:]
+  /// In the order of the body, each name once.
+  private var parameters: [(name: String, value: String)] = []
+  /// Where each name is in `parameters`.
+  private var positions: [String: Int] = [:]
 
   /// - Throws: `invalidUTF8` when a decoded name or value is not UTF-8, `tooLarge` when there are too many parameters.
   init(_ bytes: some Collection<UInt8>) throws(Rejection) {
@@ -25,20 +26,22 @@ struct FormURLEncoded {
       let name = pair.prefix { $0 != UInt8(ascii: "=") }
       let key = try Self.decode(name)
       let value = try Self.decode(pair[name.endIndex...].dropFirst())
-      guard values[key] == nil else { continue }
-      names.append(key)
-      values[key] = value
+      add(key, value)
     }
   }
 
   /// The parameters as a JSON object says them: those that are neither text nor number say nothing.
   init(json object: JSONValue) throws(Rejection) {
     for (name, value) in object.members {
-      guard names.count < Self.maximumParameters else { throw Rejection(.tooLarge, "parameters") }
-      guard let text = value.string ?? value.id, values[name] == nil else { continue }
-      names.append(name)
-      values[name] = text
+      guard parameters.count < Self.maximumParameters else { throw Rejection(.tooLarge, "parameters") }
+      if let text = value.string ?? value.id { add(name, text) }
     }
+  }
+
+  private mutating func add(_ name: String, _ value: String) {
+    guard positions[name] == nil else { return }
+    positions[name] = parameters.count
+    parameters.append((name, value))
   }
 
   /// The parameters of a webhook: those of the body, of the query where the provider is set to GET.
@@ -53,7 +56,7 @@ struct FormURLEncoded {
   init(query: String) throws(Rejection) { try self.init(query.hasPrefix("?") ? query.utf8.dropFirst() : query.utf8[...]) }
 
   /// The value of a parameter that says something.
-  subscript(name: String) -> String? { values[name]?.nonEmpty }
+  subscript(name: String) -> String? { positions[name].flatMap { parameters[$0].value.nonEmpty } }
 
   func required(_ name: String) throws(Rejection) -> String {
     guard let value = self[name] else { throw Rejection(.malformedPayload, name) }
@@ -61,9 +64,7 @@ struct FormURLEncoded {
   }
 
   /// The parameters that say something, in their order.
-  var members: [(name: String, value: String)] {
-    names.compactMap { name in self[name].map { (name, $0) } }
-  }
+  var members: [(name: String, value: String)] { parameters.filter { !$0.value.isEmpty } }
 
   private static func decode(_ encoded: some Collection<UInt8>) throws(Rejection) -> String {
     var bytes: [UInt8] = []

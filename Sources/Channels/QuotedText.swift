@@ -31,6 +31,7 @@ enum QuotedText {
       }
       position += 1
     }
+    if kept.count == lines.count, !whole.utf8.contains(UInt8(ascii: "\r")) { return whole }
     return kept.joined(separator: "\n").trimmed.nonEmpty ?? whole
   }
 
@@ -48,9 +49,10 @@ enum QuotedText {
   private static func mark(_ lines: ArraySlice<Substring>) -> Mark {
     guard let line = lines.first, !line.isBlank else { return .none }
     if line.utf8.first == UInt8(ascii: ">") { return .quoted }
-    if line == "-- " || line == "--" { return .signature }
+    let isRule = line.utf8.starts(with: "--".utf8)
+    if isRule, line == "-- " || line == "--" { return .signature }
     guard line.utf8.count <= longestMark else { return .none }
-    if line.utf8.starts(with: "--".utf8) {
+    if isRule {
       let words = words(ofRule: line)
       if forwardRules.contains(words) || words.hasPrefix("forwarded ") { return .forward }
       if historyRules.contains(words) { return .history }
@@ -96,6 +98,8 @@ enum QuotedText {
 
   /// The words before the first colon of a line, in lower case, without blanks and asterisks.
   private static func label(of line: Substring) -> String? {
+    // Few lines have a colon, or the first byte of a wide one, where forty scalars can reach.
+    guard line.utf8.prefix(160).contains(where: { $0 == UInt8(ascii: ":") || $0 == 0xef }) else { return nil }
     let start = line.unicodeScalars.prefix(40)
     guard let colon = start.firstIndex(where: { $0 == ":" || $0 == "：" }) else { return nil }
     var label = ""
@@ -124,6 +128,9 @@ enum QuotedText {
   }
 
   private static func endsWithColon(_ line: Substring) -> Bool {
+    guard let byte = line.utf8.last(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") && $0 != UInt8(ascii: "*") })
+    else { return false }
+    if byte < 0x80 { return byte == UInt8(ascii: ":") }
     let last = line.unicodeScalars.last { !ignoredInLabels.contains($0) }
     return last == ":" || last == "："
   }

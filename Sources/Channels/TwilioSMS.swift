@@ -137,12 +137,15 @@ enum TwilioSMS {
     return list
   }
 
-  /// What has a place of its own; the other party's address where it became an identifier.
+  /// What has a place of its own.
+  private static let shown: Set<String> = [
+    "MessageSid", "SmsSid", "SmsMessageSid", "MessageStatus", "SmsStatus", "Body", "NumMedia", "ProfileName", "ApiVersion",
+    "OriginalRepliedMessageSid",
+  ]
+
+  /// The same of this message, with the parameter of the other party's address where that became an identifier.
   private static func shown(_ form: FormURLEncoded, _ address: String?) -> Set<String> {
-    var names: Set<String> = [
-      "MessageSid", "SmsSid", "SmsMessageSid", "MessageStatus", "SmsStatus", "Body", "NumMedia", "ProfileName", "ApiVersion",
-      "OriginalRepliedMessageSid",
-    ]
+    var names = shown
     if let address { names.insert(address) }
     for (name, _) in form.members where name.hasPrefix("MediaUrl") || name.hasPrefix("MediaContentType") { names.insert(name) }
     return names

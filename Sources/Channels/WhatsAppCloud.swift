@@ -34,11 +34,7 @@ enum WhatsAppCloud {
     }
     var delivery = delivery
     delivery.account = value["metadata"]["phone_number_id"].id ?? delivery.account
-    let known = [
-      "messages": ["messages", "message_echoes", "statuses"], "smb_message_echoes": ["messages", "message_echoes", "statuses"],
-      "calls": ["calls"], "user_preferences": ["user_preferences"], "user_id_update": ["user_id_update"],
-    ]
-    let lists = (known[field] ?? []).filter { value[$0].exists && !value[$0].isNull }
+    let lists = (lists[field] ?? []).filter { value[$0].exists && !value[$0].isNull }
     let isOfMessages = field == "messages" || field == "smb_message_echoes"
     guard !lists.isEmpty || isOfMessages && !value["errors"].exists else {
       return elements.add {
@@ -67,6 +63,12 @@ enum WhatsAppCloud {
       }
     }
   }
+
+  /// Where the elements of each field are.
+  private static let lists = [
+    "messages": ["messages", "message_echoes", "statuses"], "smb_message_echoes": ["messages", "message_echoes", "statuses"],
+    "calls": ["calls"], "user_preferences": ["user_preferences"], "user_id_update": ["user_id_update"],
+  ]
 
   /// A BSUID begins with a country: `ES.1349…`.
   private static func isBusinessScoped(_ id: String) -> Bool {

@@ -7,6 +7,7 @@ public enum EmailAddress {
   /// Lower case, the domain in ASCII by IDNA 2008 (libidn2, non-transitional), plus tag and Gmail dots kept; nil when it is no
   /// address or over 254 octets (RFC 5321).
   public static func normalise(_ text: String) -> String? {
+    if let plain = plain(text) { return plain }
     // Bounds the work; a name in Unicode shrinks at most fourfold on its way to ASCII.
     guard text.utf8.count <= 4 * maximumOctets else { return nil }
     let address = text.trimmingSpaces
@@ -20,6 +21,44 @@ public enum EmailAddress {
     guard let domain = asciiDomain(address[address.index(after: at)...]) else { return nil }
     let result = local.lowercased() + "@" + domain
     return result.utf8.count <= maximumOctets ? result : nil
+  }
+
+  /// What nearly all addresses are: ASCII letters, digits and marks that mean nothing else, and no name with "--" in the third place,
+  /// which may be one in Punycode. Nil for all others, which may be addresses all the same.
+  private static func plain(_ text: String) -> String? {
+    var text = text
+    return text.withUTF8 { bytes -> String? in
+      guard bytes.count <= maximumOctets, let at = bytes.firstIndex(of: UInt8(ascii: "@")), at > 0,
+        bytes[..<at].allSatisfy({ isPlain($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "+") })
+      else { return nil }
+      var start = at + 1
+      while start <= bytes.count {
+        let label = bytes[start...].prefix { $0 != UInt8(ascii: ".") }
+        let dashes = label.dropFirst(2).prefix(2)
+        guard isLabel(label), !dashes.elementsEqual("--".utf8) else { return nil }
+        start = label.endIndex + 1
+      }
+      return String(unsafeUninitializedCapacity: bytes.count) { lowercased in
+        for (position, byte) in bytes.enumerated() {
+          lowercased[position] = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+        }
+        return bytes.count
+      }
+    }
+  }
+
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+      UInt8(ascii: "-"), UInt8(ascii: "_"):
+      true
+    default: false
+    }
+  }
+
+  private static func isLabel(_ label: some BidirectionalCollection<UInt8>) -> Bool {
+    (1...63).contains(label.count) && label.first != UInt8(ascii: "-") && label.last != UInt8(ascii: "-")
+      && label.allSatisfy(isPlain)
   }
 
   /// No spaces and no control or format characters, which would make two addresses that look alike.
@@ -49,17 +88,7 @@ public enum EmailAddress {
     // libidn2 also refuses "--" in the third place, which plain names do have.
     guard let name = isPlain ? lowercased : lookup(String(domain)) else { return nil }
     let labels = name.utf8.split(separator: dot, omittingEmptySubsequences: false)
-    let isName = labels.allSatisfy { label in
-      (1...63).contains(label.count) && label.first != UInt8(ascii: "-") && label.last != UInt8(ascii: "-")
-        && label.allSatisfy { byte in
-          switch byte {
-          case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-            true
-          default: false
-          }
-        }
-    }
-    return isName ? name : nil
+    return labels.allSatisfy(isLabel) ? name : nil
   }
 
   private static func lookup(_ domain: String) -> String? {

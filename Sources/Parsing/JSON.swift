@@ -164,18 +164,16 @@ public struct JSONValue {
   }
 
   /// An array's values; empty when this is no array.
-  public var elements: some Sequence<JSONValue> { JSONElements(cursor: JSONCursor(self, of: UInt8(ascii: "["))) }
+  public var elements: JSONElements { JSONElements(cursor: JSONCursor(self, of: UInt8(ascii: "["))) }
 
   /// An object's members in the order of the text; empty when this is no object.
-  public var members: some Sequence<(key: String, value: JSONValue)> {
-    JSONMembers(cursor: JSONCursor(self, of: UInt8(ascii: "{")))
-  }
+  public var members: JSONMembers { JSONMembers(cursor: JSONCursor(self, of: UInt8(ascii: "{"))) }
 
   /// Minified JSON text of this value, UTF-8; empty when absent.
   public var utf8: [UInt8] {
     guard let live else { return [] }
     let text = ct_json_text(live, index)
-    return UnsafeRawBufferPointer(start: text.data, count: text.length).map { $0 }
+    return Array(UnsafeRawBufferPointer(start: text.data, count: text.length))
   }
 
   /// Walks the children of one container of the given kind.
@@ -195,13 +193,13 @@ public struct JSONValue {
       return JSONValue(parser: container.parser, index: index, generation: container.generation)
     }
   }
-  fileprivate struct JSONElements: Sequence, IteratorProtocol {
-    var cursor: JSONCursor
-    mutating func next() -> JSONValue? { cursor.next() }
+  public struct JSONElements: Sequence, IteratorProtocol {
+    fileprivate var cursor: JSONCursor
+    public mutating func next() -> JSONValue? { cursor.next() }
   }
-  fileprivate struct JSONMembers: Sequence, IteratorProtocol {
-    var cursor: JSONCursor
-    mutating func next() -> (key: String, value: JSONValue)? {
+  public struct JSONMembers: Sequence, IteratorProtocol {
+    fileprivate var cursor: JSONCursor
+    public mutating func next() -> (key: String, value: JSONValue)? {
       guard let key = cursor.next()?.string, let value = cursor.next() else { return nil }
       return (key, value)
     }
