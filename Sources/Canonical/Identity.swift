@@ -107,20 +107,23 @@ public struct Identifier: Hashable, Sendable, Comparable {
   /// The longest scope or value that is stored, in UTF-8 bytes; longer ones are rejected by the normalisers.
   public static let maximumBytes = 512
 
-  public var kind: IdentifierKind
+  /// Of the value alone, since kinds and scopes are few; kept, because a batch looks each of its identifiers up a dozen times.
+  private let hash: Int
+  public let kind: IdentifierKind
   /// What the value is unique inside: page, portfolio, widget; empty for e-mail addresses and E.164 numbers.
-  public var scope: String
+  public let scope: String
   /// Normalised as its kind demands.
-  public var value: String
+  public let value: String
 
   public init(_ kind: IdentifierKind, scope: String = "", _ value: String) {
+    hash = value.hashValue
     self.kind = kind
     self.scope = scope
     self.value = value
   }
 
-  /// By the value alone: kinds and scopes are few.
-  public func hash(into hasher: inout Hasher) { hasher.combine(value) }
+  public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+  public func _rawHashValue(seed: Int) -> Int { hash._rawHashValue(seed: seed) }
 
   /// The order in which identities are inserted, the same in every process: by UTF-8 bytes.
   public static func < (a: Self, b: Self) -> Bool {

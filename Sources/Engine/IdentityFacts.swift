@@ -83,20 +83,22 @@ extension IdentityResolver {
     }
   }
 
-  /// What is stored of the batch's identities once it is written; nil when others, that it does not name, have changed hands with it.
+  /// What is stored, once the batch is written, of its identities that were in doubt, or that it adds or changes; nil when others, that it
+  /// does not name, have changed hands with it.
   ///
   /// - Parameter found: of those that were `doubtful`.
   public func stored(
     after found: [InTenant<Identifier>: IdentityFacts.Stored], under profiles: [InTenant<ID>: CustomerProfile]
   ) -> [InTenant<Identifier>: IdentityFacts.Stored]? {
     guard merges.isEmpty, !endsPlan else { return nil }
-    var stored = facts.identities
+    var stored = [InTenant<Identifier>: IdentityFacts.Stored](
+      minimumCapacity: found.count + seenIdentities.count + newIdentities.count)
     for (key, now) in found {
       stored[key] = now
       stored[key]?.version = profiles[InTenant(key.tenant, now.customer)]?.identitiesVersion
     }
     for (key, seen) in seenIdentities {
-      guard var now = stored[key] else { continue }
+      guard var now = stored[key] ?? facts.identities[key] else { continue }
       now.assurance = max(now.assurance, seen.assurance)
       now.lastSeenAt = max(now.lastSeenAt, seen.lastSeenAt)
       stored[key] = now
@@ -114,7 +116,7 @@ extension IdentityResolver {
 
 /// What a plan will have changed, once it is written, of the facts from which the next one is made.
 public struct IdentityOutlook: Sendable {
-  /// What will be stored of the plan's identities.
+  /// What will be stored of the identities that the plan changes, or that were in doubt.
   public let identities: [InTenant<Identifier>: IdentityFacts.Stored]
   /// The keys that will be stored with it.
   public let keys: Set<InTenant<MessageKey>>

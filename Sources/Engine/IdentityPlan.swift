@@ -83,12 +83,14 @@ public struct IdentityPlan: Sendable {
 
   /// The keys to look up before planning.
   public static func keys(of records: [NormalisedRecord]) -> [InTenant<MessageKey>] {
-    records.flatMap(\.elements).flatMap { element -> [InTenant<MessageKey>] in
-      guard case .event(let event) = element else { return [] }
-      var keys = [event.key]
-      if case .result(let result) = event.body { keys += result.names.map { MessageKey($0) } }
-      return keys.map { InTenant(event.tenant, $0) }
+    var keys: [InTenant<MessageKey>] = []
+    keys.reserveCapacity(records.count)
+    for case .event(let event) in records.lazy.flatMap(\.elements) {
+      keys.append(InTenant(event.tenant, event.key))
+      guard case .result(let result) = event.body else { continue }
+      keys += result.names.map { InTenant(event.tenant, MessageKey($0)) }
     }
+    return keys
   }
 
   /// The conversations that tokens and actions name.
@@ -98,17 +100,6 @@ public struct IdentityPlan: Sendable {
       if let conversation = event.namedConversation { named.insert(InTenant(event.tenant, conversation)) }
     }
     return named
-  }
-
-  /// The identifiers to look up before planning, each once.
-  public static func identifiers(of records: [NormalisedRecord], policy: Policy) -> Set<InTenant<Identifier>> {
-    var identifiers: Set<InTenant<Identifier>> = []
-    for case .event(let event) in records.lazy.flatMap(\.elements) {
-      for identifier in IdentityResolver.lookups(for: event, policy: policy) {
-        identifiers.insert(InTenant(event.tenant, identifier))
-      }
-    }
-    return identifiers
   }
 
   /// Where the batch's customers write from, or are handed over.
@@ -121,6 +112,37 @@ public struct IdentityPlan: Sendable {
       senders.insert(.init(tenant: event.tenant, channel: event.channel, account: event.account, address: address))
     }
     return senders
+  }
+}
+
+/// The identifiers that decide whose the events of a batch are: what is looked up before planning.
+public struct IdentityLookups: Sendable {
+  /// Each once.
+  public private(set) var identifiers: Set<InTenant<Identifier>> = []
+  /// Of each event that has several, or names a conversation: those that are no claims, and the conversation.
+  private var events: [(identifiers: [InTenant<Identifier>], named: InTenant<ID>?)] = []
+
+  public init(_ records: [NormalisedRecord], policy: Policy) {
+    identifiers.reserveCapacity(records.count)
+    for case .event(let event) in records.lazy.flatMap(\.elements) {
+      let lookups = IdentityResolver.lookups(for: event, policy: policy).map { InTenant(event.tenant, $0) }
+      identifiers.formUnion(lookups)
+      let named = event.namedConversation.map { InTenant(event.tenant, $0) }
+      if lookups.count > 1 || named != nil { events.append((lookups.filter { !$0.value.kind.isClaimed }, named)) }
+    }
+  }
+
+  /// Customers that a record may bring to a limit or make one with another: one of its identifiers leads there, and another one, or
+  /// the conversation that it names, elsewhere or nowhere.
+  public func customersThatMayGain(_ facts: IdentityFacts) -> Set<InTenant<ID>> {
+    var customers: Set<InTenant<ID>> = []
+    for event in events {
+      var found = event.identifiers.map { key in facts.identities[key].map { InTenant(key.tenant, $0.customer) } }
+      if let named = event.named { found += [facts.owners[named].map { InTenant(named.tenant, $0.customer) }, nil] }
+      guard found.contains(where: { $0 == nil || $0 != found[0] }) else { continue }
+      customers.formUnion(found.lazy.compactMap(\.self))
+    }
+    return customers
   }
 }
 

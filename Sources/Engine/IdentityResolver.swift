@@ -126,23 +126,6 @@ public struct IdentityResolver: Sendable {
     return lookups
   }
 
-  /// Customers that a record may bring to a limit or make one with another: one of its identifiers leads there, and another one, or
-  /// the conversation that it names, elsewhere or nowhere.
-  public static func customersThatMayGain(
-    _ records: [NormalisedRecord], facts: IdentityFacts, policy: Policy
-  ) -> Set<InTenant<ID>> {
-    var customers: Set<InTenant<ID>> = []
-    for case .event(let event) in records.lazy.flatMap(\.elements) {
-      var found = lookups(for: event, policy: policy).filter { !$0.kind.isClaimed }.map {
-        facts.identities[InTenant(event.tenant, $0)]?.customer
-      }
-      if let named = event.namedConversation { found += [facts.owners[InTenant(event.tenant, named)]?.customer, nil] }
-      guard found.contains(nil) || Set(found).count > 1 else { continue }
-      for case let customer? in found { customers.insert(InTenant(event.tenant, customer)) }
-    }
-    return customers
-  }
-
   /// The identifiers that an event states about its customer; changes of messages and unknown elements speak for nobody.
   public static func stated(in event: Event) -> [StatedIdentifier] {
     switch event.body {

@@ -84,9 +84,11 @@ extension KafkaRecord {
   private static func headers(_ raw: UnsafePointer<rd_kafka_message_t>) -> (kept: [KafkaHeader], omittedBytes: Int) {
     var list: OpaquePointer?
     guard rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return ([], 0) }
+    let headerCount = rd_kafka_header_cnt(list)
     var headers: [KafkaHeader] = []
+    headers.reserveCapacity(min(headerCount, maximumHeaders))
     var (byteCount, omittedBytes) = (0, 0)
-    for index in 0..<rd_kafka_header_cnt(list) {
+    for index in 0..<headerCount {
       var name: UnsafePointer<CChar>?
       var value: UnsafeRawPointer?
       var count = 0

@@ -13,6 +13,15 @@ extension Timestamp {
   var stored: Int64 { min(max(self, Self.storable.lowerBound), Self.storable.upperBound).microseconds }
 }
 
+extension Dictionary where Key: Comparable {
+  /// In the order of the keys, the same in every process. Places are sorted, since rows are long.
+  var inKeyOrder: [Element] {
+    Array(self).withUnsafeBufferPointer { rows in
+      rows.indices.sorted { rows[$0].key < rows[$1].key }.map { rows[$0] }
+    }
+  }
+}
+
 extension PostgresResult {
   func timestamp(_ row: Int, _ column: Int) -> Timestamp { Timestamp(microseconds: microseconds(row, column)) }
   func optionalTimestamp(_ row: Int, _ column: Int) -> Timestamp? {

@@ -9,7 +9,7 @@ extension IngestWrites {
     func ids(_ rows: [(key: InTenant<ID>, value: WriteSet.MessageChange)]) -> [PostgresParameter] {
       [.texts(rows.map(\.key.tenant)), .ids(rows.map(\.key.value))]
     }
-    let rows = writes.messageChanges.sorted { $0.key < $1.key }
+    let rows = writes.messageChanges.inKeyOrder
     let written = rows.filter { $0.value.isWritten }
     if !written.isEmpty {
       let edits = written.map { row in row.value.edits.filter { $0.text != nil } }
@@ -113,7 +113,7 @@ extension IngestWrites {
 
   /// Consents, orders, answers to surveys, and what else happened with customers.
   static func aboutCustomers(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
-    let consents = writes.consents.sorted { $0.key < $1.key }
+    let consents = writes.consents.inKeyOrder
     if !consents.isEmpty {
       try db.send(
         Queries.named("consents_upsert"),
@@ -139,7 +139,7 @@ extension IngestWrites {
         .texts(keys.map(\.externalID)),
       ]
     }
-    let orders = writes.orders.sorted { $0.key < $1.key }
+    let orders = writes.orders.inKeyOrder
     if !orders.isEmpty {
       let values = orders.map(\.value.order)
       try db.send(
@@ -150,7 +150,7 @@ extension IngestWrites {
           .times(values.map(\.placedAt)), .times(values.map(\.updatedAt)), .texts(values.map(\.details.orObject.string)),
         ])
     }
-    let surveys = writes.surveys.sorted { $0.key < $1.key }
+    let surveys = writes.surveys.inKeyOrder
     guard !surveys.isEmpty else { return }
     let values = surveys.map(\.value.response)
     try db.send(

@@ -28,7 +28,7 @@ public enum IngestWrites {
       try register(accounts, on: db)
       return true
     }
-    let rows = identities.sorted { $0.key < $1.key }
+    let rows = identities.inKeyOrder
     try db.execute("SAVEPOINT identities")
     try register(accounts, on: db)
     let result = try db.query(
@@ -59,7 +59,7 @@ public enum IngestWrites {
   public static func update(
     _ resolver: IdentityResolver, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    let seen = resolver.seenIdentities.sorted { $0.key < $1.key }
+    let seen = resolver.seenIdentities.inKeyOrder
     if !seen.isEmpty {
       try db.send(
         Queries.named("identities_update"),
@@ -67,7 +67,7 @@ public enum IngestWrites {
           .texts(seen.map(\.value.assurance.label)), .times(seen.map(\.value.lastSeenAt)),
         ])
     }
-    let retired = resolver.retired.sorted { $0.key < $1.key }
+    let retired = resolver.retired.inKeyOrder
     if !retired.isEmpty {
       try db.send(
         Queries.named("identities_retire"),
@@ -101,7 +101,7 @@ public enum IngestWrites {
 
   private static func organizations(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     guard !writes.organizations.isEmpty else { return }
-    let rows = writes.organizations.sorted { $0.key < $1.key }
+    let rows = writes.organizations.inKeyOrder
     let domains = rows.map { row in
       var object = JSONObjectWriter()
       object.member("d", row.value.organization.domains)
@@ -117,7 +117,7 @@ public enum IngestWrites {
   }
 
   private static func customers(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
-    let changed = writes.changedCustomers.sorted { $0.key < $1.key }
+    let changed = writes.changedCustomers.inKeyOrder
     if !changed.isEmpty {
       try db.send(
         Queries.named("customers_update"),
@@ -291,7 +291,7 @@ public enum IngestWrites {
 
   /// What the adapters said about what was sent, and how much was sent.
   private static func deliveries(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
-    let rows = writes.deliveries.sorted { $0.key < $1.key }
+    let rows = writes.deliveries.inKeyOrder
     if !rows.isEmpty {
       try db.send(
         Queries.named("deliveries_update"),
@@ -300,7 +300,7 @@ public enum IngestWrites {
           .texts(rows.map(\.value.error)), .texts(rows.map(\.value.externalID)),
         ])
     }
-    let echoes = writes.deletedEchoes.sorted { $0.key < $1.key }
+    let echoes = writes.deletedEchoes.inKeyOrder
     if !echoes.isEmpty {
       try db.send(
         Queries.named("echoes_delete"),
@@ -338,7 +338,7 @@ public enum IngestWrites {
 
   /// What messages are called, and the keys of the deliveries: mostly the same.
   private static func names(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
-    let rows = writes.references.sorted { $0.key < $1.key }
+    let rows = writes.references.inKeyOrder
     let keys = Set(writes.keys)
     let replacing = rows.filter { $0.value.replaces }
     if !replacing.isEmpty {

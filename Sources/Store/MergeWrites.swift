@@ -31,7 +31,7 @@ extension IngestWrites {
       try db.send(Queries.named("identities_move"), roots)
     }
     guard !resolver.identified.isEmpty else { return }
-    let known = resolver.identified.sorted { $0.key < $1.key }
+    let known = resolver.identified.inKeyOrder
     try db.send(
       Queries.named("claims_retire"),
       [.texts(known.map(\.key.tenant)), .ids(known.map(\.key.value)), .times(known.map(\.value))])

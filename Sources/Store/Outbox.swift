@@ -7,22 +7,34 @@ public struct OutboxRow: Hashable, Sendable {
   public var id: Int64
 }
 
-/// A record to publish.
-public struct OutboxRecord: Sendable {
-  public var row: OutboxRow
+/// A record to publish. A class, because it goes through many hands.
+public final class OutboxRecord: Sendable {
+  public let row: OutboxRow
   /// Which of its row's, from 0.
-  public var position: Int
-  public var topic: String
+  public let position: Int
+  public let topic: String
   /// What it is about: with the topic, what its order is promised within.
-  public var subject: String
-  public var key: [UInt8]?
-  public var value: [UInt8]?
-  public var headers: [Record.Header]
+  public let subject: String
+  public let key: [UInt8]?
+  public let value: [UInt8]?
+  public let headers: [Record.Header]
   /// A dead letter, which stays in the database whether it is published or not.
-  public var isLetter = false
-}
+  public let isLetter: Bool
 
-extension OutboxRecord {
+  public init(
+    row: OutboxRow, position: Int, topic: String, subject: String, key: [UInt8]?, value: [UInt8]?, headers: [Record.Header],
+    isLetter: Bool = false
+  ) {
+    self.row = row
+    self.position = position
+    self.topic = topic
+    self.subject = subject
+    self.key = key
+    self.value = value
+    self.headers = headers
+    self.isLetter = isLetter
+  }
+
   /// What order is promised within.
   public var orderedBy: OutboxSubject { OutboxSubject(topic: topic, subject: subject) }
 }
@@ -31,6 +43,9 @@ extension OutboxRecord {
 public struct OutboxSubject: Hashable, Sendable {
   public var topic: String
   public var subject: String
+
+  /// By the subject alone: few topics have the same one.
+  public func hash(into hasher: inout Hasher) { hasher.combine(subject) }
 }
 
 /// The outbox as its publishers see it: leases on shards, and the oldest rows of the shards they hold.

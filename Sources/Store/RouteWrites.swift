@@ -54,7 +54,7 @@ public enum RouteWrites {
   }
 
   private static func agents(_ plan: OwnershipPlan, on db: isolated PostgresConnection) throws(PostgresFault) {
-    let changed = plan.changedAgents.sorted { $0.key < $1.key }.compactMap { key, matters in
+    let changed = plan.changedAgents.inKeyOrder.compactMap { key, matters in
       plan.agents[key].map { (key: key, agent: $0, matters: matters) }
     }
     guard !changed.isEmpty else { return }
@@ -75,7 +75,7 @@ public enum RouteWrites {
         .times(changed.map(\.agent.reportedAt)),
         .times(changed.map(\.agent.idleSince)), .int8s(changed.map(\.agent.routingSeq)), .bools(changed.map(\.matters)),
       ])
-    let reports = plan.reports.sorted { $0.key < $1.key }
+    let reports = plan.reports.inKeyOrder
     guard !reports.isEmpty else { return }
     let keys: [PostgresParameter] = [.texts(reports.map(\.key.tenant)), .texts(reports.map(\.key.value))]
     try db.send(Queries.named("route_agent_channels_delete"), keys)
@@ -92,7 +92,7 @@ public enum RouteWrites {
       ])
     try db.send(Queries.named("route_agent_skills_delete"), keys)
     let skills = reports.flatMap { key, report in
-      report.presence.skills.sorted { $0.key < $1.key }.map { (key: key, skill: $0.key, level: $0.value) }
+      report.presence.skills.inKeyOrder.map { (key: key, skill: $0.key, level: $0.value) }
     }
     try db.send(
       Queries.named("route_agent_skills_insert"),

@@ -86,8 +86,7 @@ public struct IngestPipeline: Sendable {
       return try write(
         records, under: held, milliseconds, seed, isProbe: isProbe, draft: draft, foresee: foresee, isTaught: &isTaught, on: db)
     } catch {
-      // What was used has been taken out already.
-      if isTaught { forget() }
+      if isTaught { forget() } else { knownIdentities.forget(IdentityLookups(records, policy: policy).identifiers) }
       throw error
     }
   }
@@ -113,7 +112,6 @@ public struct IngestPipeline: Sendable {
         try IngestReads.owners(IdentityPlan.namedConversations(live), on: db) == draft.facts.owners
       {
         first = draft
-        knownIdentities.forget(draft.facts.identities.keys)
       } else {
         first = try self.draft(live, ids: ids, on: db)
       }
@@ -132,9 +130,11 @@ public struct IngestPipeline: Sendable {
       let joining = identity.needs.joining
       let profiles = try IngestReads.lockCustomers(
         identity.resolver.touchedCustomers.union(joining), joining: joining, on: db)
-      var threadFacts = try IngestReads.threads(
-        identity, absent: first.absent, live: liveConversations.take(identity.needs.lanes.filter(\.value.mayNeedOnly).keys).known,
-        on: db)
+      // What ends leaves nothing behind.
+      let lanes = identity.needs.lanes.filter(\.value.mayNeedOnly).keys
+      let onceLive = liveConversations.find(lanes).known
+      liveConversations.forget(lanes)
+      var threadFacts = try IngestReads.threads(identity, absent: first.absent, live: onceLive, on: db)
       threadFacts.profiles = profiles
       // What an agent did was judged before the conversation was locked.
       for key in identity.needs.named where facts.owners[key]?.epoch != threadFacts.conversations[key]?.owner.epoch {
@@ -181,24 +181,22 @@ public struct IngestPipeline: Sendable {
     on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Draft {
     let keys = IdentityPlan.keys(of: records)
-    let (stored, (identifiers, found)) = try IngestReads.keys(keys, on: db) {
-      let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
-      return (
-        identifiers,
-        isFirst ? knownIdentities.take(identifiers, outlook?.identities ?? [:]) : (known: [:], unknown: Array(identifiers))
-      )
+    let (stored, (lookups, found)) = try IngestReads.keys(keys, on: db) {
+      let lookups = IdentityLookups(records, policy: policy)
+      let known = isFirst ? knownIdentities.find(lookups.identifiers, outlook?.identities ?? [:]) : nil
+      return (lookups, known ?? (known: [:], unknown: Array(lookups.identifiers)))
     }
     let seenKeys = (outlook?.keys ?? []).union(stored.lazy.filter(\.value).map(\.key))
     var facts = IdentityFacts()
     facts.identities = found.known
     facts.identities.merge(try IngestReads.identities(found.unknown, on: db)) { $1 }
-    facts.ownAccounts = try IngestReads.ownAccounts(identifiers, on: db)
+    facts.ownAccounts = try IngestReads.ownAccounts(lookups.identifiers, on: db)
     outlook?.addAccounts(to: &facts)
     facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(records), on: db)
-    let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
+    let gaining = lookups.customersThatMayGain(facts)
     facts.counts = try IngestReads.identityCounts(gaining, on: db)
     facts.customers = try IngestReads.customers(gaining, on: db)
-    if identifiers.contains(where: { $0.value.kind == .whatsapp }) {
+    if lookups.identifiers.contains(where: { $0.value.kind == .whatsapp }) {
       facts.whatsApp = try IngestReads.whatsApp(gaining, on: db)
     }
     outlook?.addGains(of: gaining, to: &facts)

@@ -293,9 +293,9 @@ public final class IngestWorker: Sendable {
       case .stepOver(let claim, let offset):
         mailbox.yield(.repositioned(claim.key, try await writer.stepOver(claim, offset: offset)))
       case .write(let records, let claims):
-        try await report(records.map(\.record)) { try await writer.write(records, under: claims) }
+        try await report(records.lazy.map(\.record.timestamp)) { try await writer.write(records, under: claims) }
       case .probe(let record, let claim):
-        try await report([record]) {
+        try await report([record.timestamp]) {
           try await writer.probe(record, under: claim, normalise: normalise)
         }
       }
@@ -313,18 +313,20 @@ public final class IngestWorker: Sendable {
   }
 
   /// Tells of what was written, and how long it took: the machine, the metrics and the log.
+  ///
+  /// - Parameter times: of each record.
   private func report(
-    _ records: [Record],
+    _ times: some Collection<Timestamp?>,
     _ write: () async throws -> (IngestMachine.Written, outcomes: [(channel: String, outcome: Outcome)])
   ) async throws {
     let started = ContinuousClock.now
     let (written, outcomes) = try await write()
     let duration = ContinuousClock.now - started
-    log(outcomes, records.count, duration)
+    log(outcomes, times.count, duration)
     if case .committed(_, let fenced) = written {
       fenced.forEach(logFence)
       WorkerMetrics.committed(
-        outcomes, fenced: fenced.count, duration: duration, oldest: records.compactMap(\.timestamp).min(), now: WallClock.now())
+        outcomes, fenced: fenced.count, duration: duration, oldest: times.lazy.compactMap(\.self).min(), now: WallClock.now())
     }
     mailbox.yield(.written(written))
   }

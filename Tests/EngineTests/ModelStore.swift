@@ -149,16 +149,16 @@ struct ModelStore {
     of records: [NormalisedRecord], after outlook: IdentityOutlook? = nil
   ) throws -> (seen: Set<InTenant<MessageKey>>, facts: IdentityFacts) {
     let seen = keys.union(outlook?.keys ?? []).intersection(IdentityPlan.keys(of: records))
-    let identifiers = IdentityPlan.identifiers(of: records, policy: policy)
-    var facts = identityFacts(identifiers)
-    for key in identifiers { facts.identities[key] = outlook?.identities[key] ?? facts.identities[key] }
+    let lookups = IdentityLookups(records, policy: policy)
+    var facts = identityFacts(lookups.identifiers)
+    for key in lookups.identifiers { facts.identities[key] = outlook?.identities[key] ?? facts.identities[key] }
     outlook?.addAccounts(to: &facts)
     for key in IdentityPlan.namedConversations(records) {
       facts.owners[key] = conversations[key].map {
         .init(customer: $0.customer, epoch: $0.owner.epoch, isMerged: $0.mergedInto != nil)
       }
     }
-    let gaining = IdentityResolver.customersThatMayGain(records, facts: facts, policy: policy)
+    let gaining = lookups.customersThatMayGain(facts)
     facts.counts = counts(gaining)
     for key in gaining {
       guard let customer = customers[key] else {

@@ -55,7 +55,7 @@ import Testing
     let url = try await TestDatabase.make()
     let batch = Array(Self.records.prefix(50))
     let identifier = try #require(
-      IdentityPlan.identifiers(of: batch, policy: Policy()).map(\.value).filter { $0.kind == .whatsapp }.min {
+      IdentityLookups(batch, policy: Policy()).identifiers.map(\.value).filter { $0.kind == .whatsapp }.min {
         $0.value < $1.value
       })
     let (winner, watcher) = (

@@ -13,11 +13,12 @@ import Testing
 /// What is under way, and what became of it: `OutboxFlight`, and the publisher around it with a real broker.
 @Suite struct OutboxPublisherTests {
   private func record(
-    _ id: Int64, _ subject: String, position: Int = 0, topic: String = "conversation.events", bytes: Int = 10
+    _ id: Int64, _ subject: String, position: Int = 0, topic: String = "conversation.events", bytes: Int = 10,
+    isLetter: Bool = false
   ) -> OutboxRecord {
     OutboxRecord(
       row: OutboxRow(shard: Int16(id % 2), id: id), position: position, topic: topic, subject: subject, key: Array(subject.utf8),
-      value: [UInt8](repeating: 0, count: bytes), headers: [])
+      value: [UInt8](repeating: 0, count: bytes), headers: [], isLetter: isLetter)
   }
   /// A row with an event for each subject.
   private func row(_ id: Int64, _ subjects: String..., topic: String = "conversation.events", bytes: Int = 10) -> [OutboxRecord] {
@@ -112,10 +113,10 @@ import Testing
   }
 
   @Test func `what follows a failure of the same subject stays, and what the broker refuses, unless it is a letter`() {
-    var records = [
-      record(1, "a"), record(2, "b"), record(3, "a"), record(4, "c"), record(5, "c"), record(6, "d"), record(7, "d"),
+    let records = [
+      record(1, "a"), record(2, "b"), record(3, "a"), record(4, "c"), record(5, "c"), record(6, "d", isLetter: true),
+      record(7, "d"),
     ]
-    records[5].isLetter = true
     let refused = fault(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
     let (done, faults) = OutboxFlight.settle(
       records,
