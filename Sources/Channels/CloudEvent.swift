@@ -61,7 +61,7 @@ public final class CloudEvent: Sendable {
     func optional(_ name: String) throws(Rejection) -> String? {
       guard let text = try attribute(name), !text.isEmpty else { return nil }
       guard text.utf8.count <= limits.attributeBytes else { throw Rejection(.tooLarge, CloudEvent.word(name)) }
-      guard !text.utf8.contains(0) else { throw Rejection(.nulInText, CloudEvent.word(name)) }
+      guard !text.holdsNUL else { throw Rejection(.nulInText, CloudEvent.word(name)) }
       return text
     }
     func required(_ name: String) throws(Rejection) -> String {
@@ -160,7 +160,7 @@ extension CloudEvent {
     guard let slash = rest.firstIndex(of: UInt8(ascii: "/")), let account = Substring(rest[slash...].dropFirst()).percentDecoded,
       !account.isEmpty, account.utf8.count <= Identifier.maximumBytes
     else { throw Rejection(.envelopeInvalid, "source") }
-    guard !account.utf8.contains(0) else { throw Rejection(.nulInText, "source") }
+    guard !account.holdsNUL else { throw Rejection(.nulInText, "source") }
     return (String(Substring(rest[..<slash])), account)
   }
 

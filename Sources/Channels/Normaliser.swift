@@ -330,14 +330,7 @@ extension Event {
     for stated in message.customer { texts += [stated.identifier.scope, stated.identifier.value] }
     for media in message.attachments { texts += [media.name, media.type, media.providerID, media.url] }
     return texts.contains { $0?.holdsNUL == true } || message.details.holdsNUL
-      || message.flags.contains { $0.utf8.contains(0) }
-  }
-}
-
-extension String {
-  fileprivate var holdsNUL: Bool {
-    var text = self
-    return text.withUTF8 { $0.contains(0) }
+      || message.flags.contains(where: \.holdsNUL)
   }
 }
 

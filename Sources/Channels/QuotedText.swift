@@ -114,10 +114,9 @@ enum QuotedText {
 
   /// Whether these lines together are "On … wrote:".
   private static func isAttribution(_ lines: ArraySlice<Substring>) -> Bool {
-    var text = lines.joined(separator: " ").lowercased().trimmed
-    while let scalar = text.unicodeScalars.last, scalar == ":" || scalar == "：" || ignoredInLabels.contains(scalar) {
-      text.unicodeScalars.removeLast()
-    }
+    var scalars = lines.joined(separator: " ").lowercased().trimmed.unicodeScalars[...]
+    while let scalar = scalars.last, scalar == ":" || scalar == "：" || ignoredInLabels.contains(scalar) { scalars.removeLast() }
+    let text = String(Substring(scalars))
     let hasYear = hasFourDigits(text)
     let hasAddress = text.utf8.contains(UInt8(ascii: "@"))
     return (hasYear || hasAddress)

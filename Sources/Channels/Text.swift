@@ -62,6 +62,12 @@ extension String {
     }
   }
 
+  /// U+0000, which no column takes.
+  var holdsNUL: Bool {
+    var text = self
+    return text.withUTF8 { $0.contains(0) }
+  }
+
   /// nil where nothing is said.
   var nonEmpty: String? { isEmpty ? nil : self }
 

@@ -93,15 +93,6 @@ public struct IdentityPlan: Sendable {
     return keys
   }
 
-  /// The conversations that tokens and actions name.
-  public static func namedConversations(_ records: [NormalisedRecord]) -> Set<InTenant<ID>> {
-    var named: Set<InTenant<ID>> = []
-    for case .event(let event) in records.lazy.flatMap(\.elements) {
-      if let conversation = event.namedConversation { named.insert(InTenant(event.tenant, conversation)) }
-    }
-    return named
-  }
-
   /// Where the batch's customers write from, or are handed over.
   public var senders: Set<WriteSet.Address> {
     var senders: Set<WriteSet.Address> = []
@@ -115,20 +106,24 @@ public struct IdentityPlan: Sendable {
   }
 }
 
-/// The identifiers that decide whose the events of a batch are: what is looked up before planning.
+/// The identifiers that decide whose the events of a batch are, and the conversations that do: what is looked up before planning.
 public struct IdentityLookups: Sendable {
   /// Each once.
   public private(set) var identifiers: Set<InTenant<Identifier>> = []
+  /// The conversations that tokens and actions name.
+  public private(set) var named: Set<InTenant<ID>> = []
   /// Of each event that has several, or names a conversation: those that are no claims, and the conversation.
   private var events: [(identifiers: [InTenant<Identifier>], named: InTenant<ID>?)] = []
 
   public init(_ records: [NormalisedRecord], policy: Policy) {
     identifiers.reserveCapacity(records.count)
     for case .event(let event) in records.lazy.flatMap(\.elements) {
-      let lookups = IdentityResolver.lookups(for: event, policy: policy).map { InTenant(event.tenant, $0) }
-      identifiers.formUnion(lookups)
+      let lookups = IdentityResolver.lookups(for: event, policy: policy)
+      for identifier in lookups { identifiers.insert(InTenant(event.tenant, identifier)) }
       let named = event.namedConversation.map { InTenant(event.tenant, $0) }
-      if lookups.count > 1 || named != nil { events.append((lookups.filter { !$0.value.kind.isClaimed }, named)) }
+      if let named { self.named.insert(named) }
+      guard lookups.count > 1 || named != nil else { continue }
+      events.append((lookups.filter { !$0.kind.isClaimed }.map { InTenant(event.tenant, $0) }, named))
     }
   }
 

@@ -21,7 +21,7 @@ enum Charset {
     }
     decoded.isUnknown = name == nil && !undeclared.contains(label)
     if decoded.text.hasPrefix("\u{FEFF}") { decoded.text.removeFirst() }
-    decoded.hasNUL = decoded.text.utf8.contains(0)
+    decoded.hasNUL = decoded.text.withUTF8 { $0.contains(0) }
     if decoded.hasNUL {
       decoded.text = String(String.UnicodeScalarView(decoded.text.unicodeScalars.lazy.map { $0 == "\0" ? "\u{FFFD}" : $0 }))
     }

@@ -414,7 +414,8 @@ private struct MIMEReader {
   private func nonBlank(_ text: String) -> String? { text.utf8.allSatisfy { $0 <= 0x20 } ? nil : text }
 
   private func lineFeedsOnly(_ text: String) -> String {
-    guard text.utf8.contains(0x0D) else { return text }
+    var text = text
+    guard text.withUTF8({ $0.contains(0x0D) }) else { return text }
     var output: [UInt8] = []
     output.reserveCapacity(text.utf8.count)
     for byte in text.utf8 {

@@ -16,9 +16,9 @@ extension Timestamp {
 extension Dictionary where Key: Comparable {
   /// In the order of the keys, the same in every process. Places are sorted, since rows are long.
   var inKeyOrder: [Element] {
-    Array(self).withUnsafeBufferPointer { rows in
-      rows.indices.sorted { rows[$0].key < rows[$1].key }.map { rows[$0] }
-    }
+    let rows = Array(self)
+    let keys = rows.map(\.key)
+    return keys.indices.sorted { keys[$0] < keys[$1] }.map { rows[$0] }
   }
 }
 

@@ -63,6 +63,8 @@ public struct IngestPipeline: Sendable {
     let recordCount: Int
     let facts: IdentityFacts
     let plan: IdentityPlan
+    /// The conversations that its tokens and actions name.
+    let named: Set<InTenant<ID>>
     /// They are registered after the look-up: an account is ours from the record on that shows it.
     let accounts: Set<ChannelAccount>
     /// What its messages are called, where nobody had that name.
@@ -109,7 +111,7 @@ public struct IngestPipeline: Sendable {
       var first: Draft
       // One whose conversations have been opened or have changed hands since would fail, after the locks.
       if let draft, draft.recordCount == live.count,
-        try IngestReads.owners(IdentityPlan.namedConversations(live), on: db) == draft.facts.owners
+        try IngestReads.owners(draft.named, on: db) == draft.facts.owners
       {
         first = draft
       } else {
@@ -192,7 +194,7 @@ public struct IngestPipeline: Sendable {
     facts.identities.merge(try IngestReads.identities(found.unknown, on: db)) { $1 }
     facts.ownAccounts = try IngestReads.ownAccounts(lookups.identifiers, on: db)
     outlook?.addAccounts(to: &facts)
-    facts.owners = try IngestReads.owners(IdentityPlan.namedConversations(records), on: db)
+    facts.owners = try IngestReads.owners(lookups.named, on: db)
     let gaining = lookups.customersThatMayGain(facts)
     facts.counts = try IngestReads.identityCounts(gaining, on: db)
     facts.customers = try IngestReads.customers(gaining, on: db)
@@ -201,7 +203,8 @@ public struct IngestPipeline: Sendable {
     }
     outlook?.addGains(of: gaining, to: &facts)
     let plan = IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids)
-    var draft = Draft(recordCount: records.count, facts: facts, plan: plan, accounts: accounts(of: plan.records))
+    var draft = Draft(
+      recordCount: records.count, facts: facts, plan: plan, named: lookups.named, accounts: accounts(of: plan.records))
     if let outlook {
       draft.absent = try IngestReads.absentNames(draft.plan.needs.called, after: outlook, keys: keys, stored: stored, on: db)
     }
@@ -241,8 +244,12 @@ public struct IngestPipeline: Sendable {
 
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {
     var accounts: Set<ChannelAccount> = []
+    // What comes together is mostly of one.
+    var last: ChannelAccount?
     for case .event(let event) in records.lazy.flatMap(\.elements) where event.channel.isCustomers {
-      accounts.insert(ChannelAccount(tenant: event.tenant, channel: event.channel, account: event.account))
+      let account = ChannelAccount(tenant: event.tenant, channel: event.channel, account: event.account)
+      if account != last { accounts.insert(account) }
+      last = account
     }
     return accounts
   }

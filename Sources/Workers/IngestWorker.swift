@@ -353,13 +353,15 @@ public final class IngestWorker: Sendable {
   }
 
   private func log(_ outcomes: [(channel: String, outcome: Outcome)], _ records: Int, _ duration: Duration) {
-    var counts: [String: Int] = [:]
-    for (_, outcome) in outcomes { counts[outcome.label, default: 0] += 1 }
-    var metadata: Logger.Metadata = [
-      "event.action": "committed", "records": "\(records)", "duration_ms": "\(duration.milliseconds)",
-    ]
-    for (label, count) in counts { metadata[label] = "\(count)" }
-    logger.debug("batch committed", metadata: metadata)
+    if logger.logLevel <= .debug {
+      var counts: [String: Int] = [:]
+      for (_, outcome) in outcomes { counts[outcome.label, default: 0] += 1 }
+      var metadata: Logger.Metadata = [
+        "event.action": "committed", "records": "\(records)", "duration_ms": "\(duration.milliseconds)",
+      ]
+      for (label, count) in counts { metadata[label] = "\(count)" }
+      logger.debug("batch committed", metadata: metadata)
+    }
     var letters: [String: [Rejection.Reason: Int]] = [:]
     for case (let channel, .deadLetter(let reason)) in outcomes { letters[channel, default: [:]][reason, default: 0] += 1 }
     for (channel, reasons) in letters {

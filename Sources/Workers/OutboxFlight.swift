@@ -25,8 +25,23 @@ struct OutboxFlight {
     }
   }
 
-  /// Which records of each row the broker does not have yet, by their position.
-  private var left: [OutboxRow: Set<Int>] = [:]
+  /// Records of a row, by their positions in it.
+  private struct Rest {
+    private var isThere: [Bool]
+    private(set) var count: Int
+
+    init(count: Int) { (isThere, self.count) = (Array(repeating: true, count: count), count) }
+
+    func contains(_ position: Int) -> Bool { isThere[position] }
+    mutating func remove(_ position: Int) {
+      guard isThere[position] else { return }
+      isThere[position] = false
+      count -= 1
+    }
+  }
+
+  /// What the broker does not have yet of each row.
+  private var left: [OutboxRow: Rest] = [:]
   /// Not sent, oldest first.
   private var waiting: [OutboxRecord] = []
   private var subjects: Set<OutboxSubject> = []
@@ -54,7 +69,7 @@ struct OutboxFlight {
         full.insert(first.topic)
         continue
       }
-      left[first.row] = Set(records.indices)
+      left[first.row] = Rest(count: records.count)
       wait(for: records)
     }
   }
@@ -99,7 +114,7 @@ struct OutboxFlight {
       wait(for: rest)
       waiting.sort { ($0.row.id, $0.position) < ($1.row.id, $1.position) }
     }
-    return Set(done.lazy.map(\.row)).filter { left[$0]?.isEmpty == true }
+    return Set(done.lazy.map(\.row)).filter { left[$0]?.count == 0 }
   }
 
   /// The rows are deleted, or to be read again.
@@ -174,11 +189,5 @@ struct OutboxFlight {
       done.append(record)
     }
     return (done, faults)
-  }
-}
-
-extension OutboxRecord {
-  fileprivate var byteCount: Int {
-    headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
   }
 }

@@ -153,7 +153,7 @@ struct ModelStore {
     var facts = identityFacts(lookups.identifiers)
     for key in lookups.identifiers { facts.identities[key] = outlook?.identities[key] ?? facts.identities[key] }
     outlook?.addAccounts(to: &facts)
-    for key in IdentityPlan.namedConversations(records) {
+    for key in lookups.named {
       facts.owners[key] = conversations[key].map {
         .init(customer: $0.customer, epoch: $0.owner.epoch, isMerged: $0.mergedInto != nil)
       }
