@@ -62,7 +62,7 @@ extension String {
     }
   }
 
-  /// U+0000, which no column takes.
+  /// Whether it holds U+0000, which no column of text takes.
   var holdsNUL: Bool {
     var text = self
     return text.withUTF8 { $0.contains(0) }

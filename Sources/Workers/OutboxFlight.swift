@@ -25,17 +25,17 @@ struct OutboxFlight {
     }
   }
 
-  /// Records of a row, by their positions in it.
+  /// Records of a row, all at first, by their positions in it.
   private struct Rest {
-    private var isThere: [Bool]
+    private var isLeft: [Bool]
     private(set) var count: Int
 
-    init(count: Int) { (isThere, self.count) = (Array(repeating: true, count: count), count) }
+    init(count: Int) { (isLeft, self.count) = (Array(repeating: true, count: count), count) }
 
-    func contains(_ position: Int) -> Bool { isThere[position] }
+    func contains(_ position: Int) -> Bool { isLeft[position] }
     mutating func remove(_ position: Int) {
-      guard isThere[position] else { return }
-      isThere[position] = false
+      guard isLeft[position] else { return }
+      isLeft[position] = false
       count -= 1
     }
   }

@@ -111,6 +111,8 @@ final class Database: Sendable {
     try await drop(name)
     try await sql("CREATE DATABASE \(name) TEMPLATE \(template) STRATEGY FILE_COPY")
     try await sql("CHECKPOINT")
+    // What earlier runs left to be written is nobody's cost but theirs.
+    sync()
     guard isWarm else { return }
     try await sql("CREATE EXTENSION IF NOT EXISTS pg_prewarm", in: name)
     try await sql(
