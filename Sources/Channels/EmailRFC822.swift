@@ -85,7 +85,7 @@ enum EmailRFC822 {
 
     let machine = Machine(mail)
     flags += machine.flags
-    if mail.header("date") != nil, mail.sentAt == nil { flags.append("sent_at_invalid") }
+    if mail.header("Date") != nil, mail.sentAt == nil { flags.append("sent_at_invalid") }
 
     let thread = thread(of: mail, limit: delivery.limits.references)
     let (text, isTruncated) = text(of: mail, limit: delivery.limits.textBytes)
@@ -127,7 +127,7 @@ enum EmailRFC822 {
         return .result(SendResult(message: ids.message, externalID: nil, names: [], status: status, error: error))
       }
       // Others can be guessed: the report's domain must vouch for it, or our own receiver for a return path of servers alone.
-      let isFromServer = attested.contains(.signature) && mail.header("return-path")?.trimmed == "<>"
+      let isFromServer = attested.contains(.signature) && mail.header("Return-Path")?.trimmed == "<>"
       guard attested.contains(.dmarc) || isFromServer else { return nil }
       let change = Change(
         kind: "receipt", target: .mail(messageID: id), targetExternalID: id, status: status, error: error,
@@ -172,7 +172,7 @@ enum EmailRFC822 {
   /// Who wrote what a group put its own address on ("Ann via Support"), as the group says: a claim. Nil for every other mail.
   private static func original(of mail: MIMEMessage) -> Mailbox? {
     guard mail.from.count == 1, let from = mail.from.first else { return nil }
-    let (author, sender) = (mail.header("x-original-from"), mail.header("x-original-sender"))
+    let (author, sender) = (mail.header("X-Original-From"), mail.header("X-Original-Sender"))
     guard author != nil || sender != nil else { return nil }
     let shown = from.name?.prefix(utf8Bytes: JSONValue.longestID) ?? ""
     let via = shown.utf8.firstRange(of: " via ".utf8)
@@ -198,9 +198,9 @@ enum EmailRFC822 {
       details.member(name, addresses(list))
     }
     details.member("envelope_rcpt", delivery.envelope.headers["envelope_rcpt"])
-    details.member("auto_submitted", mail.header("auto-submitted"))
-    details.member("precedence", mail.header("precedence"))
-    details.member("list_id", mail.header("list-id"))
+    details.member("auto_submitted", mail.header("Auto-Submitted"))
+    details.member("precedence", mail.header("Precedence"))
+    details.member("list_id", mail.header("List-Id"))
     details.member("report", mail.report?.type)
     details.member("final_recipient", recipient)
     details.member("disposition", disposition)
@@ -224,8 +224,8 @@ enum EmailRFC822 {
       if let ids = key.ids(ofMessageID: id, tenant: tenant) { return ids.conversation }
     }
     let delivered = [
-      delivery.envelope.headers["envelope_rcpt"], mail.header("delivered-to"), mail.header("x-original-to"),
-      mail.header("envelope-to"),
+      delivery.envelope.headers["envelope_rcpt"], mail.header("Delivered-To"), mail.header("X-Original-To"),
+      mail.header("Envelope-To"),
     ]
     for address in delivered.compactMap(\.self) + (mail.to + mail.cc).prefix(1_000).map(\.address) {
       if let conversation = key.conversation(ofAddress: address, tenant: tenant) { return conversation }
@@ -247,9 +247,9 @@ enum EmailRFC822 {
   /// One mail to two of our mailboxes is one message, so the account is no part of the key; with From, Date and body in it, a forged
   /// Message-ID cannot displace the real mail.
   private static func key(_ mail: MIMEMessage, _ bytes: [UInt8], sender: String?) -> MessageKey {
-    let from = sender ?? mail.header("from") ?? ""
-    var parts = ["email", "message-id", mail.messageID ?? "", from, mail.header("date") ?? ""]
-    if mail.messageID == nil { parts += [mail.header("to") ?? "", mail.subject ?? ""] }
+    let from = sender ?? mail.header("From") ?? ""
+    var parts = ["email", "message-id", mail.messageID ?? "", from, mail.header("Date") ?? ""]
+    if mail.messageID == nil { parts += [mail.header("To") ?? "", mail.subject ?? ""] }
     return MessageKey(Bytes16(Digest.bytes16(parts.map { Array($0.utf8) } + [body(of: bytes)])))
   }
 
@@ -280,26 +280,26 @@ enum EmailRFC822 {
     var isAutomatic = false
 
     init(_ mail: MIMEMessage) {
-      let precedence = mail.header("precedence")?.trimmed.lowercased()
-      let autoSubmitted = mail.header("auto-submitted")?.mediaType.nonEmpty
+      let precedence = mail.header("Precedence")?.trimmed.lowercased()
+      let autoSubmitted = mail.header("Auto-Submitted")?.mediaType.nonEmpty
       // RFC 3834 for the header; bounces and vacation notices have an empty return path.
       if autoSubmitted.map({ $0 != "no" }) ?? false || precedence == "auto_reply"
-        || mail.header("return-path")?.trimmed == "<>"
+        || mail.header("Return-Path")?.trimmed == "<>"
       {
         flags.append("auto_submitted")
       }
-      if ["bulk", "list", "junk"].contains(precedence) || mail.header("list-id") != nil
-        || mail.header("list-unsubscribe") != nil || mail.header("x-auto-response-suppress") != nil
+      if ["bulk", "list", "junk"].contains(precedence) || mail.header("List-Id") != nil
+        || mail.header("List-Unsubscribe") != nil || mail.header("X-Auto-Response-Suppress") != nil
       {
         flags.append("bulk")
       }
       if mail.report != nil { flags.append("report") }
       // One sign alone has many a mail of a person by now, and so has what a group passes on; an answer is nobody's mass mail.
       let signs = [
-        ["bulk", "junk"].contains(precedence), mail.header("list-unsubscribe") != nil, mail.header("list-id") != nil,
-        mail.header("feedback-id") != nil,
+        ["bulk", "junk"].contains(precedence), mail.header("List-Unsubscribe") != nil, mail.header("List-Id") != nil,
+        mail.header("Feedback-ID") != nil,
       ]
-      let isOfAGroup = precedence == "list" || mail.header("x-google-group-id") != nil
+      let isOfAGroup = precedence == "list" || mail.header("X-Google-Group-Id") != nil
       let isMass = signs.count { $0 } >= 2 && !isOfAGroup && mail.inReplyTo.isEmpty
       isAutomatic = flags.contains("auto_submitted") || flags.contains("report") || isMass
     }
@@ -321,7 +321,8 @@ extension [String: String] {
 extension String {
   /// Of `support+a1b2@shop.example`: what stands before the first `+` is the mailbox.
   fileprivate var withoutTag: String {
-    guard let at = utf8.lastIndex(of: UInt8(ascii: "@")), let plus = utf8[..<at].firstIndex(of: UInt8(ascii: "+")) else {
+    // Most have none, which their bytes tell at once.
+    guard utf8.contains(UInt8(ascii: "+")), let at = lastIndex(of: "@"), let plus = self[..<at].firstIndex(of: "+") else {
       return self
     }
     return String(self[..<plus] + self[at...])

@@ -34,7 +34,7 @@ enum WhatsAppCloud {
     }
     var delivery = delivery
     delivery.account = value["metadata"]["phone_number_id"].id ?? delivery.account
-    let lists = (lists[field] ?? []).filter { value[$0].exists && !value[$0].isNull }
+    let lists = (Self.lists[field] ?? []).filter { value[$0].exists && !value[$0].isNull }
     let isOfMessages = field == "messages" || field == "smb_message_echoes"
     guard !lists.isEmpty || isOfMessages && !value["errors"].exists else {
       return elements.add {

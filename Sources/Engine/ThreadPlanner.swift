@@ -150,9 +150,8 @@ public struct ThreadPlanner: Sendable {
       if message.isTranscript, live[Lane(event: event, resolved: resolved)] == nil { return .ignored(reason: "not_handed_over") }
       if isLoop(message, event, orderedAt, resolved) { return .ignored(reason: "loop") }
       if let part = message.part, let joined = join(message, part, event, orderedAt, resolved.customer) { return joined }
-      let isHandoff = message.isHandoff
       let (id, place) = add(message, of: event, orderedAt, resolved)
-      if isHandoff { handOff(place, by: id, event, orderedAt) }
+      if message.isHandoff { handOff(place, by: id, event, orderedAt) }
       messageID = id
       outcome = .stored
     case .contact(let contact):
@@ -207,9 +206,10 @@ public struct ThreadPlanner: Sendable {
   // MARK: - Conversations
 
   private mutating func add(
-    _ message: consuming Message, of event: Event, _ orderedAt: Timestamp, _ resolved: Resolved
+    _ message: Message, of event: Event, _ orderedAt: Timestamp, _ resolved: Resolved
   ) -> (ID, in: InTenant<ID>) {
     let id = ids.next()
+    var message = message
     let lane = Lane(event: event, resolved: resolved)
     let (conversation, links) = place(&message, event, orderedAt, lane)
     let side = message.customer.first { $0.identifier.kind.definesCustomer }?.identifier
@@ -226,7 +226,7 @@ public struct ThreadPlanner: Sendable {
       .init(
         tenant: event.tenant, id: id, conversation: conversation,
         customer: conversations[InTenant(event.tenant, conversation)]?.customer ?? resolved.customer, channel: event.channel,
-        account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: copy message,
+        account: event.account, sentAt: event.sentAt, receivedAt: event.receivedAt, orderedAt: orderedAt, message: message,
         address: address, addressKind: side?.kind.rawValue))
     let key = InTenant(event.tenant, conversation)
     // In a ticket of another desk only the desk can be answered.

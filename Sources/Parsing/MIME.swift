@@ -112,15 +112,15 @@ private struct MIMEReader {
     guard !message.headers.isEmpty else { throw .unreadable }
 
     message.messageID = id(string(g_mime_message_get_message_id(mail)))
-    message.inReplyTo = ids(message.header("in-reply-to"))
-    message.references = ids(message.header("references"))
+    message.inReplyTo = ids(message.header("In-Reply-To"))
+    message.references = ids(message.header("References"))
     message.from = mailboxes(g_mime_message_get_from(mail))
     message.sender = mailboxes(g_mime_message_get_sender(mail))
     message.replyTo = mailboxes(g_mime_message_get_reply_to(mail))
     message.to = mailboxes(g_mime_message_get_to(mail))
     message.cc = mailboxes(g_mime_message_get_cc(mail))
     message.dateSeconds = g_mime_message_get_date(mail).map { Int64(g_date_time_to_unix($0)) }
-    message.subject = message.header("subject")
+    message.subject = message.header("Subject")
     guard let root else { return message }
     if isType(root, "multipart", "report") {
       message.report = string(g_mime_object_get_content_type_parameter(root, "report-type")).map {

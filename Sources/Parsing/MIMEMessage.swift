@@ -64,11 +64,8 @@ public struct MIMEMessage: Sendable, Equatable {
   /// First values by lower-case name.
   var headers: [String: String] = [:]
 
-  /// First decoded value of a header, whose name is given in lower case; nil when absent.
-  public func header(_ name: String) -> String? {
-    assert(name == name.lowercased(), "headers are known by their names in lower case")
-    return headers[name]
-  }
+  /// First decoded value of a header, case-insensitive; nil when absent.
+  public func header(_ name: String) -> String? { headers[name.lowercased()] }
 
   mutating func flag(_ name: String) {
     if !flags.contains(name) { flags.append(name) }

@@ -20,8 +20,6 @@ public final class OutboxRecord: Sendable {
   public let headers: [Record.Header]
   /// A dead letter, which stays in the database whether it is published or not.
   public let isLetter: Bool
-  /// Of key, value and headers.
-  public let byteCount: Int
 
   public init(
     row: OutboxRow, position: Int, topic: String, subject: String, key: [UInt8]?, value: [UInt8]?, headers: [Record.Header],
@@ -35,7 +33,6 @@ public final class OutboxRecord: Sendable {
     self.value = value
     self.headers = headers
     self.isLetter = isLetter
-    byteCount = headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
   }
 
   /// What order is promised within.

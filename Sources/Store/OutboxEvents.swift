@@ -92,10 +92,7 @@ extension PostgresConnection {
   ) throws(PostgresFault) {
     guard !rows.isEmpty else { return }
     var buffer = CopyRows(columns: columns)
-    // By place: a loop over the rows would copy each.
-    rows.withUnsafeBufferPointer { rows in
-      for place in rows.indices { buffer.row { write(&$0, rows[place]) } }
-    }
+    for row in rows { buffer.row { write(&$0, row) } }
     try copy(buffer, into: "throughline." + target)
   }
 }

@@ -244,12 +244,8 @@ public struct IngestPipeline: Sendable {
 
   private func accounts(of records: [NormalisedRecord]) -> Set<ChannelAccount> {
     var accounts: Set<ChannelAccount> = []
-    // What comes together is mostly of one.
-    var last: ChannelAccount?
     for case .event(let event) in records.lazy.flatMap(\.elements) where event.channel.isCustomers {
-      let account = ChannelAccount(tenant: event.tenant, channel: event.channel, account: event.account)
-      if account != last { accounts.insert(account) }
-      last = account
+      accounts.insert(ChannelAccount(tenant: event.tenant, channel: event.channel, account: event.account))
     }
     return accounts
   }

@@ -326,7 +326,7 @@ public final class IngestWorker: Sendable {
     if case .committed(_, let fenced) = written {
       fenced.forEach(logFence)
       WorkerMetrics.committed(
-        outcomes, fenced: fenced.count, duration: duration, oldest: times.lazy.compactMap(\.self).min(), now: WallClock.now())
+        outcomes, fenced: fenced.count, duration: duration, oldest: times.compactMap(\.self).min(), now: WallClock.now())
     }
     mailbox.yield(.written(written))
   }

@@ -25,23 +25,8 @@ struct OutboxFlight {
     }
   }
 
-  /// Records of a row, all at first, by their positions in it.
-  private struct Rest {
-    private var isLeft: [Bool]
-    private(set) var count: Int
-
-    init(count: Int) { (isLeft, self.count) = (Array(repeating: true, count: count), count) }
-
-    func contains(_ position: Int) -> Bool { isLeft[position] }
-    mutating func remove(_ position: Int) {
-      guard isLeft[position] else { return }
-      isLeft[position] = false
-      count -= 1
-    }
-  }
-
-  /// What the broker does not have yet of each row.
-  private var left: [OutboxRow: Rest] = [:]
+  /// Which records of each row the broker does not have yet, by their position.
+  private var left: [OutboxRow: Set<Int>] = [:]
   /// Not sent, oldest first.
   private var waiting: [OutboxRecord] = []
   private var subjects: Set<OutboxSubject> = []
@@ -69,7 +54,7 @@ struct OutboxFlight {
         full.insert(first.topic)
         continue
       }
-      left[first.row] = Rest(count: records.count)
+      left[first.row] = Set(records.indices)
       wait(for: records)
     }
   }
@@ -114,7 +99,7 @@ struct OutboxFlight {
       wait(for: rest)
       waiting.sort { ($0.row.id, $0.position) < ($1.row.id, $1.position) }
     }
-    return Set(done.lazy.map(\.row)).filter { left[$0]?.count == 0 }
+    return Set(done.lazy.map(\.row)).filter { left[$0]?.isEmpty == true }
   }
 
   /// The rows are deleted, or to be read again.
@@ -189,5 +174,11 @@ struct OutboxFlight {
       done.append(record)
     }
     return (done, faults)
+  }
+}
+
+extension OutboxRecord {
+  fileprivate var byteCount: Int {
+    headers.reduce((key?.count ?? 0) + (value?.count ?? 0)) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
   }
 }
