@@ -68,7 +68,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-      ]),
+      ],
+      // Takes malloc's place for all that the process loads.
+      linkerSettings: [.linkedLibrary("jemalloc")]),
 
     .target(name: "TestSupport", dependencies: ["Canonical", "Postgres", "Store", "Kafka"], path: "Tests/TestSupport"),
     .target(

@@ -60,20 +60,27 @@ public struct ID: Key16, CustomStringConvertible {
   }
 
   public var description: String {
-    String(unsafeUninitializedCapacity: 36) { out in
-      func put<Digits: FixedWidthInteger>(_ digits: Digits, _ position: Int) {
-        UnsafeMutableRawBufferPointer(out).storeBytes(of: digits.bigEndian, toByteOffset: position, as: Digits.self)
-      }
-      let (second, third) = (Self.digits(raw.high), Self.digits(raw.low >> 32))
-      put(Self.digits(raw.high >> 32), 0)
-      put(UInt32(truncatingIfNeeded: second >> 32), 9)
-      put(UInt32(truncatingIfNeeded: second), 14)
-      put(UInt32(truncatingIfNeeded: third >> 32), 19)
-      put(UInt32(truncatingIfNeeded: third), 24)
-      put(Self.digits(raw.low), 28)
-      for position in [8, 13, 18, 23] { out[position] = UInt8(ascii: "-") }
-      return 36
+    String(unsafeUninitializedCapacity: Self.characters) { out in
+      write(to: UnsafeMutableRawBufferPointer(out))
+      return Self.characters
     }
+  }
+
+  static let characters = 36
+
+  /// The canonical text form.
+  func write(to out: UnsafeMutableRawBufferPointer) {
+    func put<Digits: FixedWidthInteger>(_ digits: Digits, _ position: Int) {
+      out.storeBytes(of: digits.bigEndian, toByteOffset: position, as: Digits.self)
+    }
+    let (second, third) = (Self.digits(raw.high), Self.digits(raw.low >> 32))
+    put(Self.digits(raw.high >> 32), 0)
+    put(UInt32(truncatingIfNeeded: second >> 32), 9)
+    put(UInt32(truncatingIfNeeded: second), 14)
+    put(UInt32(truncatingIfNeeded: third >> 32), 19)
+    put(UInt32(truncatingIfNeeded: third), 24)
+    put(Self.digits(raw.low), 28)
+    for position in [8, 13, 18, 23] { out[position] = UInt8(ascii: "-") }
   }
 
   /// The lower half of `word` in eight hexadecimal digits, a byte each, the first in the highest.

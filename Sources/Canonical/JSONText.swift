@@ -104,6 +104,15 @@ public struct JSONObjectWriter: Sendable {
     }
     utf8.append(UInt8(ascii: "]"))
   }
+  public mutating func member(_ name: String, _ id: ID?) {
+    guard let id else { return }
+    key(name)
+    withUnsafeTemporaryAllocation(byteCount: ID.characters + 2, alignment: 1) { quoted in
+      quoted.initializeMemory(as: UInt8.self, repeating: UInt8(ascii: "\""))
+      id.write(to: UnsafeMutableRawBufferPointer(rebasing: quoted[1...ID.characters]))
+      utf8.append(contentsOf: quoted)
+    }
+  }
   /// A value that already is JSON; nothing is written when it is empty.
   public mutating func member(_ name: String, _ value: JSONText) {
     guard !value.isEmpty else { return }

@@ -61,7 +61,7 @@ extension IdentityResolver {
     let parts = usable.compactMap { candidate -> [UInt8]? in
       guard let known = stored(candidate.identifier, tenant), customers.contains(known.customer) else { return nil }
       var part = JSONObjectWriter()
-      part.member("customer_id", known.customer.description)
+      part.member("customer_id", known.customer)
       part.member("kind", candidate.identifier.kind.rawValue)
       part.member("stated", candidate.assurance.label)
       part.member("stored", known.assurance.label)

@@ -171,9 +171,9 @@ extension ThreadPlanner {
     var data = JSONObjectWriter()
     data.member("seq", seq)
     data.member("version", changed.version)
-    data.member("conversation_id", key.value.description)
-    data.member("customer_id", changed.customer.description)
-    data.member("message_id", id.description)
+    data.member("conversation_id", key.value)
+    data.member("customer_id", changed.customer)
+    data.member("message_id", id)
     data.member("agent_id", action.agent)
     data.member("account", route.account)
     data.member("to", route.replyAddress ?? route.address)
@@ -291,7 +291,7 @@ extension ThreadPlanner {
     guard status == "failed", !wasFailed, let conversation = current(key.tenant, message.conversation) else { return }
     update(InTenant(key.tenant, conversation.id)) { planner, conversation in
       planner.emit("conversation.delivery_failed", &conversation, event, at) { data in
-        data.member("message_id", key.value.description)
+        data.member("message_id", key.value)
         data.member("error", error)
       }
     }
@@ -351,14 +351,14 @@ extension ThreadPlanner {
   mutating func handOff(_ key: InTenant<ID>, by message: ID, _ event: Event, _ at: Timestamp) {
     guard var conversation = conversations[key], canBeHandedOff(conversation, nil) else { return }
     var handoff = JSONObjectWriter()
-    handoff.member("message_id", message.description)
+    handoff.member("message_id", message)
     handoff.member("at", at.iso8601)
     conversation.handoff = handoff.finish()
     conversation.status = .open
     conversation.snoozedUntil = nil
     conversation.waitingSince = conversation.waitingSince ?? at
     conversation.version += 1
-    emit("conversation.handoff_requested", &conversation, event, at) { $0.member("message_id", message.description) }
+    emit("conversation.handoff_requested", &conversation, event, at) { $0.member("message_id", message) }
     conversations[key] = conversation
     change(key)
   }

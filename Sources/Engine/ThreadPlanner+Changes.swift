@@ -169,7 +169,7 @@ extension ThreadPlanner {
 
   private mutating func tell(_ type: String, _ message: ID, _ place: InTenant<ID>, _ event: Event, _ at: Timestamp) {
     update(place) { planner, conversation in
-      planner.emit(type, &conversation, event, at) { $0.member("message_id", message.description) }
+      planner.emit(type, &conversation, event, at) { $0.member("message_id", message) }
     }
   }
 

@@ -70,7 +70,7 @@ extension ThreadPlanner {
     into.version += 1
     // Whoever saw the one has not seen what the other brings.
     into.customerVersion = into.version
-    emit("conversation.merged", &into, event, time) { $0.member("merged_conversation_id", gone.value.description) }
+    emit("conversation.merged", &into, event, time) { $0.member("merged_conversation_id", gone.value) }
     from.status = .closed
     from.resolvedAt = time
     from.waitingSince = nil
@@ -79,7 +79,7 @@ extension ThreadPlanner {
     from.version += 1
     emit("conversation.closed", &from, event, time) { data in
       data.member("reason", "merged")
-      data.member("merged_into", kept.value.description)
+      data.member("merged_into", kept.value)
     }
     conversations[gone] = from
     conversations[kept] = into
@@ -130,8 +130,8 @@ extension ThreadPlanner {
     writes.changedCustomers[survivor] = profile
     var data = JSONObjectWriter()
     data.member("seq", profile.eventSeq)
-    data.member("customer_id", merge.survivor.description)
-    data.member("merged_customer_id", merge.loser.description)
+    data.member("customer_id", merge.survivor)
+    data.member("merged_customer_id", merge.loser)
     data.member("rule", merge.rule)
     data.member("agent_id", merge.agent)
     writes.events.append(

@@ -358,7 +358,7 @@ public struct ThreadPlanner: Sendable {
       data.member("channel", event.channel.rawValue)
       data.member("status", status.rawValue)
       data.member("opened_at", orderedAt.iso8601)
-      data.member("previous_conversation_id", previous?.description)
+      data.member("previous_conversation_id", previous)
     }
     conversations[key] = conversation
     newConversations.append(key)
@@ -406,7 +406,7 @@ public struct ThreadPlanner: Sendable {
     change(key)
     conversation.version += 1
     if reopened.remove(key) != nil {
-      emit("conversation.reopened", &conversation, event, orderedAt) { $0.member("message_id", id.description) }
+      emit("conversation.reopened", &conversation, event, orderedAt) { $0.member("message_id", id) }
     }
     let isNewest = orderedAt >= conversation.lastMessageAt
     if isNewest, message.direction != .internal, !message.isTranscript, conversation.lastChannel != event.channel.rawValue {
@@ -415,7 +415,7 @@ public struct ThreadPlanner: Sendable {
       emit("conversation.channel_switched", &conversation, event, orderedAt) { data in
         data.member("from", from)
         data.member("to", event.channel.rawValue)
-        data.member("message_id", id.description)
+        data.member("message_id", id)
       }
     }
     conversation.openedAt = min(conversation.openedAt, orderedAt)
@@ -445,7 +445,7 @@ public struct ThreadPlanner: Sendable {
     default: break
     }
     emit("conversation.message_added", &conversation, event, orderedAt) { data in
-      data.member("message_id", id.description)
+      data.member("message_id", id)
       data.member("channel", event.channel.rawValue)
       data.member("account", event.account)
       data.member("direction", message.direction.rawValue)
@@ -465,8 +465,8 @@ public struct ThreadPlanner: Sendable {
     var data = JSONObjectWriter()
     data.member("seq", conversation.eventSeq)
     data.member("version", conversation.version)
-    data.member("conversation_id", conversation.id.description)
-    data.member("customer_id", conversation.customer.description)
+    data.member("conversation_id", conversation.id)
+    data.member("customer_id", conversation.customer)
     members(&data)
     writes.events.append(
       .init(

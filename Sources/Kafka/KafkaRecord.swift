@@ -74,10 +74,10 @@ extension KafkaRecord {
 
   private static func copy(_ start: UnsafeRawPointer?, count: Int, spare: Int = 0) -> [UInt8]? {
     guard let start else { return nil }
-    return [UInt8](unsafeUninitializedCapacity: count + spare) { buffer, initialized in
-      UnsafeMutableRawBufferPointer(buffer).copyMemory(from: UnsafeRawBufferPointer(start: start, count: count))
-      initialized = count
-    }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + spare)
+    bytes.append(contentsOf: UnsafeBufferPointer(start: start.assumingMemoryBound(to: UInt8.self), count: count))
+    return bytes
   }
 
   /// Headers that cannot be parsed are none: the record then fails as one without its attributes, and is kept.

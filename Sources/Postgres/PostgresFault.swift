@@ -12,9 +12,10 @@ public struct PostgresFault: Error, Sendable, Equatable, CustomStringConvertible
     self.message = message
   }
 
-  /// For logs: the message only of faults about connections, names and syntax, which quote no row.
+  /// For logs: the message only of faults about connections, lost races, names and syntax, which quote no row.
   public var description: String {
-    ["08", "28", "3D", "3F", "42"].contains(sqlState.prefix(2)) ? "SQLSTATE \(sqlState): \(message)" : "SQLSTATE \(sqlState)"
+    ["08", "28", "3D", "3F", "40", "42"].contains(sqlState.prefix(2))
+      ? "SQLSTATE \(sqlState): \(message)" : "SQLSTATE \(sqlState)"
   }
 
   /// What the caller does about it (operations.md, recipe steps 5 and 6).

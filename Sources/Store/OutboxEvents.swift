@@ -72,7 +72,7 @@ extension WriteSet.DomainEvent {
   fileprivate func cloudEvent(source: String) -> JSONText {
     var event = JSONObjectWriter(capacity: data.utf8.count + 512)
     event.member("specversion", "1.0")
-    event.member("id", id.description)
+    event.member("id", id)
     event.member("source", "/throughline/" + source)
     event.member("type", type)
     event.member("subject", subject)

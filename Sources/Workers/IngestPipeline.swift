@@ -19,7 +19,7 @@ public struct IngestPipeline: Sendable {
   let lockTimeoutMilliseconds: Int
   /// So often is the first half of a plan made, whoever else inserts identities meanwhile; then everything begins anew.
   private static let identityAttempts = 5
-  private let knownIdentities = Known<InTenant<Identifier>, IdentityFacts.Stored>(limit: 40_000)
+  private let knownIdentities = Known<InTenant<Identifier>, IdentityFacts.Stored>(limit: 22_000)
   private let liveConversations = Known<Lane, ID>(limit: 20_000)
 
   public init(

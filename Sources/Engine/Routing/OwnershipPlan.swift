@@ -162,7 +162,7 @@ public struct OwnershipPlan: Sendable {
       data.member("action_id", action.id)
       data.member("kind", action.kind.rawValue)
       data.member("agent_id", action.agent)
-      data.member("conversation_id", action.conversation.description)
+      data.member("conversation_id", action.conversation)
       data.member("reason", reason)
     }
     let agentKey = InTenant(key.tenant, action.agent)
@@ -384,7 +384,7 @@ public struct OwnershipPlan: Sendable {
     bump(key)
     tell(key, "conversation.unassigned") { data, _ in
       data.member("agent_id", assignment.agent)
-      data.member("assignment_id", assignment.id.description)
+      data.member("assignment_id", assignment.id)
       data.member("reason", reason)
     }
   }
@@ -446,7 +446,7 @@ public struct OwnershipPlan: Sendable {
   private static func describe(_ assignment: Assignment, _ data: inout JSONObjectWriter) {
     data.member("agent_id", assignment.agent)
     data.member("queue_id", assignment.queue)
-    data.member("assignment_id", assignment.id.description)
+    data.member("assignment_id", assignment.id)
     data.member("channel", assignment.channel.rawValue)
   }
 
@@ -459,7 +459,7 @@ public struct OwnershipPlan: Sendable {
     var data = JSONObjectWriter()
     data.member("seq", conversation.routingSeq)
     data.member("version", conversation.version)
-    data.member("conversation_id", key.value.description)
+    data.member("conversation_id", key.value)
     data.member("ownership_epoch", conversation.epoch)
     describe(&data, conversation)
     append(key.tenant, "routing.events", type, key.value.description, conversation.routingSeq, data.finish())
@@ -473,8 +473,8 @@ public struct OwnershipPlan: Sendable {
     var data = JSONObjectWriter()
     data.member("seq", conversation.eventSeq)
     data.member("version", conversation.version)
-    data.member("conversation_id", key.value.description)
-    data.member("customer_id", conversation.customer.description)
+    data.member("conversation_id", key.value)
+    data.member("customer_id", conversation.customer)
     data.member("reason", reason)
     append(key.tenant, "conversation.events", type, key.value.description, conversation.eventSeq, data.finish())
   }
