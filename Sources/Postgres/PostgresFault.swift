@@ -14,7 +14,7 @@ public struct PostgresFault: Error, Sendable, Equatable, CustomStringConvertible
 
   /// For logs: the message only of faults about connections, lost races, names and syntax, which quote no row.
   public var description: String {
-    ["08", "28", "3D", "3F", "40", "42"].contains(sqlState.prefix(2))
+    ["40001", "40P01"].contains(sqlState) || ["08", "28", "3D", "3F", "42"].contains(sqlState.prefix(2))
       ? "SQLSTATE \(sqlState): \(message)" : "SQLSTATE \(sqlState)"
   }
 
