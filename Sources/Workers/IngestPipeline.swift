@@ -19,6 +19,7 @@ public struct IngestPipeline: Sendable {
   let lockTimeoutMilliseconds: Int
   /// So often is the first half of a plan made, whoever else inserts identities meanwhile; then everything begins anew.
   private static let identityAttempts = 5
+  /// So many fit, with a batch more, into a dictionary of 32,768 places.
   private let knownIdentities = Known<InTenant<Identifier>, IdentityFacts.Stored>(limit: 22_000)
   private let liveConversations = Known<Lane, ID>(limit: 20_000)
 
