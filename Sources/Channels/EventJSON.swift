@@ -62,7 +62,7 @@ private func json(_ message: Message) -> JSONText {
     body.member("number", part.number)
     writer.member("part", body.finish())
   }
-  writer.member("continuation", message.continuation?.description)
+  writer.member("continuation", message.continuation)
   writer.member("ownership_epoch", message.ownershipEpoch)
   writer.member("is_handoff", message.isHandoff ? true : nil)
   writer.member("is_transcript", message.isTranscript ? true : nil)
@@ -136,7 +136,7 @@ private func json(_ response: SurveyResponse) -> JSONText {
   writer.member("customer", JSONText(array: response.customer.map(\.json)))
   writer.member("customer_name", response.customerName)
   writer.member("language", response.language)
-  writer.member("conversation_id", response.conversation?.description)
+  writer.member("conversation_id", response.conversation)
   writer.member("session", response.session?.raw.hex)
   writer.member("details", response.details)
   return writer.finish()
@@ -157,7 +157,7 @@ private func json(_ change: Change) -> JSONText {
   writer.member("up_to", change.upTo?.iso8601)
   writer.member("text", change.text)
   if let attachments = change.attachments { writer.member("attachments", JSONText(array: attachments.map(\.json))) }
-  writer.member("continuation", change.continuation?.description)
+  writer.member("continuation", change.continuation)
   writer.member("ownership_epoch", change.ownershipEpoch)
   writer.member("details", change.details)
   return writer.finish()
@@ -167,7 +167,7 @@ private func json(_ action: Action) -> JSONText {
   var writer = JSONObjectWriter()
   writer.member("kind", action.kind.rawValue)
   writer.member("id", action.id)
-  writer.member("conversation_id", action.conversation.description)
+  writer.member("conversation_id", action.conversation)
   writer.member("agent_id", action.agent)
   writer.member("ownership_epoch", action.ownershipEpoch)
   writer.member("seen_version", action.seenVersion)
@@ -186,7 +186,7 @@ private func json(_ action: Action) -> JSONText {
 
 private func json(_ result: SendResult) -> JSONText {
   var writer = JSONObjectWriter()
-  writer.member("message_id", result.message.description)
+  writer.member("message_id", result.message)
   writer.member("external_id", result.externalID)
   writer.member("names", result.names.map(\.raw.hex))
   writer.member("status", result.status)

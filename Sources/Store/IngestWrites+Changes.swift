@@ -100,7 +100,7 @@ extension IngestWrites {
     object.member("status", change.status)
     object.member("error", change.error)
     object.member("reaction", change.reaction)
-    object.member("name", change.name.map { ID($0.raw).description })
+    object.member("name", change.name.map { ID($0.raw) })
     return object.finish()
   }
 
