@@ -108,14 +108,16 @@ public actor PostgresConnection {
 
   /// Runs `body` between BEGIN and COMMIT, or rolls back and passes its error on.
   ///
-  /// - Parameter settings: `SET LOCAL` assignments, such as `lock_timeout = '5s'`.
+  /// - Parameters:
+  ///   - settings: `SET LOCAL` assignments, such as `lock_timeout = '5s'`.
+  ///   - meanwhile: runs while the server commits, which may fail yet, and may change the result.
   public func transaction<R, E: Error>(
-    settings: [String] = [], _ body: () throws(E) -> R, mapping: (PostgresFault) -> E
+    settings: [String] = [], _ body: () throws(E) -> R, meanwhile: (inout R) -> Void = { _ in }, mapping: (PostgresFault) -> E
   ) throws(E) -> R {
     do throws(PostgresFault) {
       try execute((["BEGIN"] + settings.map { "SET LOCAL " + $0 }).joined(separator: ";"))
     } catch { throw mapping(error) }
-    let result: R
+    var result: R
     do throws(E) {
       result = try body()
       do throws(PostgresFault) { try settle() } catch { throw mapping(error) }
@@ -127,19 +129,24 @@ public actor PostgresConnection {
       try? execute("ROLLBACK")
       throw earlier.map(mapping) ?? error
     }
-    do throws(PostgresFault) { try commit() } catch { throw mapping(error) }
+    do throws(PostgresFault) { try commit { meanwhile(&result) } } catch { throw mapping(error) }
     return result
   }
 
   /// `transaction` for bodies that fail with nothing but a `PostgresFault`.
-  public func transaction<R>(settings: [String] = [], _ body: () throws(PostgresFault) -> R) throws(PostgresFault) -> R {
-    try transaction(settings: settings, body, mapping: { $0 })
+  public func transaction<R>(
+    settings: [String] = [], _ body: () throws(PostgresFault) -> R, meanwhile: (inout R) -> Void = { _ in }
+  ) throws(PostgresFault) -> R {
+    try transaction(settings: settings, body, meanwhile: meanwhile, mapping: { $0 })
   }
 
   /// A server whose transaction has failed rolls it back, and calls that no error.
-  private func commit() throws(PostgresFault) {
+  private func commit(_ meanwhile: () -> Void) throws(PostgresFault) {
     let pg = try connection()
-    let result = try check(PQexec(pg, "COMMIT"), pg)
+    guard PQsendQuery(pg, "COMMIT") == 1 else { throw .connectionLost(pg) }
+    underWay = Sent()
+    meanwhile()
+    let result = try receive()
     guard String(cString: PQcmdStatus(result.raw)) == "COMMIT" else {
       throw PostgresFault(sqlState: "25P02", message: "the transaction had failed before its end")
     }

@@ -18,26 +18,35 @@ public enum IngestWrites {
       [.texts(rows.map(\.tenant)), .texts(rows.map(\.channel.rawValue)), .texts(rows.map(\.account))])
   }
 
-  /// Registers accounts and inserts identities in key order, before the customers are locked. Whoever loses the race to an identity has
-  /// waited for the winner's end, has written nothing, and is told `false`.
+  /// Identities to insert, in key order.
+  public struct Identities: Sendable {
+    let count: Int
+    let parameters: [PostgresParameter]
+
+    public init(_ identities: [InTenant<Identifier>: IdentityResolver.NewIdentity]) {
+      let rows = identities.inKeyOrder
+      count = rows.count
+      parameters =
+        PostgresParameter.identities(rows.map(\.key)) + [
+          .ids(rows.map(\.value.customer)), .texts(rows.map(\.value.assurance.label)),
+          .times(rows.map(\.value.firstSeenAt)), .times(rows.map(\.value.lastSeenAt)), .ids(rows.map(\.value.origin)),
+        ]
+    }
+  }
+
+  /// Registers accounts and inserts identities, before the customers are locked. Whoever loses the race to an identity has waited for the
+  /// winner's end, has written nothing, and is told `false`.
   public static func insert(
-    _ identities: [InTenant<Identifier>: IdentityResolver.NewIdentity], registering accounts: Set<ChannelAccount>,
-    on db: isolated PostgresConnection
+    _ identities: Identities, registering accounts: Set<ChannelAccount>, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Bool {
-    guard !identities.isEmpty else {
+    guard identities.count > 0 else {
       try register(accounts, on: db)
       return true
     }
-    let rows = identities.inKeyOrder
     try db.execute("SAVEPOINT identities")
     try register(accounts, on: db)
-    let result = try db.query(
-      Queries.named("identities_insert"),
-      PostgresParameter.identities(rows.map(\.key)) + [
-        .ids(rows.map(\.value.customer)), .texts(rows.map(\.value.assurance.label)),
-        .times(rows.map(\.value.firstSeenAt)), .times(rows.map(\.value.lastSeenAt)), .ids(rows.map(\.value.origin)),
-      ])
-    let isComplete = result.affected == rows.count
+    let result = try db.query(Queries.named("identities_insert"), identities.parameters)
+    let isComplete = result.affected == identities.count
     try db.execute((isComplete ? "" : "ROLLBACK TO identities;") + "RELEASE identities")
     return isComplete
   }
@@ -87,14 +96,21 @@ public enum IngestWrites {
     try conversations(writes, on: db)
     try move(writes, identity.resolver, on: db)
     try messages(writes, on: db)
+    // With nothing the server is busy for longer: rows of what follows are made meanwhile.
+    let (originals, attachments) = (originals(writes), attachments(writes))
+    let events = OutboxEvents.rows(writes.events, source: "ingest", topicPrefix: topicPrefix)
+    let names = Names(writes)
+    try db.copy(originals)
+    try db.copy(attachments)
     try deliveries(writes, on: db)
     try changes(writes, on: db)
     try aboutCustomers(writes, on: db)
     try links(writes, on: db)
     try aside(writes, identity.records, on: db)
-    try outbox(writes, identity.records, topicPrefix, on: db)
+    try db.copy(events)
+    try letters(writes, identity.records, topicPrefix, on: db)
     // Last, so that a redelivery on another partition waits with no lock that we still need.
-    try names(writes, on: db)
+    try write(names, on: db)
   }
 
   // MARK: - Customers
@@ -171,7 +187,7 @@ public enum IngestWrites {
       ])
   }
 
-  // MARK: - Conversations and messages
+  // MARK: - Conversations
 
   private static func conversations(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     // What ends makes room in its lane.
@@ -228,67 +244,6 @@ public enum IngestWrites {
     }
   }
 
-  private static func messages(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
-    try copy(
-      writes.messages,
-      """
-      message (tenant_id, id, conversation_id, customer_id, channel, account, external_id, direction, author_kind, author_id, \
-      sent_at, received_at, ordered_at, text, reply_to_external_id, details, address, delivery_status, delivery_error, \
-      origin_customer_id, origin_conversation_id, deleted_at, address_kind, visibility, reply_address)
-      """, 25, on: db
-    ) { row, new in
-      row.text(new.tenant)
-      row.uuid(PostgresUUID(new.id))
-      row.uuid(PostgresUUID(new.conversation))
-      row.uuid(PostgresUUID(new.customer))
-      row.text(new.channel.rawValue)
-      row.text(new.account)
-      row.text(new.message.externalID)
-      row.text(new.message.direction.rawValue)
-      row.text(new.message.authorKind.rawValue)
-      row.text(new.message.authorID)
-      row.timestamp(new.sentAt?.stored)
-      row.timestamp(new.receivedAt.stored)
-      row.timestamp(new.orderedAt.stored)
-      row.text(new.message.text)
-      row.text(new.message.replyToExternalID)
-      row.jsonb(details(new.message).utf8)
-      row.text(new.address)
-      row.text(new.deliveryStatus)
-      row.text(new.deliveryError)
-      row.uuid(new.originCustomer.map { PostgresUUID($0) })
-      row.uuid(new.originConversation.map { PostgresUUID($0) })
-      row.timestamp(new.deletedAt?.stored)
-      row.text(new.addressKind)
-      row.text(new.message.visibility.rawValue)
-      row.text(new.message.replyAddress)
-    }
-    let originals = writes.messages.filter { $0.message.original != nil }
-    try copy(originals, "message_original (tenant_id, message_id, content_type, bytes)", 4, on: db) { row, new in
-      row.text(new.tenant)
-      row.uuid(PostgresUUID(new.id))
-      row.text(new.message.original?.contentType)
-      row.bytea(new.message.original?.bytes)
-    }
-    let attachments = writes.messages.flatMap { new in
-      new.message.attachments.enumerated().map { (new.tenant, new.id, $0.offset, $0.element) }
-    }
-    try copy(
-      attachments, "attachment (tenant_id, message_id, position, kind, name, type, size_bytes, provider_id, url)", 9, on: db
-    ) { row, attachment in
-      let (tenant, message, position, media) = attachment
-      row.text(tenant)
-      row.uuid(PostgresUUID(message))
-      row.int2(Int16(clamping: position))
-      row.text(media.kind)
-      row.text(media.name)
-      row.text(media.type)
-      row.int8(media.sizeBytes)
-      row.text(media.providerID)
-      row.text(media.url)
-    }
-  }
-
   /// What the adapters said about what was sent, and how much was sent.
   private static func deliveries(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
     let rows = writes.deliveries.inKeyOrder
@@ -320,51 +275,6 @@ public enum IngestWrites {
         .texts(seqs.map(\.key.tenant)), .ids(seqs.map(\.key.conversation)), .texts(seqs.map(\.key.channel.rawValue)),
         .int8s(seqs.map(\.value)),
       ])
-  }
-
-  /// The normaliser's details, then flags, subject and visibility: of two members with one name jsonb keeps the last.
-  private static func details(_ message: Message) -> JSONText {
-    guard !message.flags.isEmpty || message.subject != nil || message.visibility != .private else {
-      return message.details.orObject
-    }
-    var ours = JSONObjectWriter()
-    if !message.flags.isEmpty { ours.member("flags", message.flags) }
-    ours.member("subject", message.subject)
-    if message.visibility != .private { ours.member("visibility", message.visibility.rawValue) }
-    let object = ours.finish().utf8
-    guard message.details.utf8.count > 2 else { return JSONText(utf8: object) }
-    return JSONText(utf8: message.details.utf8.dropLast() + [UInt8(ascii: ",")] + object.dropFirst())
-  }
-
-  /// What messages are called, and the keys of the deliveries: mostly the same.
-  private static func names(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
-    let rows = writes.references.inKeyOrder
-    let keys = Set(writes.keys)
-    let replacing = rows.filter { $0.value.replaces }
-    if !replacing.isEmpty {
-      let result = try db.query(
-        Queries.named("references_replace"),
-        [
-          .texts(replacing.map(\.key.tenant)), .uuids(replacing.map { PostgresUUID($0.key.value.raw) }),
-          .optionalIDs(replacing.map(\.value.conversation)), .optionalIDs(replacing.map(\.value.message)),
-          .optionalIDs(replacing.map(\.value.was)), .bools(replacing.map { keys.contains($0.key.asKey) }),
-        ])
-      guard result.affected == replacing.count else { throw .replan("a referenced message was stored by somebody else") }
-    }
-    try copy(
-      rows.filter { !$0.value.replaces }, "message_ref (tenant_id, key, conversation_id, message_id, seen)", 5, on: db
-    ) { row, reference in
-      row.text(reference.key.tenant)
-      row.uuid(PostgresUUID(reference.key.value.raw))
-      row.uuid(reference.value.conversation.map { PostgresUUID($0) })
-      row.uuid(reference.value.message.map { PostgresUUID($0) })
-      row.bool(keys.contains(reference.key.asKey))
-    }
-    let others = keys.subtracting(rows.map(\.key.asKey)).sorted()
-    guard !others.isEmpty else { return }
-    let new = try db.query(
-      Queries.named("keys_insert"), [.texts(others.map(\.tenant)), .uuids(others.map { PostgresUUID($0.value.raw) })])
-    guard new.count == others.count else { throw .replan("a delivery was stored by somebody else") }
   }
 
   private static func links(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
@@ -448,10 +358,10 @@ public enum IngestWrites {
     }
   }
 
-  private static func outbox(
+  /// Dead letters are published like events.
+  private static func letters(
     _ writes: WriteSet, _ records: [NormalisedRecord], _ topicPrefix: String, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    try OutboxEvents.insert(writes.events, source: "ingest", topicPrefix: topicPrefix, on: db)
     try copy(writes.deadLetters, OutboxEvents.columns, 5, on: db) { row, letter in
       row.int2(OutboxShard.of(letter.id.description))
       row.text(topicPrefix + "dlq." + records[letter.record].record.topic.dropFirst(topicPrefix.count))
@@ -461,7 +371,7 @@ public enum IngestWrites {
     }
   }
 
-  private static func copy<Row>(
+  static func copy<Row>(
     _ rows: [Row], _ target: String, _ columns: Int, on db: isolated PostgresConnection,
     _ write: (inout PostgresEncoder, Row) -> Void
   ) throws(PostgresFault) {

@@ -21,12 +21,10 @@ enum OutboxEvents {
     var topic: String
   }
 
-  /// Adds events to the outbox, in the transaction of what they tell of and under the locks of their subjects.
+  /// What adds events to the outbox, in the transaction of what they tell of and under the locks of their subjects.
   ///
   /// - Parameter source: the worker's kind, `ingest` or `route`.
-  static func insert(
-    _ events: [WriteSet.DomainEvent], source: String, topicPrefix: String, on db: isolated PostgresConnection
-  ) throws(PostgresFault) {
+  static func rows(_ events: [WriteSet.DomainEvent], source: String, topicPrefix: String) -> TableRows {
     var rows: [Row] = []
     // Of each shard and topic, the row that still has room.
     var last: [Place: Int] = [:]
@@ -45,7 +43,7 @@ enum OutboxEvents {
       rows[index].events.append(value)
       rows[index].byteCount += byteCount
     }
-    try db.copy(rows, into: columns, count: 5) { row, events in
+    return TableRows(rows, of: columns, count: 5) { row, events in
       row.int2(events.shard)
       row.text(events.topic)
       row.texts(events.subjects)
@@ -82,17 +80,5 @@ extension WriteSet.DomainEvent {
     event.member("datacontenttype", "application/json")
     event.member("data", data)
     return event.finish()
-  }
-}
-
-extension PostgresConnection {
-  /// Copies rows into `target`, a table of ours with its column list.
-  func copy<Row>(
-    _ rows: [Row], into target: String, count columns: Int, _ write: (inout PostgresEncoder, Row) -> Void
-  ) throws(PostgresFault) {
-    guard !rows.isEmpty else { return }
-    var buffer = CopyRows(columns: columns)
-    for row in rows { buffer.row { write(&$0, row) } }
-    try copy(buffer, into: "throughline." + target)
   }
 }

@@ -50,7 +50,7 @@ public enum RouteWrites {
       row.jsonb(excluded(decision.decision))
       row.timestamp(plan.now.stored)
     }
-    try OutboxEvents.insert(plan.events, source: "route", topicPrefix: topicPrefix, on: db)
+    try db.copy(OutboxEvents.rows(plan.events, source: "route", topicPrefix: topicPrefix))
   }
 
   private static func agents(_ plan: OwnershipPlan, on db: isolated PostgresConnection) throws(PostgresFault) {

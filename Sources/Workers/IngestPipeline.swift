@@ -64,6 +64,8 @@ public struct IngestPipeline: Sendable {
     let recordCount: Int
     let facts: IdentityFacts
     let plan: IdentityPlan
+    /// Those of the plan that are new.
+    let identities: IngestWrites.Identities
     /// The conversations that its tokens and actions name.
     let named: Set<InTenant<ID>>
     /// They are registered after the look-up: an account is ours from the record on that shows it.
@@ -98,7 +100,7 @@ public struct IngestPipeline: Sendable {
     _ records: [NormalisedRecord], under held: [OffsetClaim], _ milliseconds: UInt64, _ seed: UInt64, isProbe: Bool,
     draft: Draft?, foresee: (IdentityOutlook?) -> Void, isTaught: inout Bool, on db: isolated PostgresConnection
   ) throws(PostgresFault) -> Commit {
-    try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Commit in
+    let written = try db.transaction(settings: transactionSettings) { () throws(PostgresFault) -> Written in
       var commit = Commit()
 
       // The fence: whoever finds no row under its epoch has lost the partition.
@@ -120,9 +122,7 @@ public struct IngestPipeline: Sendable {
       }
       // Who loses a race to an identifier looks again, and finds what the winner has made.
       var attempt = 1
-      while try !IngestWrites.insert(
-        first.plan.resolver.newIdentities, registering: first.accounts, on: db)
-      {
+      while try !IngestWrites.insert(first.identities, registering: first.accounts, on: db) {
         guard attempt < Self.identityAttempts else { throw .replan("identities are inserted by somebody else") }
         attempt += 1
         first = try self.draft(live, isFirst: false, ids: ids, on: db)
@@ -158,20 +158,32 @@ public struct IngestPipeline: Sendable {
       try IngestWrites.write(plan, identity: identity, topicPrefix: topicPrefix, on: db)
       commit.advanced = advanced(locked, records)
       try claims.advance(commit.advanced.map { ($0.topic, $0.partition, $0.nextOffset ?? 0) }, on: db)
-      for (record, outcomes) in zip(records, plan.outcomes) {
-        commit.outcomes += outcomes.map { (record.channel(topicPrefix), $0) }
-      }
       if isProbe {
         try db.settle()
         throw .probed
       }
-      // While the server works on the last of it.
-      isTaught = true
-      if let learned { knownIdentities.put(learned) } else { knownIdentities.forget() }
-      liveConversations.put(plan.liveConversations)
       foresee(nil)
-      return commit
+      return Written(commit: commit, learned: learned, plans: (identity, plan))
+    } meanwhile: { written in
+      isTaught = true
+      if let learned = written.learned { knownIdentities.put(learned) } else { knownIdentities.forget() }
+      guard let (identity, plan) = written.plans else { return }
+      liveConversations.put(plan.liveConversations)
+      for (record, outcomes) in zip(identity.records, plan.outcomes) {
+        let channel = record.channel(topicPrefix)
+        written.commit.outcomes += outcomes.map { (channel, $0) }
+      }
+      // Nobody waits while they are freed.
+      written.plans = nil
     }
+    return written.commit
+  }
+
+  /// What is left to be done while the server commits.
+  private struct Written {
+    var commit: Commit
+    let learned: [InTenant<Identifier>: IdentityFacts.Stored]?
+    var plans: (IdentityPlan, WriteSet)?
   }
 
   /// Makes the first half of the plan, from who the identifiers belong to and what else it needs to know of them.
@@ -205,7 +217,8 @@ public struct IngestPipeline: Sendable {
     outlook?.addGains(of: gaining, to: &facts)
     let plan = IdentityPlan(records: records, seenKeys: seenKeys, facts: facts, policy: policy, ids: ids)
     var draft = Draft(
-      recordCount: records.count, facts: facts, plan: plan, named: lookups.named, accounts: accounts(of: plan.records))
+      recordCount: records.count, facts: facts, plan: plan, identities: .init(plan.resolver.newIdentities), named: lookups.named,
+      accounts: accounts(of: plan.records))
     if let outlook {
       draft.absent = try IngestReads.absentNames(draft.plan.needs.called, after: outlook, keys: keys, stored: stored, on: db)
     }

@@ -206,7 +206,7 @@ import Testing
     // The last is longer than a page alone.
     let events = (0..<1_000).map { event($0, padding: $0 % 700) } + [event(1_001, padding: 20_000)]
     try await db.perform { db throws(PostgresFault) in
-      try OutboxEvents.insert(events, source: "ingest", topicPrefix: "p.", on: db)
+      try db.copy(OutboxEvents.rows(events, source: "ingest", topicPrefix: "p."))
     }
     let rows = try await read(Array(0..<Int16(OutboxShard.count)), limit: 1_000, db)
     #expect(rows.count < 200)
