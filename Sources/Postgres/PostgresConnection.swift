@@ -110,7 +110,7 @@ public actor PostgresConnection {
   ///
   /// - Parameters:
   ///   - settings: `SET LOCAL` assignments, such as `lock_timeout = '5s'`.
-  ///   - meanwhile: runs while the server commits, which may fail yet, and may change the result.
+  ///   - meanwhile: runs while the server commits, which may fail yet, and may change the result; it must not use the connection.
   public func transaction<R, E: Error>(
     settings: [String] = [], _ body: () throws(E) -> R, meanwhile: (inout R) -> Void = { _ in }, mapping: (PostgresFault) -> E
   ) throws(E) -> R {

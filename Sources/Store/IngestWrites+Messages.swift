@@ -5,13 +5,13 @@ import Postgres
 /// Messages and what they are called.
 extension IngestWrites {
   static func messages(_ writes: WriteSet, on db: isolated PostgresConnection) throws(PostgresFault) {
-    try copy(
+    try db.copy(
       writes.messages,
-      """
-      message (tenant_id, id, conversation_id, customer_id, channel, account, external_id, direction, author_kind, author_id, \
-      sent_at, received_at, ordered_at, text, reply_to_external_id, details, address, delivery_status, delivery_error, \
-      origin_customer_id, origin_conversation_id, deleted_at, address_kind, visibility, reply_address)
-      """, 25, on: db
+      into: """
+        message (tenant_id, id, conversation_id, customer_id, channel, account, external_id, direction, author_kind, author_id, \
+        sent_at, received_at, ordered_at, text, reply_to_external_id, details, address, delivery_status, delivery_error, \
+        origin_customer_id, origin_conversation_id, deleted_at, address_kind, visibility, reply_address)
+        """, count: 25
     ) { row, new in
       row.text(new.tenant)
       row.uuid(PostgresUUID(new.id))

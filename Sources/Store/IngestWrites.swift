@@ -20,8 +20,8 @@ public enum IngestWrites {
 
   /// Identities to insert, in key order.
   public struct Identities: Sendable {
-    let count: Int
-    let parameters: [PostgresParameter]
+    fileprivate let count: Int
+    fileprivate let parameters: [PostgresParameter]
 
     public init(_ identities: [InTenant<Identifier>: IdentityResolver.NewIdentity]) {
       let rows = identities.inKeyOrder
@@ -145,12 +145,12 @@ public enum IngestWrites {
           .int8s(changed.map(\.value.eventSeq)),
         ])
     }
-    try copy(
+    try db.copy(
       writes.customers.sorted { $0.id < $1.id },
-      """
-      customer (tenant_id, id, display_name, verified, organization_id, language, traits, profile_updated_at, created_at, \
-      event_seq, merged_into)
-      """, 11, on: db
+      into: """
+        customer (tenant_id, id, display_name, verified, organization_id, language, traits, profile_updated_at, created_at, \
+        event_seq, merged_into)
+        """, count: 11
     ) { row, customer in
       row.text(customer.tenant)
       row.uuid(PostgresUUID(customer.id))
@@ -208,13 +208,13 @@ public enum IngestWrites {
           .int4s(changed.map(\.automaticCount)), .times(changed.map(\.automaticSince)),
         ], affecting: changed.count)
     }
-    try copy(
+    try db.copy(
       writes.newConversations.sorted { ($0.mergedInto == nil ? 0 : 1, $0.id) < ($1.mergedInto == nil ? 0 : 1, $1.id) },
-      """
-      conversation (tenant_id, id, customer_id, lane, status, language, subject, version, event_seq, last_channel, \
-      previous_conversation_id, opened_at, first_response_at, resolved_at, last_message_at, last_account, priority, \
-      customer_version, waiting_since, snoozed_until, handoff, merged_into, origin_customer_id, automatic_count, automatic_since)
-      """, 25, on: db
+      into: """
+        conversation (tenant_id, id, customer_id, lane, status, language, subject, version, event_seq, last_channel, \
+        previous_conversation_id, opened_at, first_response_at, resolved_at, last_message_at, last_account, priority, \
+        customer_version, waiting_since, snoozed_until, handoff, merged_into, origin_customer_id, automatic_count, automatic_since)
+        """, count: 25
     ) { row, conversation in
       row.text(conversation.tenant)
       row.uuid(PostgresUUID(conversation.id))
@@ -295,8 +295,8 @@ public enum IngestWrites {
   private static func aside(
     _ writes: WriteSet, _ records: [NormalisedRecord], on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    try copy(
-      writes.claims, "identity_claim (tenant_id, id, customer_id, message_id, kind, scope, value, created_at)", 8, on: db
+    try db.copy(
+      writes.claims, into: "identity_claim (tenant_id, id, customer_id, message_id, kind, scope, value, created_at)", count: 8
     ) { row, claim in
       row.text(claim.tenant)
       row.uuid(PostgresUUID(claim.id))
@@ -307,12 +307,12 @@ public enum IngestWrites {
       row.text(claim.identifier.value)
       row.timestamp(claim.at.stored)
     }
-    try copy(
+    try db.copy(
       writes.parked,
-      """
-      parked_event (tenant_id, id, kind, channel, account, customer_id, target, target_external_id, sent_at, received_at, details, \
-      topic, partition, record_offset, element, change)
-      """, 16, on: db
+      into: """
+        parked_event (tenant_id, id, kind, channel, account, customer_id, target, target_external_id, sent_at, received_at, details, \
+        topic, partition, record_offset, element, change)
+        """, count: 16
     ) { row, parked in
       let record = records[parked.record].record
       row.text(parked.tenant)
@@ -333,11 +333,11 @@ public enum IngestWrites {
       row.jsonb(parked.change.map { json($0).utf8 })
     }
     var withValue: Set<Int> = []
-    try copy(
+    try db.copy(
       writes.deadLetters,
-      """
-      dead_letter (id, tenant_id, topic, partition, record_offset, element, reason, detail, key, value, value_bytes, headers, attempt)
-      """, 13, on: db
+      into: """
+        dead_letter (id, tenant_id, topic, partition, record_offset, element, reason, detail, key, value, value_bytes, headers, attempt)
+        """, count: 13
     ) { row, letter in
       let record = records[letter.record].record
       // A record's bytes are kept once, with the first of its letters.
@@ -362,20 +362,13 @@ public enum IngestWrites {
   private static func letters(
     _ writes: WriteSet, _ records: [NormalisedRecord], _ topicPrefix: String, on db: isolated PostgresConnection
   ) throws(PostgresFault) {
-    try copy(writes.deadLetters, OutboxEvents.columns, 5, on: db) { row, letter in
+    try db.copy(writes.deadLetters, into: OutboxEvents.columns, count: 5) { row, letter in
       row.int2(OutboxShard.of(letter.id.description))
       row.text(topicPrefix + "dlq." + records[letter.record].record.topic.dropFirst(topicPrefix.count))
       row.texts([letter.id.description])
       row.byteas(nil)
       row.uuid(PostgresUUID(letter.id))
     }
-  }
-
-  static func copy<Row>(
-    _ rows: [Row], _ target: String, _ columns: Int, on db: isolated PostgresConnection,
-    _ write: (inout PostgresEncoder, Row) -> Void
-  ) throws(PostgresFault) {
-    try db.copy(rows, into: target, count: columns, write)
   }
 }
 

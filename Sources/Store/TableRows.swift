@@ -20,6 +20,7 @@ extension PostgresConnection {
     try copy(made.rows, into: "throughline." + made.target)
   }
 
+  /// Copies rows into `target`, a table of ours with its column list.
   func copy<Row>(
     _ rows: [Row], into target: String, count columns: Int, _ write: (inout PostgresEncoder, Row) -> Void
   ) throws(PostgresFault) {

@@ -162,28 +162,27 @@ public struct IngestPipeline: Sendable {
         try db.settle()
         throw .probed
       }
+      // Before COMMIT is sent: the snapshot of a draft that counts this batch's effects in must not have them.
       foresee(nil)
-      return Written(commit: commit, learned: learned, plans: (identity, plan))
+      return Written(commit: commit, records: records, plan: plan, learned: learned)
     } meanwhile: { written in
       isTaught = true
       if let learned = written.learned { knownIdentities.put(learned) } else { knownIdentities.forget() }
-      guard let (identity, plan) = written.plans else { return }
-      liveConversations.put(plan.liveConversations)
-      for (record, outcomes) in zip(identity.records, plan.outcomes) {
+      liveConversations.put(written.plan.liveConversations)
+      for (record, outcomes) in zip(written.records, written.plan.outcomes) {
         let channel = record.channel(topicPrefix)
         written.commit.outcomes += outcomes.map { (channel, $0) }
       }
-      // Nobody waits while they are freed.
-      written.plans = nil
     }
     return written.commit
   }
 
-  /// What is left to be done while the server commits.
+  /// What is gone through while the server commits.
   private struct Written {
     var commit: Commit
+    let records: [NormalisedRecord]
+    let plan: WriteSet
     let learned: [InTenant<Identifier>: IdentityFacts.Stored]?
-    var plans: (IdentityPlan, WriteSet)?
   }
 
   /// Makes the first half of the plan, from who the identifiers belong to and what else it needs to know of them.

@@ -48,7 +48,7 @@ final class Known<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
   func forget() { halves.withLock { $0 = Halves() } }
 
-  /// What is committed now.
+  /// What is being committed: forgotten again where that fails.
   func put(_ values: [Key: Value]) {
     halves.withLock { halves in
       halves.younger.merge(values) { $1 }

@@ -1,6 +1,6 @@
 import Foundation
-import TestSupport
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -174,18 +174,24 @@ import Testing
     let db = try await PostgresConnection.fresh(isEmpty: true)
     try await db.sql("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
     let backend = try await db.backend()
+    let ran = Mutex(false)
     let fault = await db.fault { db throws(PostgresFault) in
-      try db.transaction { () throws(PostgresFault) in try db.execute("INSERT INTO c VALUES (1)") }
+      try db.transaction { () throws(PostgresFault) in
+        try db.execute("INSERT INTO c VALUES (1)")
+      } meanwhile: { _ in
+        ran.withLock { $0 = true }
+      }
     }
     #expect(fault?.sqlState == "23503")
+    #expect(ran.withLock { $0 })
     #expect(try await db.value("SELECT count(*) FROM c") == "0")
     #expect(try await db.backend() == backend)
     await db.close()
   }
 
-  @Test func `what runs during COMMIT may add to the result, and a COMMIT that fails is a fault all the same`() async throws {
+  @Test func `what runs during COMMIT may add to the result`() async throws {
     let db = try await PostgresConnection.fresh(isEmpty: true)
-    try await db.sql("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
+    try await db.sql("CREATE TABLE p (id int PRIMARY KEY)")
     let added = try await db.perform { db throws(PostgresFault) in
       try db.transaction { () throws(PostgresFault) -> [String] in
         try db.execute("INSERT INTO p VALUES (1)")
@@ -196,17 +202,6 @@ import Testing
     }
     #expect(added == ["body", "meanwhile"])
     #expect(try await db.value("SELECT count(*) FROM p") == "1")
-    let ran = Mutex(false)
-    let fault = await db.fault { db throws(PostgresFault) in
-      try db.transaction { () throws(PostgresFault) in
-        try db.execute("INSERT INTO c VALUES (2)")
-      } meanwhile: { _ in
-        ran.withLock { $0 = true }
-      }
-    }
-    #expect(fault?.sqlState == "23503")
-    #expect(ran.withLock { $0 })
-    #expect(try await db.value("SELECT count(*) FROM c") == "0")
     await db.close()
   }
 
