@@ -189,15 +189,35 @@ import Testing
     await db.close()
   }
 
-  @Test func `what runs during COMMIT may add to the result`() async throws {
+  @Test func `what runs during COMMIT runs while it is under way, and may add to the result`() async throws {
     let db = try await PostgresConnection.fresh(isEmpty: true)
-    try await db.sql("CREATE TABLE p (id int PRIMARY KEY)")
+    // Either waits for a file of the other: neither before nor behind COMMIT would this end well.
+    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o777])
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let (begun, told) = (folder.path + "/begun", folder.path + "/told")
+    try await db.sql(
+      """
+      CREATE TABLE p (id int PRIMARY KEY);
+      CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        COPY (SELECT 1) TO '\(begun)';
+        FOR i IN 1..10000 LOOP
+          IF (pg_stat_file('\(told)', true)).size IS NOT NULL THEN RETURN NULL; END IF;
+          PERFORM pg_sleep(0.001);
+        END LOOP;
+        RAISE 'nothing ran meanwhile';
+      END $$;
+      CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON p DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()
+      """)
     let added = try await db.perform { db throws(PostgresFault) in
       try db.transaction { () throws(PostgresFault) -> [String] in
         try db.execute("INSERT INTO p VALUES (1)")
-        return ["body"]
+        return FileManager.default.fileExists(atPath: begun) ? ["COMMIT", "body"] : ["body"]
       } meanwhile: {
-        $0.append("meanwhile")
+        let deadline = ContinuousClock.now + .seconds(10)
+        while !FileManager.default.fileExists(atPath: begun), .now < deadline { usleep(1_000) }
+        if FileManager.default.fileExists(atPath: begun) { $0.append("meanwhile") }
+        _ = FileManager.default.createFile(atPath: told, contents: Data())
       }
     }
     #expect(added == ["body", "meanwhile"])
