@@ -7,7 +7,7 @@ CROSS JOIN LATERAL (
   WHERE u.channel = v.last_channel
 ) u
 JOIN throughline.agent g ON g.tenant_id = $1::text
-WHERE v.tenant_id = $1::text AND v.status = 'open' AND v.owner_kind = 'queue' AND v.merged_into IS NULL
+WHERE CASE WHEN v.status = 'open' AND v.owner_kind = 'queue' AND v.merged_into IS NULL THEN v.tenant_id END = $1::text
   AND g.state = 'online' AND g.lease_expires_at > now() AND g.capacity - g.load >= u.units
   AND (NOT g.names_channels OR EXISTS (
     SELECT FROM throughline.agent_channel c

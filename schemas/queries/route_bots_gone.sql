@@ -1,4 +1,4 @@
 -- :many  Conversations with a bot that the policy does not name.
 SELECT c.id FROM throughline.conversation c
-WHERE c.tenant_id = $1::text AND c.owner_kind = 'bot' AND c.status IN ('open', 'pending') AND c.owner_id <> ALL ($2::text[])
+WHERE CASE WHEN c.owner_kind = 'bot' AND c.status IN ('open', 'pending') THEN c.tenant_id END = $1::text AND c.owner_id <> ALL ($2::text[])
 LIMIT $3::int;

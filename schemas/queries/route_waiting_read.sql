@@ -4,8 +4,7 @@ SELECT k.position, v.version, v.ownership_epoch, v.last_channel, v.last_account,
   v.handoff IS NOT NULL, o.account_manager, l.agent_id, x.agents, x.until, v.held_for, v.held_until
 FROM unnest($2::uuid[]) WITH ORDINALITY AS k(id, position)
 CROSS JOIN LATERAL (
-  SELECT c.* FROM throughline.conversation c
-  WHERE c.tenant_id = $1::text AND c.id = k.id AND c.status = 'open' AND c.owner_kind = 'queue' AND c.merged_into IS NULL OFFSET 0
+  SELECT c.* FROM throughline.conversation c WHERE c.tenant_id IS NOT DISTINCT FROM $1::text AND c.id = k.id OFFSET 0
 ) v
 CROSS JOIN LATERAL (
   SELECT u.organization_id FROM throughline.customer u WHERE u.tenant_id = $1::text AND u.id = v.customer_id OFFSET 0
@@ -18,10 +17,10 @@ LEFT JOIN LATERAL (
   SELECT a.agent_id
   FROM (
     SELECT p.id FROM throughline.conversation p
-    WHERE p.tenant_id = $1::text AND p.customer_id = v.customer_id AND p.status IN ('open', 'pending', 'snoozed')
+    WHERE p.customer_id = v.customer_id AND p.tenant_id IS NOT DISTINCT FROM $1::text AND p.status IN ('open', 'pending', 'snoozed')
     UNION ALL
     (SELECT p.id FROM throughline.conversation p
-    WHERE p.tenant_id = $1::text AND p.customer_id = v.customer_id AND p.status NOT IN ('open', 'pending', 'snoozed')
+    WHERE p.customer_id = v.customer_id AND p.tenant_id IS NOT DISTINCT FROM $1::text AND p.status NOT IN ('open', 'pending', 'snoozed')
     ORDER BY p.resolved_at DESC NULLS LAST LIMIT 20)
   ) p
   CROSS JOIN LATERAL (
@@ -35,4 +34,5 @@ LEFT JOIN LATERAL (
 CROSS JOIN LATERAL (
   SELECT array_agg(a.agent_id) AS agents, array_agg(a.excluded_until) AS until FROM throughline.assignment a
   WHERE a.conversation_id = v.id AND a.tenant_id IS NOT DISTINCT FROM $1::text AND a.excluded_until > $3::timestamptz
-) x;
+) x
+WHERE v.status = 'open' AND v.owner_kind = 'queue' AND v.merged_into IS NULL;
