@@ -2,19 +2,22 @@ import Foundation
 import Postgres
 import Synchronization
 
-/// Sees rows when they become visible: looks every millisecond for ids after the last one.
+/// Sees rows when they become visible: looks every two milliseconds for ids after the last one, with a prepared statement. Twice as often,
+/// and planned each time, it took a twentieth of the machine from those whom it measured.
 ///
-/// What it adds to a latency is its own period and query, about a millisecond: it makes figures worse, never better.
+/// What it adds to a latency is its own period and query, about two milliseconds: it makes figures worse, never better.
 final class Reader: Sendable {
   private let seen = Mutex<[String: Double]>([:])
   private let db: PostgresConnection
-  private let table: String
-  private let column: String
+  private let look: Statement
 
   /// - Parameter column: what the rows are known by.
   init(url: String, table: String, column: String) {
-    db = PostgresConnection(url: url, applicationName: "reader", settings: ["enable_seqscan = off", "jit = off"])
-    (self.table, self.column) = (table, column)
+    let settings = ["enable_seqscan = off", "jit = off", "plan_cache_mode = force_generic_plan"]
+    db = PostgresConnection(url: url, applicationName: "reader", settings: settings)
+    look = Statement(
+      name: "look",
+      sql: "SELECT id, \(column)::text FROM \(table) WHERE tenant_id = 'default' AND id > $1::uuid ORDER BY tenant_id, id")
   }
 
   /// Microseconds since 1970.
@@ -26,19 +29,19 @@ final class Reader: Sendable {
 
   /// Until its task is cancelled.
   func run() async throws {
-    var last = "00000000-0000-0000-0000-000000000000"
+    var last = PostgresUUID(high: 0, low: 0)
     while !Task.isCancelled {
-      let (table, column, from) = (table, column, last)
+      let (look, from) = (look, last)
       let rows = try await db.perform { db throws(PostgresFault) in
-        try db.textRows(
-          "SELECT id, \(column) FROM \(table) WHERE tenant_id = 'default' AND id > '\(from)' ORDER BY tenant_id, id")
+        let rows = try db.query(look, [.uuid(from)])
+        return (0..<rows.count).map { (id: rows.uuid($0, 0), name: rows.optionalText($0, 1)) }
       }
       let now = Self.now()
       seen.withLock { seen in
-        for row in rows { if let name = row[1] { seen[name] = now } }
+        for row in rows { if let name = row.name { seen[name] = now } }
       }
-      if let id = rows.last?[0] { last = id }
-      try? await Task.sleep(for: .milliseconds(1))
+      last = rows.last?.id ?? last
+      try? await Task.sleep(for: .milliseconds(2))
     }
   }
 
