@@ -26,7 +26,7 @@ CROSS JOIN (
   FROM (
     SELECT g.load, coalesce((
       SELECT sum(a.units) FROM throughline.assignment a
-      WHERE a.agent_id = g.id AND a.tenant_id = g.tenant_id AND a.state <> 'ended'), 0) AS units
+      WHERE CASE WHEN a.state <> 'ended' THEN a.tenant_id END = g.tenant_id AND a.agent_id = g.id), 0) AS units
     FROM throughline.agent g WHERE g.tenant_id = $1::text
   ) g
 ) a

@@ -5,6 +5,6 @@ CROSS JOIN LATERAL (
   SELECT c.channel, c.capacity, 0 AS live FROM throughline.agent_channel c WHERE c.tenant_id = k.tenant_id AND c.agent_id = k.id
   UNION ALL
   SELECT a.channel, NULL, 1 FROM throughline.assignment a
-  WHERE a.agent_id = k.id AND a.tenant_id IS NOT DISTINCT FROM k.tenant_id AND a.state <> 'ended'
+  WHERE CASE WHEN a.state <> 'ended' THEN a.tenant_id END = k.tenant_id AND a.agent_id = k.id
 ) x
 GROUP BY 1, 2;

@@ -21,5 +21,6 @@ WHERE CASE WHEN v.status = 'open' AND v.owner_kind = 'queue' AND v.merged_into I
   AND (v.held_until IS NULL OR v.held_until <= now() OR g.id = ANY (v.held_for))
   AND NOT EXISTS (
     SELECT FROM throughline.assignment a
-    WHERE a.conversation_id = v.id AND a.tenant_id IS NOT DISTINCT FROM $1::text AND a.agent_id = g.id AND a.excluded_until > now() OFFSET 0)
+    WHERE a.conversation_id = v.id AND a.tenant_id IS NOT DISTINCT FROM $1::text AND a.agent_id = g.id
+      AND a.excluded_until > now() OFFSET 0)
 LIMIT 100;

@@ -18,7 +18,7 @@ WHERE CASE WHEN c.status = 'resolved' THEN c.tenant_id END = $1::text AND c.reso
 ORDER BY c.resolved_at LIMIT $6::int)
 UNION
 (SELECT c.id FROM throughline.conversation c
-WHERE c.tenant_id IS NOT DISTINCT FROM $1::text AND c.quiet_since <= $4::timestamptz AND c.merged_into IS NULL
+WHERE CASE WHEN c.quiet_since IS NOT NULL THEN c.tenant_id END = $1::text AND c.quiet_since <= $4::timestamptz AND c.merged_into IS NULL
 ORDER BY c.quiet_since LIMIT $6::int)
 UNION
 (SELECT a.conversation_id FROM throughline.assignment a
@@ -45,17 +45,19 @@ UNION
 FROM (SELECT g.id FROM throughline.agent g WHERE CASE WHEN g.state = 'offline' AND g.load > 0 THEN g.tenant_id END = $1::text) g
 CROSS JOIN LATERAL (
   SELECT a.conversation_id FROM throughline.assignment a
-  WHERE a.agent_id = g.id AND a.tenant_id IS NOT DISTINCT FROM $1::text AND a.state <> 'ended' AND $5::bool OFFSET 0
+  WHERE CASE WHEN a.state <> 'ended' THEN a.tenant_id END = $1::text AND a.agent_id = g.id AND $5::bool OFFSET 0
 ) a
 LIMIT $6::int)
 UNION
 (SELECT a.conversation_id
 FROM (
   SELECT g.id FROM throughline.agent g
-  WHERE g.tenant_id IS NOT DISTINCT FROM $1::text AND g.lease_expires_at <= $7::timestamptz AND (g.state <> 'offline' OR g.load > 0) AND g.load > 0
+  WHERE CASE WHEN g.state <> 'offline' OR g.load > 0 THEN g.tenant_id END = $1::text AND g.lease_expires_at <= $7::timestamptz
+    AND g.load > 0
 ) g
 CROSS JOIN LATERAL (
   SELECT a.conversation_id FROM throughline.assignment a
-  WHERE a.agent_id = g.id AND a.tenant_id IS NOT DISTINCT FROM $1::text AND a.state <> 'ended' AND (a.state = 'offered' OR $5::bool) OFFSET 0
+  WHERE CASE WHEN a.state <> 'ended' THEN a.tenant_id END = $1::text AND a.agent_id = g.id AND (a.state = 'offered' OR $5::bool)
+  OFFSET 0
 ) a
 LIMIT $6::int);
