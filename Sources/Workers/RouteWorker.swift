@@ -86,7 +86,11 @@ public final class RouteWorker: Sendable {
     let intakeDB = PostgresConnection(
       url: databaseURL, applicationName: "throughline-intake", settings: WorkerParts.sessionSettings)
     let intake = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup)
-    let ear = try KafkaConsumer(configuration: kafka, group: settings.consumerGroup + "-" + settings.instance)
+    // What the ear hears decides how soon a conversation finds its agent. The embedded broker answers a fetch that found nothing no
+    // sooner than this; others answer when something comes.
+    var hearing = kafka
+    hearing.properties.merge(["fetch.wait.max.ms": "5"]) { own, _ in own }
+    let ear = try KafkaConsumer(configuration: hearing, group: settings.consumerGroup + "-" + settings.instance)
     try await intake.subscribe(topics: Formats.routeTopics.map { settings.topicPrefix + $0 })
     try await ear.subscribe(topics: ["conversation.events", "routing.events"].map { settings.topicPrefix + $0 })
     var deskSettings = RouteDesk.Settings(
