@@ -32,6 +32,8 @@ struct Routing {
 
   private static let waiting = 100_000
   private static let eventsPerSecond = 500.0
+  /// The router's own, and what the embedded broker adds with as much as ingest has (see `Latency.waits`).
+  private static let waits = ["", "fetch.wait.max.ms=20"]
   /// Of a chat, as the standard policy says.
   private static let units = 30
   let options: Options
@@ -43,7 +45,7 @@ struct Routing {
       let decisions = try await decisions(agents, database, template)
       say("route, \(agents) agents: \(decisions.perSecond.rounded(0)) decisions/s")
       result.decisions.append(decisions)
-      for properties in Latency.waits { result.latencies.append(try await latency(agents, properties, database, template)) }
+      for properties in Self.waits { result.latencies.append(try await latency(agents, properties, database, template)) }
     }
     return result
   }

@@ -34,11 +34,11 @@ import Testing
     await db.close()
   }
 
-  /// - Parameter count: rows of each table when it was counted.
+  /// - Parameter count: rows of each table that `fill` fills, when it was counted.
   @Test(arguments: [0, 3, 60])
   func `a plan made while tables were empty, or nearly, is not kept when they fill`(count: Int) async throws {
     let db = try await PostgresConnection.fresh()
-    // Now the statistics say that there is nothing: what autovacuum leaves when the outbox has run empty.
+    // Now the statistics say that there is next to nothing: what autovacuum leaves when the outbox has run empty.
     try await db.sql(Self.fill(0..<count))
     try await db.sql("VACUUM ANALYZE")
     let statements = try await db.perform { db throws(PostgresFault) in
@@ -152,7 +152,7 @@ import Testing
     return faults
   }
 
-  /// These rows of each table.
+  /// These rows of each of some tables.
   private static func fill(_ rows: Range<Int>) -> String {
     let series = "generate_series(\(rows.lowerBound + 1), \(rows.upperBound)) i"
     return """
